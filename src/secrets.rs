@@ -4,12 +4,16 @@
 //! `<dir>/<name>/<key>`. [`Secrets`] answers with a version (a digest, never the content) for
 //! decisions, and with content only for the effect that needs it.
 
+mod host;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
 use sha2::{Digest, Sha256};
+
+pub use self::host::{credentials, job_secrets, missing};
 
 /// Text that is never shown: `Debug` prints `(secret)`, there is no `Display` and no `Serialize`.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -157,7 +161,7 @@ impl Secrets for SecretsFolder {
             let entry = entry.map_err(|error| unreadable(error.to_string()))?;
             let Some(key) = entry.file_name().to_str().map(str::to_owned) else { continue };
             // Kubernetes mounts keep `..data` and dated folders beside the keys.
-            if key.starts_with('.') || !entry.path().is_file() {
+            if key.starts_with("..") || !entry.path().is_file() {
                 continue;
             }
             let text = std::fs::read_to_string(entry.path())
