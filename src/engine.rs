@@ -37,7 +37,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use crate::api::{BareMetalHost, HardwareData, constants};
+use crate::api::names::annotation;
+use crate::api::{BareMetalHost, HardwareData};
 use crate::budget::{Budget, SlotKind};
 use crate::provision::Provisioner;
 use crate::reconcile::{Grants, Policy, Step, Wake, Why};
@@ -45,10 +46,10 @@ use crate::secrets::Secrets;
 use crate::store::{Key, Store, StoreError, Version};
 
 pub use self::clock::Clock;
-pub use self::metrics::Metrics;
-pub use self::overview::{HostLine, Overview};
 use self::memo::Memos;
+pub use self::metrics::Metrics;
 use self::notes::Notes;
+pub use self::overview::{HostLine, Overview};
 use self::ticket::Ticket;
 
 /// A store of all the kinds that the engine reads and writes.
@@ -140,7 +141,10 @@ impl<S: Stores> Engine<S> {
             options,
             activity: tokio::sync::watch::Sender::new(0),
         };
-        Self { shared: Arc::new(shared), queue: Mutex::new(Some(queue)) }
+        Self {
+            shared: Arc::new(shared),
+            queue: Mutex::new(Some(queue)),
+        }
     }
 
     /// Runs until `stop`, then shuts down cleanly. Call it once.
@@ -148,7 +152,9 @@ impl<S: Stores> Engine<S> {
     /// # Errors
     /// When the store cannot be read at the start.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), StoreError> {
-        let Some(queue) = self.lock_queue().take() else { return Ok(()) };
+        let Some(queue) = self.lock_queue().take() else {
+            return Ok(());
+        };
         let shared = &self.shared;
         let hosts: crate::store::Snapshot<BareMetalHost> = shared.store.snapshot().await?;
         info!(hosts = hosts.objects.len(), "engine starts");
@@ -156,9 +162,17 @@ impl<S: Stores> Engine<S> {
         let tickets = Arc::new(Mutex::new(writer));
         triggers::seed(&tickets, &hosts);
         let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(triggers::store(Arc::clone(shared), Arc::clone(&tickets), hosts.version));
+        tasks.spawn(triggers::store(
+            Arc::clone(shared),
+            Arc::clone(&tickets),
+            hosts.version,
+        ));
         for (name, machines) in &shared.machines {
-            tasks.spawn(triggers::machines(Arc::clone(shared), Arc::clone(name), machines.ticks()));
+            tasks.spawn(triggers::machines(
+                Arc::clone(shared),
+                Arc::clone(name),
+                machines.ticks(),
+            ));
         }
         tasks.spawn(notes::flush(Arc::clone(shared)));
         let requests = tokio_stream::wrappers::UnboundedReceiverStream::new(queue)
@@ -242,7 +256,10 @@ impl<S: Stores> Engine<S> {
 type Tickets = Arc<Mutex<Writer<Ticket>>>;
 
 fn tell(tickets: &Tickets, event: &watcher::Event<Ticket>) {
-    tickets.lock().unwrap_or_else(PoisonError::into_inner).apply_watcher_event(event);
+    tickets
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .apply_watcher_event(event);
 }
 
 impl<S: Stores> Shared<S> {
@@ -261,7 +278,7 @@ impl<S: Stores> Shared<S> {
     fn machines_name(host: &BareMetalHost) -> &str {
         let annotations = host.metadata.annotations.as_ref();
         annotations
-            .and_then(|all| all.get(constants::IRONIC_ANNOTATION))
+            .and_then(|all| all.get(annotation::IRONIC))
             .map_or(DEFAULT_MACHINES, String::as_str)
     }
 
@@ -274,9 +291,17 @@ impl<S: Stores> Shared<S> {
         let text = format!(
             "no Ironic named `{}` is configured; known: {}",
             Self::machines_name(host),
-            self.machines.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")
+            self.machines
+                .keys()
+                .map(AsRef::as_ref)
+                .collect::<Vec<_>>()
+                .join(", ")
         );
-        let why = Why { code: "NoProvisioner", text, blocked: true };
+        let why = Why {
+            code: "NoProvisioner",
+            text,
+            blocked: true,
+        };
         self.note_why(key, why, false);
         None
     }
@@ -287,7 +312,10 @@ impl<S: Stores> Shared<S> {
 
     fn grants(&self, key: &Key, host: &BareMetalHost) -> Grants {
         let budgets = self.budgets();
-        budgets.get(Self::machines_name(host)).map(|budget| budget.grants(key)).unwrap_or_default()
+        budgets
+            .get(Self::machines_name(host))
+            .map(|budget| budget.grants(key))
+            .unwrap_or_default()
     }
 
     /// Books what the step holds or waits for and wakes those whose turn for a slot it is.
@@ -309,7 +337,9 @@ impl<S: Stores> Shared<S> {
         wanted: Option<SlotKind>,
     ) {
         let mut budgets = self.budgets();
-        let Some(budget) = budgets.get_mut(machines) else { return };
+        let Some(budget) = budgets.get_mut(machines) else {
+            return;
+        };
         let mut woken = Vec::new();
         match held {
             Some(kind) => woken.extend(budget.hold(key, rack, kind)),
@@ -328,7 +358,10 @@ impl<S: Stores> Shared<S> {
     }
 
     fn wake_all(&self) {
-        self.memos.reasons().into_iter().for_each(|(key, ..)| self.trigger(key));
+        self.memos
+            .reasons()
+            .into_iter()
+            .for_each(|(key, ..)| self.trigger(key));
     }
 
     fn forget(&self, key: &Key) {
@@ -360,7 +393,11 @@ impl<S: Stores> Shared<S> {
     }
 
     fn store_trouble(&self, key: &Key, error: &StoreError) {
-        let why = Why { code: "StoreFailed", text: error.to_string(), blocked: true };
+        let why = Why {
+            code: "StoreFailed",
+            text: error.to_string(),
+            blocked: true,
+        };
         self.note_why(key, why, false);
     }
 }
@@ -368,5 +405,7 @@ impl<S: Stores> Shared<S> {
 /// The rack that the host stands in, for fairness; empty when it names none.
 fn rack_of(host: &BareMetalHost) -> &str {
     let annotations = host.metadata.annotations.as_ref();
-    annotations.and_then(|all| all.get(constants::RACK_ANNOTATION)).map_or("", String::as_str)
+    annotations
+        .and_then(|all| all.get(annotation::RACK))
+        .map_or("", String::as_str)
 }

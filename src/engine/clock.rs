@@ -16,7 +16,10 @@ pub struct Clock {
 impl Clock {
     /// A clock that reads `start` now. The shell passes the wall time, a simulation a fixed one.
     pub fn starting_at(start: Timestamp) -> Self {
-        Self { start, origin: Instant::now() }
+        Self {
+            start,
+            origin: Instant::now(),
+        }
     }
 
     /// The time now. Follows the monotonic clock: steps of the wall clock do not show.

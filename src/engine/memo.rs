@@ -57,7 +57,9 @@ impl Memos {
             .lock()
             .iter_mut()
             .filter_map(|(key, memo)| {
-                memo.unconfirmed.take_if(|(_, at)| *at <= as_of).map(|_| key.clone())
+                memo.unconfirmed
+                    .take_if(|(_, at)| *at <= as_of)
+                    .map(|_| key.clone())
             })
             .collect();
         confirmed.sort_unstable();
@@ -66,7 +68,10 @@ impl Memos {
 
     /// Effects that are not confirmed.
     pub fn unconfirmed(&self) -> usize {
-        self.lock().values().filter(|memo| memo.unconfirmed.is_some()).count()
+        self.lock()
+            .values()
+            .filter(|memo| memo.unconfirmed.is_some())
+            .count()
     }
 
     /// The reasons of all hosts, in order of key.

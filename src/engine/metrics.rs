@@ -58,7 +58,11 @@ impl Default for Metrics {
             step_seconds.clone(),
         );
         registry.register("status_writes", "Statuses written", status_writes.clone());
-        registry.register("effects", "Effects sent, by what came of them", effects.clone());
+        registry.register(
+            "effects",
+            "Effects sent, by what came of them",
+            effects.clone(),
+        );
         registry.register_with_unit(
             "effect",
             "Time until an effect was accepted",
@@ -66,8 +70,21 @@ impl Default for Metrics {
             effect_seconds.clone(),
         );
         registry.register("hosts", "Hosts by provisioning state", hosts.clone());
-        registry.register("hosts_blocked", "Hosts that wait for a person, by reason", waiting.clone());
-        Self { registry, steps, step_seconds, status_writes, effects, effect_seconds, hosts, waiting }
+        registry.register(
+            "hosts_blocked",
+            "Hosts that wait for a person, by reason",
+            waiting.clone(),
+        );
+        Self {
+            registry,
+            steps,
+            step_seconds,
+            status_writes,
+            effects,
+            effect_seconds,
+            hosts,
+            waiting,
+        }
     }
 }
 
@@ -80,16 +97,13 @@ impl Metrics {
         }
     }
 
-    pub(super) fn effect(
-        &self,
-        effect: &'static str,
-        took: Duration,
-        result: &Result<Ack, Fault>,
-    ) {
+    pub(super) fn effect(&self, effect: &'static str, took: Duration, result: &Result<Ack, Fault>) {
         let outcome = result.as_ref().map_or_else(Fault::code, |_| "ok");
         let labels = EffectLabels { effect, outcome };
         self.effects.get_or_create(&labels).inc();
-        self.effect_seconds.get_or_create(&labels).observe(took.as_secs_f64());
+        self.effect_seconds
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
     }
 
     /// Sets the gauges from a count of hosts by state and of blocked hosts by reason.
@@ -101,7 +115,11 @@ impl Metrics {
         for (family, counts) in [(&self.hosts, states), (&self.waiting, blocked)] {
             family.clear();
             for (state, count) in counts {
-                family.get_or_create(&StateLabels { state: state.clone() }).set(*count);
+                family
+                    .get_or_create(&StateLabels {
+                        state: state.clone(),
+                    })
+                    .set(*count);
             }
         }
     }

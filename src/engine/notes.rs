@@ -45,7 +45,10 @@ impl<S: Stores> Shared<S> {
             }
             let mut waiting = self.notes.0.lock().unwrap_or_else(PoisonError::into_inner);
             if waiting.len() >= MOST {
-                debug!(code = "EventsDropped", "more than {MOST} events wait; one is dropped");
+                debug!(
+                    code = "EventsDropped",
+                    "more than {MOST} events wait; one is dropped"
+                );
                 continue;
             }
             waiting
@@ -71,7 +74,11 @@ pub(super) async fn flush<S: Stores>(shared: Arc<Shared<S>>) {
 /// Writes what waits now.
 pub(super) async fn drain<S: Stores>(shared: &Shared<S>) {
     let waiting = {
-        let mut all = shared.notes.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = shared
+            .notes
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *all)
     };
     if waiting.is_empty() {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::api::{BareMetalHost, Timestamp, constants};
+use crate::api::names::annotation;
+use crate::api::{BareMetalHost, Timestamp};
 use crate::reconcile::Why;
 use crate::store::{Key, Object as _, Store};
 
@@ -26,13 +27,15 @@ impl HostLine {
     /// The host's provisioning state, `""` before its first turn.
     pub fn state(&self) -> String {
         let status = self.host.status.as_ref();
-        status.map(|status| status.provisioning.state.to_string()).unwrap_or_default()
+        status
+            .map(|status| status.provisioning.state.to_string())
+            .unwrap_or_default()
     }
 
     /// The pool that the host is in.
     pub fn pool(&self) -> Option<&str> {
         let annotations = self.host.metadata.annotations.as_ref()?;
-        annotations.get(constants::POOL_ANNOTATION).map(String::as_str)
+        annotations.get(annotation::POOL).map(String::as_str)
     }
 }
 
@@ -59,7 +62,11 @@ impl Overview {
     /// Blocked hosts by reason code.
     pub fn blocked(&self) -> BTreeMap<String, i64> {
         let blocked = self.hosts.iter().filter_map(|line| line.why.as_ref());
-        count(blocked.filter(|why| why.blocked).map(|why| why.code.to_owned()))
+        count(
+            blocked
+                .filter(|why| why.blocked)
+                .map(|why| why.code.to_owned()),
+        )
     }
 }
 
@@ -83,9 +90,19 @@ pub(super) fn overview<S: Stores>(shared: &Shared<S>) -> Overview {
         .map(|host| {
             let known = reasons.remove(&host.key());
             let (why, since, settled) = known
-                .map_or((None, None, false), |(why, since, settled)| (Some(why), since, settled));
-            HostLine { host, why, since, settled }
+                .map_or((None, None, false), |(why, since, settled)| {
+                    (Some(why), since, settled)
+                });
+            HostLine {
+                host,
+                why,
+                since,
+                settled,
+            }
         })
         .collect();
-    Overview { hosts, in_flight: shared.memos.unconfirmed() }
+    Overview {
+        hosts,
+        in_flight: shared.memos.unconfirmed(),
+    }
 }

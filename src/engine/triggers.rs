@@ -17,7 +17,10 @@ use super::{Shared, Stores, Ticket, Tickets, tell};
 pub(super) fn seed(tickets: &Tickets, hosts: &Snapshot<BareMetalHost>) {
     tell(tickets, &watcher::Event::Init);
     for host in &hosts.objects {
-        tell(tickets, &watcher::Event::InitApply(Ticket::new(&host.key())));
+        tell(
+            tickets,
+            &watcher::Event::InitApply(Ticket::new(&host.key())),
+        );
     }
     tell(tickets, &watcher::Event::InitDone);
 }
@@ -27,7 +30,10 @@ pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, tickets: Tickets, f
     let mut changes: BoxStream<'static, Change<BareMetalHost>> = shared.store.watch(from);
     // What was there at the start.
     if let Ok(hosts) = Store::<BareMetalHost>::snapshot(shared.store.as_ref()).await {
-        hosts.objects.iter().for_each(|host| shared.trigger(host.key()));
+        hosts
+            .objects
+            .iter()
+            .for_each(|host| shared.trigger(host.key()));
     }
     while let Some(change) = changes.next().await {
         match change {
@@ -48,7 +54,10 @@ pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, tickets: Tickets, f
             }
             Change::Reset(hosts) => {
                 seed(&tickets, &hosts);
-                hosts.objects.iter().for_each(|host| shared.trigger(host.key()));
+                hosts
+                    .objects
+                    .iter()
+                    .for_each(|host| shared.trigger(host.key()));
             }
         }
     }
@@ -66,12 +75,19 @@ pub(super) async fn machines<S: Stores>(
             // Everybody gets a turn, so who was confirmed does not matter.
             tick.as_of.map(|as_of| shared.memos.confirm(as_of));
             if let Ok(hosts) = Store::<BareMetalHost>::snapshot(shared.store.as_ref()).await {
-                hosts.objects.iter().for_each(|host| shared.trigger(host.key()));
+                hosts
+                    .objects
+                    .iter()
+                    .for_each(|host| shared.trigger(host.key()));
             }
             continue;
         }
         if let Some(as_of) = tick.as_of {
-            shared.memos.confirm(as_of).into_iter().for_each(|key| shared.trigger(key));
+            shared
+                .memos
+                .confirm(as_of)
+                .into_iter()
+                .for_each(|key| shared.trigger(key));
         }
         tick.changed.into_iter().for_each(|key| shared.trigger(key));
     }

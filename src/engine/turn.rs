@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info_span, warn};
 
-use crate::api::{BareMetalHost, HARDWARE_DATA};
+use crate::api::{BareMetalHost, BareMetalHostStatus};
 use crate::provision::{Ack, Effect, Fault, Job, Provisioner, Sight};
 use crate::reconcile::{self, Outcome, Step, View, Wake};
 use crate::secrets;
@@ -34,7 +34,10 @@ pub(super) async fn turn<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Again
                 Next::Rest(again) => return again,
             }
         }
-        warn!(code = "Unsettled", "{MOST_STEPS} steps in a row and no rest; going on in a second");
+        warn!(
+            code = "Unsettled",
+            "{MOST_STEPS} steps in a row and no rest; going on in a second"
+        );
         Some(Duration::from_secs(1))
     }
     .instrument(span)
@@ -84,7 +87,11 @@ fn decide<S: Stores>(
     machines: &dyn Provisioner,
 ) -> Step {
     let (outcome, inventory, unconfirmed) = shared.memos.with(key, |memo| {
-        (memo.outcome.clone(), memo.inventory.clone(), memo.unconfirmed.clone())
+        (
+            memo.outcome.clone(),
+            memo.inventory.clone(),
+            memo.unconfirmed.clone(),
+        )
     });
     let sight = match unconfirmed {
         Some((effect, _)) => Sight::Unconfirmed(effect),
@@ -128,9 +135,16 @@ async fn write<S: Stores>(
         object.status = Some(BareMetalHostStatus::clone(status));
     }
     step.meta.apply(&mut object.metadata);
-    let inventory = step.status.as_ref().and_then(|status| status.hardware.clone());
+    let inventory = step
+        .status
+        .as_ref()
+        .and_then(|status| status.hardware.clone());
     if let Some(hardware) = inventory
-        && host.status.as_ref().and_then(|status| status.hardware.as_ref()) != Some(&hardware)
+        && host
+            .status
+            .as_ref()
+            .and_then(|status| status.hardware.as_ref())
+            != Some(&hardware)
     {
         shared.write_hardware_data(host, &hardware).await?;
     }
@@ -146,12 +160,16 @@ async fn act<S: Stores>(
     effect: Effect,
 ) -> Next {
     // The host as it is after the write: the mapping to requests sees the same status.
-    let Some(host) = shared.host(key) else { return Next::Step };
+    let Some(host) = shared.host(key) else {
+        return Next::Step;
+    };
     let secrets = match secrets::job_secrets(&host, &effect, shared.secrets.as_ref()) {
         Ok(secrets) => secrets,
         Err(error) => {
             let fault = Fault::Refused(error.to_string());
-            shared.memos.with(key, |memo| memo.outcome = Some(Outcome { effect, fault }));
+            shared
+                .memos
+                .with(key, |memo| memo.outcome = Some(Outcome { effect, fault }));
             return Next::Step;
         }
     };
@@ -161,7 +179,12 @@ async fn act<S: Stores>(
     };
     let started = Instant::now();
     let name = effect.name();
-    let job = Job { host, effect: effect.clone(), secrets, facts };
+    let job = Job {
+        host,
+        effect: effect.clone(),
+        secrets,
+        facts,
+    };
     let result = machines.run(job).await;
     shared.metrics.effect(name, started.elapsed(), &result);
     match result {
@@ -171,13 +194,17 @@ async fn act<S: Stores>(
         }
         Ok(Ack::Done | Ack::Enrolled(_)) => {
             debug!(effect = name, "accepted");
-            shared.memos.with(key, |memo| memo.unconfirmed = Some((effect, Instant::now())));
+            shared.memos.with(key, |memo| {
+                memo.unconfirmed = Some((effect, Instant::now()))
+            });
             machines.hurry();
             Next::Step
         }
         Err(fault) => {
             debug!(effect = name, code = fault.code(), "not accepted: {fault}");
-            shared.memos.with(key, |memo| memo.outcome = Some(Outcome { effect, fault }));
+            shared
+                .memos
+                .with(key, |memo| memo.outcome = Some(Outcome { effect, fault }));
             Next::Step
         }
     }
@@ -193,7 +220,10 @@ fn store_failed<S: Stores>(key: &Key, shared: &Shared<S>, error: &StoreError) ->
         | StoreError::Exists { .. }
         | StoreError::Invalid { .. }
         | StoreError::Backend(_) => {
-            warn!(code = error.code(), "status not written, trying again: {error}");
+            warn!(
+                code = error.code(),
+                "status not written, trying again: {error}"
+            );
             shared.store_trouble(key, error);
             Next::Rest(Some(Duration::from_secs(1)))
         }

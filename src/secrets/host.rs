@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::api::BareMetalHost;
+use crate::api::names::secret_key;
+use crate::api::{BareMetalHost, SecretReference};
 use crate::provision::Effect;
 use crate::reconcile::Credentials;
 
@@ -14,13 +15,16 @@ const DOCKER_CONFIG: &str = ".dockerconfigjson";
 /// What is known of the host's BMC credentials: keys `username` and `password`, white space around
 /// them ignored, as the Bare Metal Operator reads them.
 pub fn credentials(host: &BareMetalHost, secrets: &dyn Secrets) -> Credentials {
-    let Some(bmc) = host.spec.bmc.as_ref() else {
-        return Credentials::Missing("the host has no `bmc`".to_owned());
-    };
+    let bmc = &host.spec.bmc;
+    if bmc.credentials_name.is_empty() {
+        return Credentials::Missing("the host names no `bmc credentials`".to_owned());
+    }
     match secrets.read(namespace(host), &bmc.credentials_name) {
         Err(error) => Credentials::Missing(error.to_string()),
         Ok(secret) => match login(&bmc.credentials_name, &secret) {
-            Ok(_) => Credentials::Present { version: secret.version },
+            Ok(_) => Credentials::Present {
+                version: secret.version,
+            },
             Err(text) => Credentials::Invalid(text),
         },
     }
@@ -30,11 +34,18 @@ pub fn credentials(host: &BareMetalHost, secrets: &dyn Secrets) -> Credentials {
 pub fn missing(host: &BareMetalHost, secrets: &dyn Secrets) -> Vec<String> {
     let spec = &host.spec;
     let references = [&spec.user_data, &spec.network_data, &spec.meta_data];
-    let named = references.into_iter().flatten().filter_map(|reference| reference.name.as_deref());
-    let pull = spec.image.as_ref().and_then(|image| image.oci_auth_secret_name.as_deref());
+    let named = references
+        .into_iter()
+        .flatten()
+        .map(|reference| reference.name.as_str());
+    let pull = spec
+        .image
+        .as_ref()
+        .map(|image| image.oci_auth_secret_name.as_str());
     named
-        .chain(spec.preprovisioning_network_data_name.as_deref())
+        .chain([spec.preprovisioning_network_data_name.as_str()])
         .chain(pull)
+        .filter(|name| !name.is_empty())
         .filter_map(|name| secrets.read(namespace(host), name).err())
         .map(|error| error.to_string())
         .collect()
@@ -48,38 +59,56 @@ pub fn job_secrets(
 ) -> Result<JobSecrets, SecretError> {
     let spec = &host.spec;
     let read = |name: &str| secrets.read(namespace(host), name);
-    let keyed = |name: Option<&str>, key: &str| -> Result<Option<Sealed>, SecretError> {
-        let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
+    let keyed = |name: &str, key: &str| -> Result<Option<Sealed>, SecretError> {
+        if name.is_empty() {
+            return Ok(None);
+        }
         let secret = read(name)?;
         // `value` is the Bare Metal Operator's fall-back for every kind of data.
-        let found = secret.data.get(key).or_else(|| secret.data.get("value"));
-        found.cloned().map(Some).ok_or_else(|| SecretError::Unreadable {
-            name: name.to_owned(),
-            tried: format!("keys `{key}` and `value`"),
-            reason: "neither is there".to_owned(),
-        })
+        let found = secret
+            .data
+            .get(key)
+            .or_else(|| secret.data.get(secret_key::FALLBACK));
+        found
+            .cloned()
+            .map(Some)
+            .ok_or_else(|| SecretError::Unreadable {
+                name: name.to_owned(),
+                tried: format!("keys `{key}` and `value`"),
+                reason: "neither is there".to_owned(),
+            })
     };
     let mut job = JobSecrets::default();
-    if matches!(effect, Effect::Enroll | Effect::Amend { .. } | Effect::Adopt | Effect::Deploy)
-        && let Some(bmc) = &spec.bmc
+    if matches!(
+        effect,
+        Effect::Enroll | Effect::Amend { .. } | Effect::Adopt | Effect::Deploy
+    ) && !spec.bmc.credentials_name.is_empty()
     {
-        let secret = read(&bmc.credentials_name)?;
-        job.bmc = login(&bmc.credentials_name, &secret).ok();
-        job.preprovisioning_network_data =
-            keyed(spec.preprovisioning_network_data_name.as_deref(), "networkData")?;
+        let secret = read(&spec.bmc.credentials_name)?;
+        job.bmc = login(&spec.bmc.credentials_name, &secret).ok();
+        job.preprovisioning_network_data = keyed(
+            &spec.preprovisioning_network_data_name,
+            secret_key::NETWORK_DATA,
+        )?;
     }
     if matches!(effect, Effect::Deploy) {
-        let name = |reference: &Option<crate::api::SecretReference>| {
-            reference.as_ref().and_then(|reference| reference.name.clone())
+        let name = |reference: &Option<SecretReference>| {
+            reference
+                .as_ref()
+                .map(|reference| reference.name.clone())
+                .unwrap_or_default()
         };
-        job.user_data = keyed(name(&spec.user_data).as_deref(), "userData")?;
-        job.meta_data = keyed(name(&spec.meta_data).as_deref(), "metaData")?;
-        let network = name(&spec.network_data);
-        let network = network.as_deref().or(spec.preprovisioning_network_data_name.as_deref());
-        job.network_data = keyed(network, "networkData")?;
+        job.user_data = keyed(&name(&spec.user_data), secret_key::USER_DATA)?;
+        job.meta_data = keyed(&name(&spec.meta_data), secret_key::META_DATA)?;
+        let mut network = name(&spec.network_data);
+        if network.is_empty() {
+            network.clone_from(&spec.preprovisioning_network_data_name);
+        }
+        job.network_data = keyed(&network, secret_key::NETWORK_DATA)?;
         if let Some(image) = &spec.image
-            && let Some(name) = image.oci_auth_secret_name.as_deref()
+            && !image.oci_auth_secret_name.is_empty()
         {
+            let name = &image.oci_auth_secret_name;
             job.image_pull = Some(pull_secret(name, &read(name)?, &image.url)?);
         }
     }
@@ -97,7 +126,7 @@ fn login(name: &str, secret: &Secret) -> Result<(Sealed, Sealed), String> {
         Some(_) => Err(format!("secret `{name}`: key `{key}` is empty")),
         None => Err(format!("secret `{name}`: no key `{key}`")),
     };
-    Ok((part("username")?, part("password")?))
+    Ok((part(secret_key::USERNAME)?, part(secret_key::PASSWORD)?))
 }
 
 /// `user:password` for the registry of an `oci://` image from a docker configuration.
@@ -110,24 +139,45 @@ fn pull_secret(name: &str, secret: &Secret, image: &str) -> Result<Sealed, Secre
         tried: format!("key `{DOCKER_CONFIG}`"),
         reason: reason.to_owned(),
     };
-    let text = secret.data.get(DOCKER_CONFIG).ok_or_else(|| failed("it is not there"))?;
+    let text = secret
+        .data
+        .get(DOCKER_CONFIG)
+        .ok_or_else(|| failed("it is not there"))?;
     let config: Value =
         serde_json::from_str(text.reveal()).map_err(|_| failed("it is not JSON"))?;
-    let registry = image.trim_start_matches("oci://").split('/').next().unwrap_or_default();
-    let auths = config["auths"].as_object().ok_or_else(|| failed("it has no `auths`"))?;
+    let registry = image
+        .trim_start_matches("oci://")
+        .split('/')
+        .next()
+        .unwrap_or_default();
+    let auths = config["auths"]
+        .as_object()
+        .ok_or_else(|| failed("it has no `auths`"))?;
     let bare = |key: &str| -> String {
-        let key = key.trim_start_matches("https://").trim_start_matches("http://");
+        let key = key
+            .trim_start_matches("https://")
+            .trim_start_matches("http://");
         key.split('/').next().unwrap_or_default().to_owned()
     };
     let entry = auths
         .get(registry)
-        .or_else(|| auths.iter().find(|(key, _)| bare(key) == registry).map(|(_, entry)| entry))
+        .or_else(|| {
+            auths
+                .iter()
+                .find(|(key, _)| bare(key) == registry)
+                .map(|(_, entry)| entry)
+        })
         .ok_or_else(|| failed(&format!("it has nothing for `{registry}`")))?;
     if let (Some(user), Some(password)) = (entry["username"].as_str(), entry["password"].as_str()) {
         return Ok(Sealed::new(format!("{user}:{password}")));
     }
-    let encoded = entry["auth"].as_str().ok_or_else(|| failed("the entry has no `auth`"))?;
-    let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let encoded = entry["auth"]
+        .as_str()
+        .ok_or_else(|| failed("the entry has no `auth`"))?;
+    let decoded = STANDARD
+        .decode(encoded)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
     decoded
         .filter(|text| text.contains(':'))
         .map(Sealed::new)
