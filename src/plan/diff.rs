@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::Value;
 
 use crate::api::BareMetalHost;
@@ -14,19 +15,25 @@ use super::class::{deployed, disruption, refusal};
 use super::fields::{leaves, owns};
 use super::{Action, Disruption, FieldChange, Guard, OWNER, Plan, Refusal, Verb};
 
+/// Tells who owns which fields of a host.
+pub type Owned<'a> = &'a dyn Fn(&Key) -> Vec<ManagedFieldsEntry>;
+
 /// What has to change so that `observed` becomes `desired`.
 ///
 /// Hosts that another fleet owns are not touched: a wanted host that exists and belongs to another
 /// fleet is refused, one that belongs to nobody is adopted by an update. Nothing is removed when
 /// `desired` is not complete.
-pub fn diff(desired: &Desired, observed: &[Arc<BareMetalHost>]) -> Plan {
+///
+/// `owned` tells who owns which fields of a host (managedFields); it is asked only about hosts that
+/// have fields which the spec does not say.
+pub fn diff(desired: &Desired, observed: &[Arc<BareMetalHost>], owned: Owned<'_>) -> Plan {
     let mut live: BTreeMap<Key, &Arc<BareMetalHost>> =
         observed.iter().map(|host| (host.key(), host)).collect();
     let mut plan = Plan { complete: desired.complete, ..Plan::default() };
     for (key, wanted) in &desired.hosts {
         match live.remove(key) {
             None => plan.actions.push(create(key, wanted)),
-            Some(host) => match update(desired, key, wanted, host) {
+            Some(host) => match update(desired, key, wanted, host, owned) {
                 Some(action) => plan.actions.push(action),
                 None => plan.unchanged += 1,
             },
@@ -91,10 +98,16 @@ fn delete(key: Key, host: &BareMetalHost) -> Action {
     }
 }
 
-fn update(desired: &Desired, key: &Key, wanted: &Wanted, host: &BareMetalHost) -> Option<Action> {
+fn update(
+    desired: &Desired,
+    key: &Key,
+    wanted: &Wanted,
+    host: &BareMetalHost,
+    owned: Owned<'_>,
+) -> Option<Action> {
     let owner = host.annotation(annotation::FLEET);
     let foreign = owner.is_some_and(|owner| owner != &*desired.fleet);
-    let changes = changes(wanted, host);
+    let changes = changes(key, wanted, host, owned);
     if changes.is_empty() && owner.is_some() {
         return None;
     }
@@ -187,7 +200,12 @@ fn wanted_leaves(wanted: &Wanted) -> Vec<(String, Value)> {
     all
 }
 
-fn changes(wanted: &Wanted, host: &BareMetalHost) -> Vec<FieldChange> {
+fn changes(
+    key: &Key,
+    wanted: &Wanted,
+    host: &BareMetalHost,
+    owned: Owned<'_>,
+) -> Vec<FieldChange> {
     if unchanged(wanted, host) {
         return Vec::new();
     }
@@ -215,8 +233,9 @@ fn changes(wanted: &Wanted, host: &BareMetalHost) -> Vec<FieldChange> {
             changes.push(change(wanted, host, path, known, Some(after)));
         }
     }
+    let managed = if before.is_empty() { Vec::new() } else { owned(key) };
     for (path, value) in before {
-        if ours(host, &path) && !is_nothing(&value) {
+        if ours(&managed, &path) && !is_nothing(&value) {
             changes.push(change(wanted, host, path, Some(value), None));
         }
     }
@@ -269,18 +288,18 @@ fn is_nothing(value: &Value) -> bool {
 
 /// True when a field that the spec does not say was set by us before: then it goes. Fields that
 /// others set (`consumerRef`, an architecture that was found, a user's annotation) stay.
-fn ours(host: &BareMetalHost, path: &str) -> bool {
+fn ours(managed: &[ManagedFieldsEntry], path: &str) -> bool {
     if path == "pool" || path == "rack" {
         return true;
     }
-    let managed = host.metadata.managed_fields.iter().flatten();
-    let mut mine =
-        managed.filter(|entry| entry.manager.as_deref() == Some(OWNER)).filter_map(|entry| {
-            entry.fields_v1.as_ref().map(|fields| &fields.0)
-        });
     let segments = segments(path);
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    mine.any(|fields| owns(fields, &segments)) && !path.contains("metalform.dev/")
+    managed
+        .iter()
+        .filter(|entry| entry.manager.as_deref() == Some(OWNER))
+        .filter_map(|entry| entry.fields_v1.as_ref())
+        .any(|fields| owns(&fields.0, &segments))
+        && !path.contains("metalform.dev/")
 }
 
 /// A dotted path's parts; `['a.b/c']` is one.
