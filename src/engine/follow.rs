@@ -171,7 +171,7 @@ async fn write<S: Store<BareMetalHost>>(
     let key = &action.host;
     match (action.verb, wanted.hosts.get(key)) {
         (Verb::Create | Verb::Update, Some(host)) => {
-            store.apply(key, host.object(key, &wanted.fleet), OWNER, true).await?;
+            store.apply(key, wanted.object(key, host), OWNER, true).await?;
             if action.guard.is_some() {
                 // The grant is used up.
                 let gone = json!({"metadata": {"annotations": {annotation::ALLOW_DESTROY: null}}});

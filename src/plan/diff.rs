@@ -41,6 +41,10 @@ pub fn diff(desired: &Desired, observed: &[Arc<BareMetalHost>], owned: Owned<'_>
     }
     for (key, host) in live {
         let ours = host.annotation(annotation::FLEET) == Some(&*desired.fleet);
+        if desired.held.contains(&key) {
+            plan.kept.push(key);
+            continue;
+        }
         if !ours || host.metadata.deletion_timestamp.is_some() {
             continue;
         }
@@ -61,7 +65,7 @@ fn create(key: &Key, wanted: &Wanted) -> Action {
     let changes = wanted_leaves(wanted)
         .into_iter()
         .map(|(path, value)| FieldChange {
-            site: wanted.site(&path).unwrap_or_default(),
+            site: Arc::default(),
             path,
             before: None,
             after: Some(value),
@@ -107,7 +111,7 @@ fn update(
 ) -> Option<Action> {
     let owner = host.annotation(annotation::FLEET);
     let foreign = owner.is_some_and(|owner| owner != &*desired.fleet);
-    let changes = changes(key, wanted, host, owned);
+    let changes = changes(desired, key, wanted, host, owned);
     if changes.is_empty() && owner.is_some() {
         return None;
     }
@@ -134,6 +138,7 @@ fn update(
     let disruption =
         changes.iter().map(|change| change.disruption).max().unwrap_or(Disruption::None);
     let guard = guard(key, wanted, host, &changes, disruption);
+    let refusal = refusal.or_else(|| prevented(wanted, guard.as_ref()));
     Some(Action {
         host: key.clone(),
         verb: Verb::Update,
@@ -155,9 +160,6 @@ fn guard(
     changes: &[FieldChange],
     disruption: Disruption,
 ) -> Option<Guard> {
-    if !wanted.protected {
-        return None;
-    }
     let pool = host.annotation(annotation::POOL);
     let leaves = pool.is_some() && pool != wanted.pool.as_deref();
     let lost = disruption == Disruption::Destroy
@@ -175,6 +177,18 @@ fn guard(
     Some(Guard {
         text: format!("{} is {} and {what}", key.name, host.state()),
         token: format!("leave:{}", after.unwrap_or_default()),
+    })
+}
+
+/// `lifecycle prevent-destroy=#true` refuses what a guard would only hold.
+fn prevented(wanted: &Wanted, guard: Option<&Guard>) -> Option<Refusal> {
+    let guard = guard.filter(|_| wanted.prevent_destroy)?;
+    Some(Refusal {
+        code: "MF7101",
+        text: format!(
+            "{}, and `lifecycle prevent-destroy=#true` forbids it; take that line out first",
+            guard.text
+        ),
     })
 }
 
@@ -201,6 +215,7 @@ fn wanted_leaves(wanted: &Wanted) -> Vec<(String, Value)> {
 }
 
 fn changes(
+    desired: &Desired,
     key: &Key,
     wanted: &Wanted,
     host: &BareMetalHost,
@@ -230,13 +245,13 @@ fn changes(
     for (path, after) in wanted_leaves(wanted) {
         let known = before.remove(&path);
         if known.as_ref() != Some(&after) && !(known.is_none() && is_nothing(&after)) {
-            changes.push(change(wanted, host, path, known, Some(after)));
+            changes.push(change(desired, host, path, known, Some(after)));
         }
     }
     let managed = if before.is_empty() { Vec::new() } else { owned(key) };
     for (path, value) in before {
         if ours(&managed, &path) && !is_nothing(&value) {
-            changes.push(change(wanted, host, path, Some(value), None));
+            changes.push(change(desired, host, path, Some(value), None));
         }
     }
     changes.sort_by(|a, b| a.path.cmp(&b.path));
@@ -259,14 +274,14 @@ fn unchanged(wanted: &Wanted, host: &BareMetalHost) -> bool {
 }
 
 fn change(
-    wanted: &Wanted,
+    desired: &Desired,
     host: &BareMetalHost,
     path: String,
     before: Option<Value>,
     after: Option<Value>,
 ) -> FieldChange {
     FieldChange {
-        site: wanted.site(&path).unwrap_or_default(),
+        site: desired.sites.field(&host.key().name, &path).unwrap_or_default().into(),
         disruption: disruption(host, &path, before.as_ref(), after.as_ref()),
         path,
         before,
