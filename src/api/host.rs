@@ -169,11 +169,12 @@ text_enum! {
     )
 )]
 #[serde(rename_all = "camelCase", remote = "Self")]
+#[schemars(extend("x-go" = { "required": ["online"] }))]
 pub struct BareMetalHostSpec {
     /// Never implemented by anybody; kept for round trips.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taints: Vec<Taint>,
-    /// How the management controller is reached. Always written, as Go does.
+    /// How the management controller is reached.
     #[serde(default)]
     pub bmc: Bmc,
     /// RAID volumes to make before the machine is available. Absent: left as they are.
@@ -196,6 +197,7 @@ pub struct BareMetalHostSpec {
     #[schemars(extend("pattern" = "[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}"))]
     pub boot_mac_address: String,
     /// Whether the machine is to be powered on. Nothing is provisioned while false.
+    #[serde(default)]
     pub online: bool,
     /// Who uses the host, a Cluster API machine for instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -279,9 +281,10 @@ impl<'de> Deserialize<'de> for BareMetalHostSpec {
 
 /// How the management controller (BMC) of a machine is reached.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-go" = { "required": ["address", "credentialsName"] }))]
 pub struct Bmc {
-    /// URL whose scheme chooses the driver, see [`super::bmc`].
+    /// URL whose scheme chooses the driver.
     pub address: String,
     /// Secret with the keys `username` and `password`.
     pub credentials_name: String,
@@ -415,7 +418,8 @@ pub struct RootDeviceHints {
 
 /// An image, wanted or provisioned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-go" = { "required": ["url"] }))]
 pub struct Image {
     /// Where it is: http, https, ftp, gopher, oci.
     pub url: String,
@@ -451,7 +455,8 @@ impl Image {
 
 /// A site's own deploy step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-go" = { "required": ["method"] }))]
 pub struct CustomDeploy {
     /// Name of the step.
     pub method: String,
@@ -508,6 +513,8 @@ pub struct HostNetworkAttachmentRef {
 
 /// A port of a switch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(extend("x-go" = { "required": ["portID", "switchID"] }))]
 pub struct SwitchPort {
     /// MAC address by which the switch is known.
     #[serde(rename = "switchID")]
