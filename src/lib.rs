@@ -1,1 +1,12 @@
-//! placeholder
+//! metalform: bare-metal fleets as code.
+//!
+//! The modules stand in the order in which data flows:
+//!
+//! ```text
+//! KDL files ─ vfs ─► syntax ─► eval ─► fleet ─► desired ─► plan ─► store ─► reconcile ─► provision
+//!                      └── diag ◄┘                          engine drives store, reconcile, provision
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod secrets;
