@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::eval::expr::Val;
 use crate::schema::{Entity, Field as SchemaField, Path, PathId, Paths};
 
 mod deploy;
@@ -99,44 +100,23 @@ pub struct Rack {
 
 /// Facts by name, sorted; what expressions read. The instance's own name is not among them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts(Box<[(Arc<str>, Fact)]>);
+pub struct Facts(Box<[(Arc<str>, Val)]>);
 
 impl Facts {
     /// Facts from a map.
-    pub fn new(facts: BTreeMap<Arc<str>, Fact>) -> Self {
+    pub fn new(facts: BTreeMap<Arc<str>, Val>) -> Self {
         Self(facts.into_iter().collect())
     }
 
     /// One fact.
-    pub fn get(&self, name: &str) -> Option<&Fact> {
+    pub fn get(&self, name: &str) -> Option<&Val> {
         let at = self.0.binary_search_by(|(fact, _)| (**fact).cmp(name));
         at.ok().map(|index| &self.0[index].1)
     }
 
     /// All facts, sorted by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Fact)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Val)> {
         self.0.iter().map(|(name, fact)| (name, fact))
-    }
-}
-
-/// A fact: an input, never merged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fact {
-    /// A whole number.
-    Int(i64),
-    /// A text.
-    Text(Text),
-    /// `#true` or `#false`.
-    Bool(bool),
-}
-
-impl fmt::Display for Fact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Int(number) => number.fmt(f),
-            Self::Text(text) => f.write_str(text),
-            Self::Bool(value) => value.fmt(f),
-        }
     }
 }
 

@@ -122,8 +122,9 @@ pub enum Kind {
     /// `raid hardware { … }`: one of several records. Each variant is a `Field` whose kind is a
     /// `Record`.
     Union(&'static [Field]),
-    /// `select role=worker` or `select { match role worker; lacks quarantine }`.
-    Selector,
+    /// `select role=worker` or `select { match role worker; lacks quarantine }`: a `match` map and
+    /// a `lacks` set.
+    Selector(&'static [Field]),
     /// A word of the language that this version has no meaning for yet.
     Later,
 }
@@ -159,6 +160,8 @@ pub enum Type {
     Texts,
     /// The name of an `image`.
     ImageRef,
+    /// The name of an `ironic`.
+    IronicRef,
     /// A whole number or the word `all`.
     CountOrAll,
     /// A folder or file below the root.
@@ -183,6 +186,7 @@ impl fmt::Display for Type {
             Self::Bundle => f.write_str("a secret or config map by name"),
             Self::Texts => f.write_str("a list of strings"),
             Self::ImageRef => f.write_str("the name of an image"),
+            Self::IronicRef => f.write_str("the name of an ironic"),
             Self::CountOrAll => f.write_str("a whole number or `all`"),
             Self::File => f.write_str("a path below the root"),
         }
@@ -306,7 +310,7 @@ mod tests {
         for field in fields {
             visit(field);
             match field.kind {
-                Kind::Union(variants) => walk(variants, visit),
+                Kind::Union(below) | Kind::Selector(below) => walk(below, visit),
                 _ => walk(field.fields(), visit),
             }
         }

@@ -199,6 +199,14 @@ pub(super) const HOST: &[Field] = &[
         ..BLANK
     },
     Field {
+        name: "driven-by",
+        kind: Kind::Leaf(Type::IronicRef),
+        doc: "The Ironic that drives this machine; needed where the fleet has several.",
+        class: Disruption::Destroy,
+        also: &["ironic"],
+        ..BLANK
+    },
+    Field {
         name: "lifecycle",
         kind: Kind::Record { fields: LIFECYCLE, arg: None },
         doc: "What must not happen to this host.",

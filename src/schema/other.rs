@@ -117,7 +117,7 @@ const LIMITS: &[Field] = &[
 pub(super) const POOL: &[Field] = &[
     Field {
         name: "select",
-        kind: Kind::Selector,
+        kind: Kind::Selector(SELECT),
         doc: "Which hosts may belong: labels that must match, labels that must be absent.",
         required: true,
         also: &["selector", "hostSelector", "matchLabels"],
@@ -153,6 +153,23 @@ pub(super) const POOL: &[Field] = &[
         name: "lifecycle",
         kind: Kind::Record { fields: host::LIFECYCLE, arg: None },
         doc: "What must not happen to members.",
+        ..BLANK
+    },
+];
+
+const SELECT: &[Field] = &[
+    Field {
+        name: "match",
+        kind: Kind::Map(Type::Texts),
+        doc: "A label that must be there, with one of these values.",
+        also: &["matchLabels", "in"],
+        ..BLANK
+    },
+    Field {
+        name: "lacks",
+        kind: Kind::Keyed { fields: &[], key: "label", content: false },
+        doc: "A label that must not be there.",
+        also: &["not", "absent"],
         ..BLANK
     },
 ];

@@ -99,7 +99,7 @@ impl Paths {
             (None, _) => node.entity.fields(),
             (Some(Field { kind: Kind::Record { fields, .. }, .. }), _)
             | (Some(Field { kind: Kind::Keyed { fields, .. }, .. }), Some(_))
-            | (Some(Field { kind: Kind::Union(fields), .. }), _) => fields,
+            | (Some(Field { kind: Kind::Union(fields) | Kind::Selector(fields), .. }), None) => fields,
             _ => &[],
         }
     }
@@ -178,7 +178,7 @@ impl Paths {
         }
         for (index, field) in fields.iter().enumerate() {
             let below = match field.kind {
-                Kind::Record { fields, .. } | Kind::Union(fields) => fields,
+                Kind::Record { fields, .. } | Kind::Union(fields) | Kind::Selector(fields) => fields,
                 _ => continue,
             };
             self.add_children(PathId(first + index as u32), below);
