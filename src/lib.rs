@@ -9,4 +9,11 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod eval;
+pub mod desired;
+pub mod plan;
+pub mod store;
 pub mod secrets;
+pub mod reconcile;
+pub mod budget;
+pub mod provision;

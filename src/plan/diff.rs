@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::Value;
 
 use crate::api::BareMetalHost;
@@ -14,19 +15,25 @@ use super::class::{deployed, disruption, refusal};
 use super::fields::{leaves, owns};
 use super::{Action, Disruption, FieldChange, Guard, OWNER, Plan, Refusal, Verb};
 
+/// Tells who owns which fields of a host.
+pub type Owned<'a> = &'a dyn Fn(&Key) -> Vec<ManagedFieldsEntry>;
+
 /// What has to change so that `observed` becomes `desired`.
 ///
 /// Hosts that another fleet owns are not touched: a wanted host that exists and belongs to another
 /// fleet is refused, one that belongs to nobody is adopted by an update. Nothing is removed when
 /// `desired` is not complete.
-pub fn diff(desired: &Desired, observed: &[Arc<BareMetalHost>]) -> Plan {
+///
+/// `owned` tells who owns which fields of a host (managedFields); it is asked only about hosts that
+/// have fields which the spec does not say.
+pub fn diff(desired: &Desired, observed: &[Arc<BareMetalHost>], owned: Owned<'_>) -> Plan {
     let mut live: BTreeMap<Key, &Arc<BareMetalHost>> =
         observed.iter().map(|host| (host.key(), host)).collect();
     let mut plan = Plan { complete: desired.complete, ..Plan::default() };
     for (key, wanted) in &desired.hosts {
         match live.remove(key) {
             None => plan.actions.push(create(key, wanted)),
-            Some(host) => match update(desired, key, wanted, host) {
+            Some(host) => match update(desired, key, wanted, host, owned) {
                 Some(action) => plan.actions.push(action),
                 None => plan.unchanged += 1,
             },
@@ -34,6 +41,10 @@ pub fn diff(desired: &Desired, observed: &[Arc<BareMetalHost>]) -> Plan {
     }
     for (key, host) in live {
         let ours = host.annotation(annotation::FLEET) == Some(&*desired.fleet);
+        if desired.held.contains(&key) {
+            plan.kept.push(key);
+            continue;
+        }
         if !ours || host.metadata.deletion_timestamp.is_some() {
             continue;
         }
@@ -54,7 +65,7 @@ fn create(key: &Key, wanted: &Wanted) -> Action {
     let changes = wanted_leaves(wanted)
         .into_iter()
         .map(|(path, value)| FieldChange {
-            site: wanted.site(&path).unwrap_or_default(),
+            site: Arc::default(),
             path,
             before: None,
             after: Some(value),
@@ -91,10 +102,16 @@ fn delete(key: Key, host: &BareMetalHost) -> Action {
     }
 }
 
-fn update(desired: &Desired, key: &Key, wanted: &Wanted, host: &BareMetalHost) -> Option<Action> {
+fn update(
+    desired: &Desired,
+    key: &Key,
+    wanted: &Wanted,
+    host: &BareMetalHost,
+    owned: Owned<'_>,
+) -> Option<Action> {
     let owner = host.annotation(annotation::FLEET);
     let foreign = owner.is_some_and(|owner| owner != &*desired.fleet);
-    let changes = changes(wanted, host);
+    let changes = changes(desired, key, wanted, host, owned);
     if changes.is_empty() && owner.is_some() {
         return None;
     }
@@ -121,6 +138,7 @@ fn update(desired: &Desired, key: &Key, wanted: &Wanted, host: &BareMetalHost) -
     let disruption =
         changes.iter().map(|change| change.disruption).max().unwrap_or(Disruption::None);
     let guard = guard(key, wanted, host, &changes, disruption);
+    let refusal = refusal.or_else(|| prevented(wanted, guard.as_ref()));
     Some(Action {
         host: key.clone(),
         verb: Verb::Update,
@@ -142,9 +160,6 @@ fn guard(
     changes: &[FieldChange],
     disruption: Disruption,
 ) -> Option<Guard> {
-    if !wanted.protected {
-        return None;
-    }
     let pool = host.annotation(annotation::POOL);
     let leaves = pool.is_some() && pool != wanted.pool.as_deref();
     let lost = disruption == Disruption::Destroy
@@ -162,6 +177,18 @@ fn guard(
     Some(Guard {
         text: format!("{} is {} and {what}", key.name, host.state()),
         token: format!("leave:{}", after.unwrap_or_default()),
+    })
+}
+
+/// `lifecycle prevent-destroy=#true` refuses what a guard would only hold.
+fn prevented(wanted: &Wanted, guard: Option<&Guard>) -> Option<Refusal> {
+    let guard = guard.filter(|_| wanted.prevent_destroy)?;
+    Some(Refusal {
+        code: "MF7101",
+        text: format!(
+            "{}, and `lifecycle prevent-destroy=#true` forbids it; take that line out first",
+            guard.text
+        ),
     })
 }
 
@@ -187,7 +214,13 @@ fn wanted_leaves(wanted: &Wanted) -> Vec<(String, Value)> {
     all
 }
 
-fn changes(wanted: &Wanted, host: &BareMetalHost) -> Vec<FieldChange> {
+fn changes(
+    desired: &Desired,
+    key: &Key,
+    wanted: &Wanted,
+    host: &BareMetalHost,
+    owned: Owned<'_>,
+) -> Vec<FieldChange> {
     if unchanged(wanted, host) {
         return Vec::new();
     }
@@ -212,12 +245,13 @@ fn changes(wanted: &Wanted, host: &BareMetalHost) -> Vec<FieldChange> {
     for (path, after) in wanted_leaves(wanted) {
         let known = before.remove(&path);
         if known.as_ref() != Some(&after) && !(known.is_none() && is_nothing(&after)) {
-            changes.push(change(wanted, host, path, known, Some(after)));
+            changes.push(change(desired, host, path, known, Some(after)));
         }
     }
+    let managed = if before.is_empty() { Vec::new() } else { owned(key) };
     for (path, value) in before {
-        if ours(host, &path) && !is_nothing(&value) {
-            changes.push(change(wanted, host, path, Some(value), None));
+        if ours(&managed, &path) && !is_nothing(&value) {
+            changes.push(change(desired, host, path, Some(value), None));
         }
     }
     changes.sort_by(|a, b| a.path.cmp(&b.path));
@@ -240,14 +274,14 @@ fn unchanged(wanted: &Wanted, host: &BareMetalHost) -> bool {
 }
 
 fn change(
-    wanted: &Wanted,
+    desired: &Desired,
     host: &BareMetalHost,
     path: String,
     before: Option<Value>,
     after: Option<Value>,
 ) -> FieldChange {
     FieldChange {
-        site: wanted.site(&path).unwrap_or_default(),
+        site: desired.sites.field(&host.key().name, &path).unwrap_or_default().into(),
         disruption: disruption(host, &path, before.as_ref(), after.as_ref()),
         path,
         before,
@@ -269,18 +303,18 @@ fn is_nothing(value: &Value) -> bool {
 
 /// True when a field that the spec does not say was set by us before: then it goes. Fields that
 /// others set (`consumerRef`, an architecture that was found, a user's annotation) stay.
-fn ours(host: &BareMetalHost, path: &str) -> bool {
+fn ours(managed: &[ManagedFieldsEntry], path: &str) -> bool {
     if path == "pool" || path == "rack" {
         return true;
     }
-    let managed = host.metadata.managed_fields.iter().flatten();
-    let mut mine =
-        managed.filter(|entry| entry.manager.as_deref() == Some(OWNER)).filter_map(|entry| {
-            entry.fields_v1.as_ref().map(|fields| &fields.0)
-        });
     let segments = segments(path);
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    mine.any(|fields| owns(fields, &segments)) && !path.contains("metalform.dev/")
+    managed
+        .iter()
+        .filter(|entry| entry.manager.as_deref() == Some(OWNER))
+        .filter_map(|entry| entry.fields_v1.as_ref())
+        .any(|fields| owns(&fields.0, &segments))
+        && !path.contains("metalform.dev/")
 }
 
 /// A dotted path's parts; `['a.b/c']` is one.
