@@ -8,6 +8,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod diag;
+pub mod syntax;
+pub mod vfs;
+
 pub mod api;
 pub mod eval;
 pub mod desired;
