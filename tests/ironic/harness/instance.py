@@ -54,7 +54,7 @@ class Instance:
             self._create(options or config.Options(), python)
         options = self.options
         if not processes.recorded(self.files_pid_file):
-            argv = [python, "-m", "http.server", options.files_port, "--bind", "127.0.0.1", "--directory", self.state / "http"]
+            argv = [python, "-I", "-m", "http.server", options.files_port, "--bind", "127.0.0.1", "--directory", self.state / "http"]
             processes.spawn(argv, self.files_pid_file, self.state / "files.log")
         if processes.recorded(self.pid_file) and self.ready():
             return
@@ -63,8 +63,7 @@ class Instance:
         if not self.database.exists():
             self._empty_database()
         self.log.unlink(missing_ok=True)
-        # The venv was renamed after it was made, so its scripts are given to its interpreter, not run.
-        argv = [python, python.parent / "ironic", "--config-file", self.state / "ironic.conf"]
+        argv = [python, "-I", HERE / "ironic_server.py", "--config-file", self.state / "ironic.conf"]
         path = f"{self.state / 'bin'}:{python.parent}:{os.environ.get('PATH', '/usr/bin:/bin')}"
         processes.spawn(argv, self.pid_file, self.log, {"PATH": path, "TMPDIR": str(self.state / "tmp")})
         self._wait_until_ready()
@@ -139,14 +138,14 @@ class Instance:
             (self.state / "htpasswd").write_text(f"{options.user}:{hashed.stdout.decode()}")
             (self.state / "htpasswd").chmod(0o600)
         if options.tls:
-            subprocess.run([python, HERE / "certificate.py", self.state / "tls"], check=True)
+            subprocess.run([python, "-I", HERE / "certificate.py", self.state / "tls"], check=True)
         # What nodes would boot. Nothing ever boots it, but Ironic fetches it and builds ISOs from it.
         for name, size in (("ipa.kernel", 64), ("ipa.initramfs", 64), ("esp.img", 64), ("boot.img", 64)):
             (self.state / "http" / name).write_bytes((name.encode() + b"\n") * (size * 1024 // (len(name) + 1)))
         # Ironic calls mkisofs for config drives and virtual media; ours needs no Debian package.
         for name in ("mkisofs", "genisoimage"):
             tool = self.state / "bin" / name
-            tool.write_text(f'#!/bin/sh\nexec "{python}" "{HERE / "mkisofs.py"}" "$@"\n')
+            tool.write_text(f'#!/bin/sh\nexec "{python}" -I "{HERE / "mkisofs.py"}" "$@"\n')
             tool.chmod(0o755)
         temporary = self.state / "options.json.new"
         temporary.write_text(json.dumps(options.dump(), indent=1))
