@@ -1,0 +1,57 @@
+//! The objects of `metal3.io/v1alpha1` that metalform reads and writes, under the API's own names.
+//!
+//! The types carry every field of the CRDs and serialise exactly as the Go types do: what Go omits
+//! when empty is omitted, what Go always writes (`online`, most of the status, the explicit nulls
+//! of `operationHistory`) is always written. Fields that a newer Bare Metal Operator adds are kept
+//! in `extra` maps and written back. Enumerations keep an unknown text as `Other`.
+//!
+//! Empty text and an absent field are one thing here, as in Go: `String` fields are `""` when not
+//! set, and are then not written.
+//!
+//! - [`host`]: BareMetalHost and its spec; [`status`]: its status; [`inventory`]: HardwareData.
+//! - [`conditions`]: the six conditions as a pure function; [`event`]: events about a host.
+//! - [`bmc`]: BMC addresses and what their scheme says about the driver; [`validate`]: the rules
+//!   of the admission webhook, offline.
+//! - [`crd`]: the CRDs, generated from the types; [`names`]: annotations, finalizers, reasons.
+
+pub mod bmc;
+pub mod conditions;
+pub mod crd;
+pub mod event;
+pub mod host;
+pub mod inventory;
+mod json;
+pub mod names;
+pub mod status;
+mod text;
+pub mod validate;
+mod wire;
+
+pub use host::{
+    BareMetalHost, BareMetalHostSpec, Bmc, BootMode, ChecksumType, CleaningMode, CustomDeploy,
+    FirmwareConfig, HardwareRaidVolume, HostNetworkAttachmentRef, Image, ImageFormat,
+    InspectionMode, NetworkInterface, RaidConfig, RaidLevel, RootDeviceHints, SecretReference,
+    SoftwareRaidVolume, SwitchPort,
+};
+pub use inventory::{
+    Bios, Cpu, DiskType, Firmware, HardwareData, HardwareDataSpec, HardwareDetails, HardwareJson,
+    Lldp, Nic, Storage, SystemVendor, Vlan,
+};
+pub use json::{Json, JsonError};
+pub use k8s_openapi::api::core::v1::{Event, ObjectReference, Taint};
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+pub use status::{
+    BareMetalHostStatus, Condition, ConditionStatus, ConditionType, CredentialsStatus, ErrorType,
+    OperationHistory, OperationMetric, OperationalStatus, ProvisionStatus, ProvisioningState,
+};
+pub use wire::whole_seconds;
+
+/// A point in time. On the wire it has whole seconds, see [`whole_seconds`].
+pub type Timestamp = jiff::Timestamp;
+
+/// API group of all types here.
+pub const GROUP: &str = "metal3.io";
+/// API version of all types here.
+pub const VERSION: &str = "v1alpha1";
+/// `apiVersion` of all types here.
+pub const API_VERSION: &str = "metal3.io/v1alpha1";

@@ -1,0 +1,130 @@
+//! A value kept as its JSON text.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// A `T` that is kept as its canonical JSON text (keys sorted, no spaces) and parsed on demand.
+///
+/// For large values that are carried around far more often than looked at: ten thousand hosts
+/// keep their inventories at the cost of the text, a clone shares it, and equality compares text.
+/// Fields that `T` does not know stay in the text.
+pub struct Json<T> {
+    text: Arc<RawValue>,
+    of: PhantomData<fn() -> T>,
+}
+
+/// A kept JSON text is not what it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the {kind} in {start:?}…: {source}")]
+pub struct JsonError {
+    kind: &'static str,
+    start: String,
+    source: serde_json::Error,
+}
+
+impl JsonError {
+    /// A stable label for logs and metrics.
+    pub fn code(&self) -> &'static str {
+        "MalformedJson"
+    }
+}
+
+impl<T> Json<T> {
+    /// The canonical text.
+    pub fn text(&self) -> &str {
+        self.text.get()
+    }
+
+    /// Keeps any JSON; `get` tells later whether it is a `T`. Fails never in practice: a `Value`
+    /// has no keys but text.
+    pub fn from_value(value: &Value) -> Result<Self, serde_json::Error> {
+        // `serde_json::Map` sorts its keys (the feature preserve_order is off, see the test), so
+        // this text is canonical.
+        let text = serde_json::value::to_raw_value(value)?;
+        Ok(Self { text: text.into(), of: PhantomData })
+    }
+}
+
+impl<T: DeserializeOwned> Json<T> {
+    /// Parses the text. Fails only when an object on the server has a field of another type than
+    /// the CRD says.
+    pub fn get(&self) -> Result<T, JsonError> {
+        serde_json::from_str(self.text()).map_err(|source| JsonError {
+            kind: std::any::type_name::<T>().rsplit("::").next().unwrap_or("value"),
+            start: self.text().chars().take(40).collect(),
+            source,
+        })
+    }
+}
+
+impl<T: Serialize> Json<T> {
+    /// Keeps a value. Fails when the value cannot be JSON (a map with keys that are not text).
+    pub fn new(value: &T) -> Result<Self, serde_json::Error> {
+        Self::from_value(&serde_json::to_value(value)?)
+    }
+}
+
+impl<T> Clone for Json<T> {
+    fn clone(&self) -> Self {
+        Self { text: Arc::clone(&self.text), of: PhantomData }
+    }
+}
+
+impl<T> PartialEq for Json<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl<T> Eq for Json<T> {}
+
+impl<T> fmt::Debug for Json<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl<T> Serialize for Json<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // The text goes through unparsed where the target is JSON text itself: hosts are written
+        // often and their inventory is most of them. Only speed hangs on this name: every other
+        // target (a Value, YAML), and JSON too should the name change, takes the way below.
+        if std::any::type_name::<S>().starts_with("&mut serde_json::ser::Serializer<") {
+            return self.text.serialize(serializer);
+        }
+        let value: Value = serde_json::from_str(self.text()).map_err(serde::ser::Error::custom)?;
+        value.serialize(serializer)
+    }
+}
+
+impl<'de, T> Deserialize<'de> for Json<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        if !value.is_object() {
+            return Err(de::Error::custom("expected an object"));
+        }
+        Self::from_value(&value).map_err(de::Error::custom)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Json<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}

@@ -1,0 +1,299 @@
+//! The machines: what a provisioner is asked to do, and what it sees.
+//!
+//! A provisioner drives machines through the life that OpenStack Ironic defined (enroll, manageable,
+//! available, active and what lies between), whether they are Ironic's ([`ironic`]) or simulated
+//! ([`sim`]). It keeps a picture of all its machines up to date in bulk, so that looking at one
+//! costs nothing ([`Provisioner::sight`]); it tells what changed ([`Provisioner::ticks`]); and it
+//! carries out one effect at a time for a host ([`Provisioner::run`]).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+
+use crate::api::{BareMetalHost, HardwareJson, Timestamp};
+use crate::budget::Limits;
+use crate::secrets::JobSecrets;
+use crate::store::Key;
+
+/// A driver of machines. Object-safe, so that a fleet can have several (one an Ironic).
+pub trait Provisioner: Send + Sync + 'static {
+    /// Carries out one effect. Idempotent as far as the machine's own rules allow: after a crash
+    /// the same step is decided again by looking, never by remembering.
+    ///
+    /// Cancellation safe: dropping the future may leave the effect done or not done.
+    fn run<'a>(&'a self, job: Job) -> BoxFuture<'a, Result<Ack, Fault>>;
+
+    /// What is known of the host's machine, found by its id, its name, or its boot MAC address.
+    /// Answers from memory.
+    fn sight(&self, host: &BareMetalHost) -> Sight;
+
+    /// How the settings of the machine differ from what the host asks for. Pure, from memory.
+    fn drift(&self, host: &BareMetalHost, facts: &Facts) -> Drift;
+
+    /// Changes in what is seen. The first tick comes when all machines were seen once. A tick
+    /// comes also without changes, so that effects sent before `as_of` count as confirmed.
+    fn ticks(&self) -> BoxStream<'static, Tick>;
+
+    /// How much may be under way at once.
+    fn limits(&self) -> Limits;
+
+    /// Says that the engine has effects under way and wants to see soon what became of them.
+    fn hurry(&self) {}
+}
+
+/// One effect for one host, with all that it needs.
+#[derive(Clone)]
+pub struct Job {
+    /// The host as wanted; the mapping to requests is made from its spec.
+    pub host: Arc<BareMetalHost>,
+    /// What to do.
+    pub effect: Effect,
+    /// Contents of the secrets that this effect needs; redacted in `Debug`.
+    pub secrets: JobSecrets,
+    /// The machine as it was seen when this was decided, if there was one.
+    pub facts: Option<Arc<Facts>>,
+}
+
+/// What can be done to a machine. Verbs are Ironic's; the data comes from the host's spec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Makes the machine known, with all its settings and its boot port.
+    Enroll,
+    /// Brings the machine's settings (name, driver, addresses, capabilities, cleaning mode, …) in
+    /// line with the host; with `credentials` also user name and password.
+    Amend {
+        /// Credentials are new: write them.
+        credentials: bool,
+    },
+    /// Creates the ports that the inventory shows and that are not there.
+    Ports,
+    /// Verifies the BMC access: enroll to manageable; also the way out of failed states.
+    Manage,
+    /// Inspects the hardware.
+    Inspect,
+    /// Reads what the inspection found; answers [`Ack::Inventory`].
+    ReadInventory,
+    /// Cleans with steps made from the host's RAID configuration.
+    Clean,
+    /// Makes the machine available, with automated cleaning where it is on.
+    Provide,
+    /// Writes what is to be deployed and starts it, with the config drive.
+    Deploy,
+    /// Takes over a machine that is already deployed.
+    Adopt,
+    /// Takes the deployment off.
+    Undeploy,
+    /// Ends a wait state (`inspect wait`, `clean wait`, …).
+    Abort,
+    /// Changes power.
+    Power(PowerTarget),
+    /// Clears maintenance mode.
+    Unlock,
+    /// Removes the machine from the provisioner's books. With `force` also out of a state that
+    /// does not permit it (maintenance is set first).
+    Forget {
+        /// Even from a state that does not permit it.
+        force: bool,
+    },
+}
+
+impl Effect {
+    /// A stable, low-cardinality name for metrics and logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Enroll => "enroll",
+            Self::Amend { .. } => "amend",
+            Self::Ports => "ports",
+            Self::Manage => "manage",
+            Self::Inspect => "inspect",
+            Self::ReadInventory => "read-inventory",
+            Self::Clean => "clean",
+            Self::Provide => "provide",
+            Self::Deploy => "deploy",
+            Self::Adopt => "adopt",
+            Self::Undeploy => "undeploy",
+            Self::Abort => "abort",
+            Self::Power(_) => "power",
+            Self::Unlock => "unlock",
+            Self::Forget { .. } => "forget",
+        }
+    }
+}
+
+/// Wanted change of power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PowerTarget {
+    /// On.
+    On,
+    /// Off, asking the operating system first; the machine falls back to hard by itself.
+    SoftOff,
+    /// Off at once.
+    HardOff,
+    /// Off and on at once, for machines whose power must not be off.
+    Reboot,
+    /// The same, asking the operating system first.
+    SoftReboot,
+}
+
+/// An effect was accepted. Long ones go on by themselves; what becomes of them is seen in facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ack {
+    /// Accepted or done.
+    Done,
+    /// Enrolled: the machine's id, to be kept in `status.provisioning.ID`.
+    Enrolled(Arc<str>),
+    /// The inventory; `None` when the machine has none, so it has to be inspected.
+    Inventory(Option<HardwareJson>),
+}
+
+/// Why an effect was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Locked or overloaded (409, 503): wait and ask again; not an error of the host.
+    #[error("{what}; asking again in {} s", retry.as_secs())]
+    Busy {
+        /// What was busy.
+        what: String,
+        /// When to ask again.
+        retry: Duration,
+    },
+    /// Nobody answers: wait; not an error of the host.
+    #[error("{0}")]
+    Unreachable(String),
+    /// Our own credentials for the provisioner are refused (401, 403).
+    #[error("{0}")]
+    Unauthorized(String),
+    /// The request was refused and would be again: an error of this host.
+    #[error("{0}")]
+    Refused(String),
+    /// The machine is not there any more.
+    #[error("the machine is not known to the provisioner any more")]
+    Gone,
+    /// The boot MAC address or the name belongs to another machine.
+    #[error("{0}")]
+    Taken(String),
+}
+
+impl Fault {
+    /// A stable label for metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => "busy",
+            Self::Unreachable(_) => "unreachable",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::Refused(_) => "refused",
+            Self::Gone => "gone",
+            Self::Taken(_) => "taken",
+        }
+    }
+}
+
+/// What is known of a host's machine.
+#[derive(Debug, Clone)]
+pub enum Sight {
+    /// Not all machines were seen yet: absence means nothing.
+    Unsynced,
+    /// The provisioner does not answer; the text says since when and what was tried.
+    Down(Arc<str>),
+    /// An effect was sent and what is known is older than it.
+    Unconfirmed(Effect),
+    /// All were seen and there is none for this host.
+    Absent,
+    /// The host's boot MAC address or name belongs to a machine that is not this host's.
+    Taken(Arc<str>),
+    /// The machine.
+    Present(Arc<Facts>),
+}
+
+/// A machine's latest word: what decisions need and no more (10,000 are kept in memory).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Ironic's UUID.
+    pub id: Arc<str>,
+    /// Name, `namespace~name` for ours.
+    pub name: Option<Arc<str>>,
+    /// Provision state.
+    pub state: NodeState,
+    /// Where it is going, while it goes.
+    pub target: Option<NodeState>,
+    /// Power as last seen; `None` when unknown.
+    pub power: Option<bool>,
+    /// A power change is under way.
+    pub power_changing: bool,
+    /// Somebody or a failure took it out of automation.
+    pub maintenance: bool,
+    /// Why, when Ironic itself did (`power failure`, `clean failure`).
+    pub fault: Option<Arc<str>>,
+    /// The text of the last failure; not always cleared by the next success.
+    pub last_error: Option<Arc<str>>,
+    /// Health as the BMC reports it (`OK`, `Warning`, `Critical`), where it is known.
+    pub health: Option<Arc<str>>,
+    /// URL of the image that is or was to be deployed (`instance_info`), if any.
+    pub image: Option<Arc<str>>,
+    /// The deployment belongs to this object UID, if any.
+    pub instance: Option<Arc<str>>,
+    /// When the machine last changed, as its provisioner tells.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// How a machine's settings differ from what is wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drift {
+    /// Settings (name, driver, address, capabilities, cleaning mode, …) differ: `Amend`.
+    pub settings: bool,
+    /// The boot port, or a port of the inventory, is missing: `Ports`.
+    pub ports: bool,
+}
+
+/// News from a provisioner.
+#[derive(Debug, Clone, Default)]
+pub struct Tick {
+    /// Hosts whose machine changed, came or went.
+    pub changed: Vec<Key>,
+    /// When the look began that this tick tells of: what [`Provisioner::sight`] answers is at
+    /// least this new, and effects that finished before it are confirmed.
+    pub as_of: Option<tokio::time::Instant>,
+    /// Everything has to be looked at: first tick, or the provisioner came back.
+    pub all: bool,
+}
+
+/// Provision states, with Ironic's own names in [`std::fmt::Display`] and `From<&str>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names are Ironic's and documented there")]
+pub enum NodeState {
+    Enroll,
+    Verifying,
+    Manageable,
+    Inspecting,
+    InspectWait,
+    InspectFailed,
+    Cleaning,
+    CleanWait,
+    CleanFailed,
+    CleanHold,
+    Available,
+    Deploying,
+    DeployWait,
+    DeployFailed,
+    DeployHold,
+    Active,
+    Deleting,
+    Error,
+    Adopting,
+    AdoptFailed,
+    Rebuild,
+    Rescue,
+    Rescuing,
+    RescueWait,
+    RescueFailed,
+    Unrescuing,
+    UnrescueFailed,
+    Servicing,
+    ServiceWait,
+    ServiceFailed,
+    ServiceHold,
+    /// A state of a newer Ironic: nothing is decided in it.
+    Unknown,
+}

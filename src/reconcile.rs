@@ -1,0 +1,163 @@
+//! What to do next for one host: `step(&View) -> Step`.
+//!
+//! A step is a pure function: no clock, no I/O, no async. It looks at one host as wanted and as
+//! last written, at what the provisioner last saw of its machine, at the credentials and at the
+//! free slots, and answers with at most one remote effect, the new status if it differs, what is
+//! worth an event, and what the host waits for.
+//!
+//! ```text
+//!  host, credentials, sight, grants, outcome, now ──► step ──► status? meta? effect? notes, wake, why
+//! ```
+//!
+//! The life of a host is BareMetalHost's own (`registering` … `provisioned` … `deleting`); the life
+//! of its machine is Ironic's (`enroll` … `active`), which every provisioner speaks: see
+//! [`crate::provision::NodeState`].
+//!
+//! Rules that hold for every step, checked by the property tests:
+//! - At a fixpoint there is no effect and no status.
+//! - At most one remote effect a host is under way: while an effect is not yet confirmed by what
+//!   the provisioner sees, the view says so ([`Sight::Unconfirmed`](crate::provision::Sight)) and
+//!   the step only waits.
+//! - From any state, under any finite sequence of faults, the host reaches its goal once the
+//!   faults stop.
+//! - Every wait has a [`Why`].
+
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use crate::api::{BareMetalHost, BareMetalHostStatus, HardwareJson, Timestamp};
+use crate::budget::SlotKind;
+use crate::provision::{Drift, Effect, Fault, Sight};
+
+/// All that [`step`] may look at. Borrowed, so that making one costs nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The host: spec as wanted, status as last written.
+    pub host: &'a BareMetalHost,
+    /// The BMC credentials that the spec names.
+    pub credentials: &'a Credentials,
+    /// References of the spec (user-data, network-data, meta-data, pull secret) that cannot be
+    /// read, each with the text that says what was tried. Empty when all is there.
+    pub missing: &'a [String],
+    /// What the provisioner knows of the machine now.
+    pub sight: &'a Sight,
+    /// How the machine's settings differ from what the host asks for.
+    pub drift: Drift,
+    /// The inventory that [`Effect::ReadInventory`] brought back in this round of inspection.
+    pub inventory: Option<&'a HardwareJson>,
+    /// Slots that this host holds or would be granted if it asked now.
+    pub grants: Grants,
+    /// The failure of the last effect, given to exactly one step.
+    pub outcome: Option<&'a Outcome>,
+    /// The time of this step.
+    pub now: Timestamp,
+    /// Seeds the jitter of back-offs; the same seed gives the same delays.
+    pub seed: u64,
+}
+
+/// What is known of the BMC credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credentials {
+    /// The secret cannot be read; the text names what was tried.
+    Missing(String),
+    /// The secret is there but not usable (a key missing or empty); the text says which.
+    Invalid(String),
+    /// Usable. `version` changes whenever the content does; it is never the content.
+    Present {
+        /// Compared with `status.triedCredentials.credentialsVersion`.
+        version: String,
+    },
+}
+
+/// Slots granted or held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// May be inspecting.
+    pub inspect: bool,
+    /// May be cleaning (preparing, deprovisioning, becoming available).
+    pub clean: bool,
+    /// May be deploying.
+    pub deploy: bool,
+}
+
+/// A failed effect.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What was tried.
+    pub effect: Effect,
+    /// What came of it.
+    pub fault: Fault,
+}
+
+/// What is to be done, all of it decided: carrying it out leaves no choice.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The whole new status; `None` when it is equal to the one in the view. Written first.
+    pub status: Option<Box<BareMetalHostStatus>>,
+    /// Finalizers and one-shot annotations to change. Written with the status.
+    pub meta: MetaChange,
+    /// At most one remote effect, run after the status was written.
+    pub effect: Option<Effect>,
+    /// What becomes an event.
+    pub notes: SmallVec<[Note; 2]>,
+    /// When to look again.
+    pub wake: Wake,
+    /// The slot that the host occupies from here on; any other one that it held is free.
+    pub slot: Option<SlotKind>,
+    /// Why this and not more.
+    pub why: Why,
+}
+
+/// Changes of metadata.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetaChange {
+    /// Finalizer to add.
+    pub add_finalizer: bool,
+    /// Finalizer to remove: with the last one gone the object goes.
+    pub drop_finalizer: bool,
+    /// Annotations that were acted on and go (`reboot.metal3.io`, `inspect.metal3.io`, …).
+    pub drop_annotations: Vec<String>,
+}
+
+impl MetaChange {
+    /// True when nothing is to be written.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Something worth an event; reasons and texts are the Bare Metal Operator's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// CamelCase reason, e.g. `InspectionStarted`.
+    pub reason: &'static str,
+    /// Text for people.
+    pub message: String,
+    /// True for what went wrong.
+    pub warning: bool,
+}
+
+/// When the host is to be looked at again. A change of the object, its secrets or its machine
+/// always wakes it; this says what else does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// Nothing else: only a change.
+    OnChange,
+    /// After this long.
+    After(Duration),
+    /// When a slot of this kind is free; costs nothing until then.
+    OnSlot(SlotKind),
+}
+
+/// A reason: a stable code for machines and a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Why {
+    /// CamelCase, stable, e.g. `WaitingForInspectSlot`.
+    pub code: &'static str,
+    /// What is waited for and, where one can do something, what to do.
+    pub text: String,
+    /// True when a person has to act or something is wrong: shown as the condition
+    /// `metalform.dev/Waiting` and in red.
+    pub blocked: bool,
+}

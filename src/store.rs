@@ -1,0 +1,236 @@
+//! Where objects live: `trait Store`, with two backends, one semantics.
+//!
+//! A store keeps Kubernetes objects (see [`Object`]) and hands them out as shared, immutable values
+//! with a [`Version`] that grows with every change. The embedded backend ([`embedded`]) keeps them
+//! in memory and makes them durable in one file; a Kubernetes API server is the other. Both pass
+//! the same [`conformance`] suite, which is written against this trait.
+//!
+//! Semantics, as a real API server has them:
+//! - a write that changes nothing costs no version and no event;
+//! - `metadata.generation` grows when the spec changes, never by status;
+//! - an object with finalizers is not removed by `delete` but gets `deletionTimestamp`; it goes
+//!   with its last finalizer;
+//! - `apply` owns the fields that it sets, removes what it set before and sets no more, and leaves
+//!   all other fields (annotations that a user added, say) as they are.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Namespace and name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Namespace.
+    pub namespace: Arc<str>,
+    /// Name.
+    pub name: Arc<str>,
+}
+
+impl Key {
+    /// A key from its parts.
+    pub fn new(namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A point in a store's history. Opaque but ordered within one store; `resourceVersion` on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Version(pub u64);
+
+/// A kind of object that a store keeps.
+pub trait Object: Clone + Send + Sync + Serialize + DeserializeOwned + fmt::Debug + 'static {
+    /// API group, empty for the core group.
+    const GROUP: &'static str;
+    /// Version of the API.
+    const VERSION: &'static str;
+    /// Kind.
+    const KIND: &'static str;
+    /// Plural, lower case, as in URLs.
+    const PLURAL: &'static str;
+    /// True when `/status` is a subresource.
+    const HAS_STATUS: bool;
+    /// Metadata.
+    fn meta(&self) -> &ObjectMeta;
+    /// Metadata, to change.
+    fn meta_mut(&mut self) -> &mut ObjectMeta;
+
+    /// The key; objects without a name do not get into a store.
+    fn key(&self) -> Key {
+        let meta = self.meta();
+        Key::new(meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
+    }
+
+    /// The version that `resourceVersion` tells.
+    fn version(&self) -> Version {
+        let text = self.meta().resource_version.as_deref().unwrap_or_default();
+        Version(text.parse().unwrap_or_default())
+    }
+}
+
+/// All objects of a kind at one version.
+#[derive(Debug, Clone)]
+pub struct Snapshot<K> {
+    /// In order of key.
+    pub objects: Vec<Arc<K>>,
+    /// To watch from.
+    pub version: Version,
+}
+
+/// One change.
+#[derive(Debug, Clone)]
+pub enum Change<K> {
+    /// Came or changed.
+    Applied(Arc<K>),
+    /// Went; its last state.
+    Deleted(Arc<K>),
+    /// The stream lost its place (too old a version, a dropped connection): all objects anew;
+    /// what is not among them is gone.
+    Reset(Snapshot<K>),
+}
+
+/// How to change an object.
+#[derive(Debug, Clone)]
+pub enum Patch {
+    /// RFC 7396.
+    Merge(Value),
+    /// RFC 6902.
+    Json(json_patch::Patch),
+}
+
+/// What came of a delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// Gone.
+    Gone,
+    /// Marked; goes with its last finalizer.
+    Marked,
+}
+
+/// Why a store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The object changed since it was read: read again and decide again.
+    #[error("{kind} {key} changed since it was read (version {expected}, now {found})", expected = expected.0, found = found.0)]
+    Conflict {
+        /// Kind.
+        kind: &'static str,
+        /// Object.
+        key: Key,
+        /// The caller's version.
+        expected: Version,
+        /// The store's.
+        found: Version,
+    },
+    /// Another owner holds fields that an apply without force wants to set.
+    #[error("{kind} {key}: {fields} held by {owner}")]
+    Owned {
+        /// Kind.
+        kind: &'static str,
+        /// Object.
+        key: Key,
+        /// The fields, as dotted paths.
+        fields: String,
+        /// Who holds them.
+        owner: String,
+    },
+    /// No such object.
+    #[error("{kind} {key} not found")]
+    NotFound {
+        /// Kind.
+        kind: &'static str,
+        /// Object.
+        key: Key,
+    },
+    /// There is one already.
+    #[error("{kind} {key} already exists")]
+    Exists {
+        /// Kind.
+        kind: &'static str,
+        /// Object.
+        key: Key,
+    },
+    /// The object is not valid.
+    #[error("{kind} {key} is not valid: {reason}")]
+    Invalid {
+        /// Kind.
+        kind: &'static str,
+        /// Object.
+        key: Key,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Overloaded: ask again after this long.
+    #[error("the store is busy; asking again in {} ms", .0.as_millis())]
+    Busy(Duration),
+    /// The backend failed; the text says what was tried and what to do.
+    #[error("{0}")]
+    Backend(String),
+}
+
+impl StoreError {
+    /// A stable label for metrics and the wire.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Conflict { .. } => "Conflict",
+            Self::Owned { .. } => "FieldOwned",
+            Self::NotFound { .. } => "NotFound",
+            Self::Exists { .. } => "AlreadyExists",
+            Self::Invalid { .. } => "Invalid",
+            Self::Busy(_) => "TooManyRequests",
+            Self::Backend(_) => "InternalError",
+        }
+    }
+}
+
+/// A result of a store.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// Where objects of one kind live. One value of a backend implements this for every kind.
+///
+/// Acknowledged means durable: a future of a write is ready only when the write would survive the
+/// end of the process.
+pub trait Store<K: Object>: Send + Sync + 'static {
+    /// All objects, from memory.
+    fn snapshot(&self) -> BoxFuture<'_, Result<Snapshot<K>>>;
+
+    /// One object, from memory.
+    fn get(&self, key: &Key) -> Option<Arc<K>>;
+
+    /// Changes after `from`, in order, without end. When the store has lost that place, the first
+    /// item is [`Change::Reset`].
+    fn watch(&self, from: Version) -> BoxStream<'static, Change<K>>;
+
+    /// Creates an object; `Exists` when there is one.
+    fn create<'a>(&'a self, object: K) -> BoxFuture<'a, Result<Arc<K>>>;
+
+    /// Server-side apply: creates the object or brings the fields of `wanted` (a partial object
+    /// with `metadata.name`) to these values, owned by `owner` from now on; fields that `owner`
+    /// applied before and that `wanted` lacks are removed. Without `force` a field with another
+    /// value that somebody else owns is [`StoreError::Owned`]. Status is not touched.
+    fn apply<'a>(&'a self, key: &'a Key, wanted: Value, owner: &'a str, force: bool)
+    -> BoxFuture<'a, Result<Arc<K>>>;
+
+    /// Changes anything but status. With `expected` only at that version.
+    fn patch<'a>(&'a self, key: &'a Key, patch: Patch, expected: Option<Version>)
+    -> BoxFuture<'a, Result<Arc<K>>>;
+
+    /// Replaces metadata and status of the object at `expected` by those of `object` (compare and
+    /// set). The spec is not touched. One write for what a reconcile step decides.
+    fn update_status<'a>(&'a self, object: K, expected: Version) -> BoxFuture<'a, Result<Arc<K>>>;
+
+    /// Deletes. With `expected` only at that version.
+    fn delete<'a>(&'a self, key: &'a Key, expected: Option<Version>) -> BoxFuture<'a, Result<Deleted>>;
+}
