@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import sys
 import urllib.request
 from pathlib import Path
@@ -24,23 +25,27 @@ class Lab:
         self.instance = Instance(self.state)
         self.file = self.state / "lab.json"
 
-    def start(self, fake: int, redfish: int, options: config.Options, boot: float, step: float, owner: int | None) -> None:
-        """Starts everything, or ends everything if one part does not come up."""
+    def start(self, fake: int, redfish: int, options: config.Options, boot: float, step: float,
+              owner: int | None = None, temporary: bool = False) -> None:
+        """Starts everything, or ends everything if one part does not come up.
+
+        The lab ends when the process `owner` does; its folder goes too if it is `temporary`.
+        """
         self.state.mkdir(parents=True, exist_ok=True)
         with self._locked():
             if any(processes.recorded(file) for file in (self.state / "run").glob("*.pid")):
                 sys.exit(f"tests/ironic: a lab runs in {self.state} already; stop it first")
             try:
-                self._start(fake, redfish, options, boot, step, owner)
+                self._start(fake, redfish, options, boot, step, owner, temporary)
             except BaseException:
                 self._stop()
                 raise
 
-    def _start(self, fake, redfish, options, boot, step, owner) -> None:
+    def _start(self, fake, redfish, options, boot, step, owner, temporary) -> None:
         python = venv.ensure() / "bin/python"
         (self.state / "run").mkdir(exist_ok=True)
         if owner:
-            self._keep(python, owner)
+            self._keep(python, owner, temporary)
         self.instance.start(options)
         facts = self.instance.describe()
         agents, bmc, front = ports.free(3)
@@ -74,20 +79,23 @@ class Lab:
         if not up or not processes.recorded(pid_file):
             sys.exit(f"tests/ironic: {name} did not start, see {log}:\n{processes.tail(log)}")
 
-    def _keep(self, python: Path, owner: int) -> None:
+    def _keep(self, python: Path, owner: int, temporary: bool) -> None:
         """Lets a small process stop the lab when its owner is gone, however it went."""
         identity = processes.Identity.of(owner)
         if identity is None:
             sys.exit(f"tests/ironic: there is no process {owner} to own the lab")
         argv = [python, HERE.parent / "lab", "keep", self.state, "--owner", identity]
-        processes.spawn(argv, self.state / "run/keeper.pid", self.state / "keeper.log")
+        processes.spawn(argv + (["--temporary"] if temporary else []), self.state / "run/keeper.pid", self.state / "keeper.log")
 
-    def keep(self, owner: processes.Identity) -> None:
+    def keep(self, owner: processes.Identity, temporary: bool) -> None:
         """The keeper's life: waits for the owner's end."""
         while not processes.wait_until(lambda: not owner.alive(), 3600, every=0.5):
             pass
         with self._locked():
             self._stop(keeper=False)
+        if temporary:
+            os.chdir("/")
+            shutil.rmtree(self.state)
 
     def stop(self) -> None:
         """Ends every process of the lab. Does nothing where none runs. The files stay, for their logs."""
