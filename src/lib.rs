@@ -8,16 +8,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub mod diag;
-pub mod syntax;
-pub mod vfs;
-
 pub mod api;
-pub mod eval;
-pub mod desired;
-pub mod plan;
-pub mod store;
-pub mod secrets;
-pub mod reconcile;
-pub mod budget;
-pub mod provision;
+pub mod diag;
+pub mod vfs;
+pub mod syntax;
