@@ -186,3 +186,9 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .build()
         .map_err(|error| Failure::new(Exit::Usage, format!("no async runtime: {error}")))
 }
+
+/// A pattern of host names from the command line: ranges and `*`.
+fn pattern(text: &str) -> Result<crate::eval::range::Pattern, Failure> {
+    crate::eval::range::Pattern::compile(text)
+        .map_err(|error| Failure::new(Exit::Usage, format!("`{text}`: {error}")))
+}
