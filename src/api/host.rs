@@ -109,6 +109,7 @@ text_enum! {
 }
 
 /// What is wanted of a machine.
+#[expect(clippy::duplicated_attributes, reason = "columns have the same type and priority")]
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "metal3.io",
@@ -566,5 +567,7 @@ impl BareMetalHost {
     }
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 pub(crate) mod tests;
