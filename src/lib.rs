@@ -9,4 +9,6 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
-pub mod secrets;
+pub mod diag;
+pub mod vfs;
+pub mod syntax;
