@@ -9,4 +9,8 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod budget;
+pub mod provision;
+pub mod reconcile;
 pub mod secrets;
+pub mod store;
