@@ -9,4 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod budget;
+pub mod provision;
 pub mod secrets;
+pub mod store;
