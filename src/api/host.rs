@@ -560,4 +560,4 @@ impl BareMetalHost {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
