@@ -11,5 +11,6 @@
 pub mod api;
 pub mod budget;
 pub mod provision;
+pub mod reconcile;
 pub mod secrets;
 pub mod store;

@@ -4,12 +4,16 @@
 //! `<dir>/<name>/<key>`. [`Secrets`] answers with a version (a digest, never the content) for
 //! decisions, and with content only for the effect that needs it.
 
+mod host;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
 use sha2::{Digest, Sha256};
+
+pub use self::host::{credentials, job_secrets, missing};
 
 /// Text that is never shown: `Debug` prints `(secret)`, there is no `Display` and no `Serialize`.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -53,18 +57,24 @@ impl Secret {
                 hash.update(part.as_bytes());
             }
         }
-        let version = hash.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
-            use fmt::Write as _;
-            write!(text, "{byte:02x}").ok();
-            text
-        });
+        let version = hash
+            .finalize()
+            .iter()
+            .take(8)
+            .fold(String::new(), |mut text, byte| {
+                use fmt::Write as _;
+                write!(text, "{byte:02x}").ok();
+                text
+            });
         Self { data, version }
     }
 
     /// A key's content, without white space around it (as the Bare Metal Operator reads
     /// credentials).
     pub fn trimmed(&self, key: &str) -> Option<Sealed> {
-        self.data.get(key).map(|text| Sealed::new(text.reveal().trim()))
+        self.data
+            .get(key)
+            .map(|text| Sealed::new(text.reveal().trim()))
     }
 }
 
@@ -132,13 +142,18 @@ pub struct SecretsFolder {
 impl Secrets for SecretsFolder {
     fn read(&self, _namespace: &str, name: &str) -> Result<Secret, SecretError> {
         let Some(root) = &self.root else {
-            return Err(SecretError::NoFolder { name: name.to_owned() });
+            return Err(SecretError::NoFolder {
+                name: name.to_owned(),
+            });
         };
         let folder = root.join(name);
         let tried = folder.display().to_string();
         // A name is a name: it never leaves the folder.
         if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
-            return Err(SecretError::Missing { name: name.to_owned(), tried });
+            return Err(SecretError::Missing {
+                name: name.to_owned(),
+                tried,
+            });
         }
         let unreadable = |reason: String| SecretError::Unreadable {
             name: name.to_owned(),
@@ -148,16 +163,21 @@ impl Secrets for SecretsFolder {
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(SecretError::Missing { name: name.to_owned(), tried });
+                return Err(SecretError::Missing {
+                    name: name.to_owned(),
+                    tried,
+                });
             }
             Err(error) => return Err(unreadable(error.to_string())),
         };
         let mut data = BTreeMap::new();
         for entry in entries {
             let entry = entry.map_err(|error| unreadable(error.to_string()))?;
-            let Some(key) = entry.file_name().to_str().map(str::to_owned) else { continue };
+            let Some(key) = entry.file_name().to_str().map(str::to_owned) else {
+                continue;
+            };
             // Kubernetes mounts keep `..data` and dated folders beside the keys.
-            if key.starts_with('.') || !entry.path().is_file() {
+            if key.starts_with("..") || !entry.path().is_file() {
                 continue;
             }
             let text = std::fs::read_to_string(entry.path())
@@ -179,7 +199,10 @@ pub struct CachedSecrets<S> {
 impl<S: Secrets> CachedSecrets<S> {
     /// A cache over `source`.
     pub fn new(source: S) -> Self {
-        Self { source, known: Mutex::default() }
+        Self {
+            source,
+            known: Mutex::default(),
+        }
     }
 
     /// Forgets everything: the next read asks the source. Call it when a file changed.
@@ -188,7 +211,9 @@ impl<S: Secrets> CachedSecrets<S> {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Result<Secret, SecretError>>> {
-        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.known
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -221,10 +246,16 @@ mod tests {
 
     #[test]
     fn reads_one_file_a_key_and_leaves_mount_folders_alone() {
-        let (_dir, source) =
-            folder(&[("bmc/username", "admin\n"), ("bmc/password", "pw"), ("bmc/..data/x", "y")]);
+        let (_dir, source) = folder(&[
+            ("bmc/username", "admin\n"),
+            ("bmc/password", "pw"),
+            ("bmc/..data/x", "y"),
+        ]);
         let secret = source.read("metal3", "bmc").unwrap();
-        assert_eq!(secret.data.keys().collect::<Vec<_>>(), ["password", "username"]);
+        assert_eq!(
+            secret.data.keys().collect::<Vec<_>>(),
+            ["password", "username"]
+        );
         assert_eq!(secret.trimmed("username").unwrap().reveal(), "admin");
     }
 
@@ -232,8 +263,14 @@ mod tests {
     fn names_the_path_that_was_tried() {
         let (dir, source) = folder(&[]);
         let text = source.read("metal3", "bmc").unwrap_err().to_string();
-        assert!(text.contains(&dir.path().join("bmc").display().to_string()), "{text}");
-        let text = SecretsFolder { root: None }.read("metal3", "bmc").unwrap_err().to_string();
+        assert!(
+            text.contains(&dir.path().join("bmc").display().to_string()),
+            "{text}"
+        );
+        let text = SecretsFolder { root: None }
+            .read("metal3", "bmc")
+            .unwrap_err()
+            .to_string();
         assert!(text.contains("--secrets"), "{text}");
     }
 
@@ -262,7 +299,11 @@ mod tests {
     fn cache_answers_until_told_to_forget() {
         let (dir, source) = folder(&[("bmc/username", "old")]);
         let cache = CachedSecrets::new(source);
-        let name = || cache.read("m", "bmc").unwrap().data["username"].reveal().to_owned();
+        let name = || {
+            cache.read("m", "bmc").unwrap().data["username"]
+                .reveal()
+                .to_owned()
+        };
         assert_eq!(name(), "old");
         std::fs::write(dir.path().join("bmc/username"), "new").unwrap();
         assert_eq!(name(), "old");

@@ -27,6 +27,9 @@ pub mod annotation {
     /// metalform: the rack that the host stands in.
     pub const RACK: &str = "metalform.dev/rack";
     /// metalform: somebody allowed that the machine's content is destroyed.
+    /// The Ironic that drives the host, by the name of its `ironic` node; absent: the only one.
+    pub const IRONIC: &str = "metalform.dev/ironic";
+    /// Ours: grants one destructive change; the value names which (see `plan`).
     pub const ALLOW_DESTROY: &str = "metalform.dev/allow-destroy";
     /// metalform: the fleet that the host belongs to; also a label.
     pub const FLEET: &str = "metalform.dev/fleet";

@@ -59,8 +59,12 @@ pub struct Settings {
     pub automated_clean: Option<bool>,
     /// Must not be powered off.
     pub disable_power_off: bool,
-    /// Digest of the managed part of `driver_info`.
-    pub info: u64,
+    /// Boot interface.
+    pub boot_interface: Arc<str>,
+    /// Digest of how the BMC is reached.
+    pub address: u64,
+    /// Digest of the ramdisk's addresses.
+    pub ramdisk: u64,
 }
 
 #[derive(Debug)]
@@ -212,7 +216,9 @@ impl Mirror {
             raid_interface: self.words.keep(&node.raid_interface),
             automated_clean: node.automated_clean,
             disable_power_off: node.disable_power_off,
-            info: wire::info_digest(&node.driver_info),
+            boot_interface: self.words.keep(&node.boot_interface),
+            address: wire::address_digest(&node.driver_info),
+            ramdisk: wire::ramdisk_digest(&node.driver_info),
         }
     }
 
@@ -247,6 +253,7 @@ impl Mirror {
             fault: self.words.some(&node.fault),
             last_error: self.words.some(&node.last_error),
             health: self.words.some(&node.health),
+            inspected: !node.inspection_finished_at.is_empty(),
             image: self.words.some(image),
             instance: (!node.instance_uuid.is_empty()).then(|| node.instance_uuid.as_str().into()),
             updated_at,

@@ -1,7 +1,7 @@
 //! Ironic's JSON as far as it is read. Lenient: what is of another type than expected counts as
 //! absent, so that one odd node does not hide all others.
 
-use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -11,8 +11,8 @@ use crate::api::Timestamp;
 /// The fields of a node that are read in bulk; `health` comes on top where the API has it.
 pub const NODE_FIELDS: &str = "uuid,name,driver,provision_state,target_provision_state,\
 power_state,target_power_state,maintenance,fault,last_error,reservation,automated_clean,\
-disable_power_off,instance_uuid,instance_info,properties,driver_info,deploy_interface,\
-inspect_interface,raid_interface";
+disable_power_off,instance_uuid,instance_info,properties,driver_info,boot_interface,\
+deploy_interface,inspect_interface,raid_interface,inspection_finished_at";
 
 /// The fields of a port that are read.
 pub const PORT_FIELDS: &str = "uuid,address,node_uuid";
@@ -85,12 +85,15 @@ pub struct Node {
     /// Last change; not in bulk reads by fields, and null until the first change.
     #[serde(deserialize_with = "time")]
     pub updated_at: Option<Timestamp>,
-    /// BIOS interface; this and the following are not read in bulk.
+    /// When an inspection last finished.
     #[serde(deserialize_with = "text")]
-    pub bios_interface: String,
+    pub inspection_finished_at: String,
     /// Boot interface.
     #[serde(deserialize_with = "text")]
     pub boot_interface: String,
+    /// BIOS interface; this and the following are not read in bulk.
+    #[serde(deserialize_with = "text")]
+    pub bios_interface: String,
     /// Firmware interface.
     #[serde(deserialize_with = "text")]
     pub firmware_interface: String,
@@ -178,36 +181,40 @@ pub fn str_of<'a>(map: &'a Map<String, Value>, key: &str) -> &'a str {
     map.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Keys of `driver_info` that are written from a host, but for credentials: their values tell
-/// whether a node is reached as the host says.
-pub const MANAGED_INFO: &[&str] = &[
-    "deploy_iso",
-    "deploy_kernel",
-    "deploy_ramdisk",
+/// Keys of `driver_info` that say where the BMC is.
+pub const ADDRESS_INFO: &[&str] = &[
     "ipmi_address",
     "ipmi_port",
     "ipmi_priv_level",
-    "ipmi_verify_ca",
     "redfish_address",
     "redfish_system_id",
-    "redfish_verify_ca",
 ];
+/// Keys of `driver_info` that switch off the check of the BMC's certificate. Only `false` is ours;
+/// somebody may have set the path of a CA file.
+pub const VERIFY_INFO: &[&str] = &["ipmi_verify_ca", "redfish_verify_ca"];
+/// Keys of `driver_info` that say which ramdisk is booted.
+pub const RAMDISK_INFO: &[&str] = &["deploy_iso", "deploy_kernel", "deploy_ramdisk"];
 
-/// A digest of the managed keys of `driver_info`; equal maps have equal digests in one process.
-pub fn info_digest(info: &Map<String, Value>) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
+/// A digest of what `driver_info` says of the BMC, but for credentials. Equal maps have equal
+/// digests within one process.
+pub fn address_digest(info: &Map<String, Value>) -> u64 {
+    let verify = VERIFY_INFO.iter().filter(|key| info.get(**key) == Some(&Value::Bool(false)));
+    digest(info, ADDRESS_INFO.iter().chain(verify))
+}
+
+/// The same of the ramdisk.
+pub fn ramdisk_digest(info: &Map<String, Value>) -> u64 {
+    digest(info, RAMDISK_INFO.iter())
+}
+
+fn digest<'a>(info: &Map<String, Value>, keys: impl Iterator<Item = &'a &'a str>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let managed: BTreeMap<&str, &Value> = MANAGED_INFO
-        .iter()
-        .filter_map(|key| Some((*key, info.get(*key)?)))
-        .filter(|(_, value)| !value.is_null())
-        .collect();
-    for (key, value) in managed {
-        key.hash(&mut hasher);
-        // Ironic keeps numbers and texts as they come; compare them as text.
-        match value {
-            Value::String(text) => text.hash(&mut hasher),
-            other => other.to_string().hash(&mut hasher),
+    for key in keys {
+        match info.get(*key) {
+            None | Some(Value::Null) => {}
+            // Numbers and texts stay as they were written: 623 and "623" are one.
+            Some(Value::String(text)) => (key, text).hash(&mut hasher),
+            Some(other) => (key, other.to_string()).hash(&mut hasher),
         }
     }
     hasher.finish()

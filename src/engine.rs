@@ -1,0 +1,411 @@
+//! The engine: owns the tasks, feeds [`crate::reconcile::step`] and carries out what it decides.
+//!
+//! ```text
+//!  store changes ─┐
+//!  machine ticks ─┤                       ┌► status (compare and set)
+//!  freed slots  ──┼─► applier (kube) ─► turn ─► effect ─► provisioner
+//!  timers ────────┘      one turn a host  └► events
+//! ```
+//!
+//! One engine for both modes: the scheduler is kube-runtime's `applier`, which needs no cluster,
+//! and where objects live is behind [`Store`]. The engine decides nothing: what to do is a pure
+//! step, how much at once is a pure budget.
+//!
+//! Shutdown: triggers stop, turns under way end, at most [`Options::grace`] is waited for effects
+//! that hang; what was queued is found again at the next start, by looking.
+
+mod clock;
+mod hardware;
+mod memo;
+mod metrics;
+mod notes;
+mod overview;
+mod ticket;
+mod triggers;
+mod turn;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::Event;
+use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::watcher;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use crate::api::names::annotation;
+use crate::api::{BareMetalHost, HardwareData};
+use crate::budget::{Budget, SlotKind};
+use crate::provision::Provisioner;
+use crate::reconcile::{Grants, Policy, Step, Wake, Why};
+use crate::secrets::Secrets;
+use crate::store::{Key, Store, StoreError, Version};
+
+pub use self::clock::Clock;
+use self::memo::Memos;
+pub use self::metrics::Metrics;
+use self::notes::Notes;
+pub use self::overview::{HostLine, Overview};
+use self::ticket::Ticket;
+
+/// A store of all the kinds that the engine reads and writes.
+pub trait Stores: Store<BareMetalHost> + Store<HardwareData> + Store<Event> {}
+
+impl<S: Store<BareMetalHost> + Store<HardwareData> + Store<Event>> Stores for S {}
+
+/// The provisioners of a fleet by name; a host names its own in the annotation
+/// `metalform.dev/ironic`, or belongs to the one named `default`.
+pub type Machines = BTreeMap<Arc<str>, Arc<dyn Provisioner>>;
+
+/// The name of the provisioner of hosts that name none.
+pub const DEFAULT_MACHINES: &str = "default";
+
+/// Knobs.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Turns at once. Raising it lets more effects be under way; each costs a connection's time.
+    pub concurrency: u16,
+    /// How long a shutdown waits for effects that hang. At most 5 s in all are promised.
+    pub grace: Duration,
+    /// Error counting and back-off.
+    pub policy: Policy,
+    /// Seeds jitter; the same seed gives the same delays.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            concurrency: 256,
+            grace: Duration::from_secs(4),
+            policy: Policy::default(),
+            seed: 0,
+        }
+    }
+}
+
+/// A running engine's handle: cheap to clone, for those that show or wait.
+pub struct Engine<S> {
+    shared: Arc<Shared<S>>,
+    queue: Mutex<Option<mpsc::UnboundedReceiver<Key>>>,
+}
+
+/// What all turns share.
+pub(crate) struct Shared<S> {
+    store: Arc<S>,
+    machines: Machines,
+    secrets: Arc<dyn Secrets>,
+    clock: Clock,
+    policy: Policy,
+    seed: u64,
+    memos: Memos,
+    budgets: Mutex<BTreeMap<Arc<str>, Budget>>,
+    wake: mpsc::UnboundedSender<Key>,
+    metrics: Arc<Metrics>,
+    notes: Notes,
+    options: Options,
+    activity: tokio::sync::watch::Sender<u64>,
+}
+
+impl<S: Stores> Engine<S> {
+    /// An engine over a store and machines. Nothing runs before [`Engine::run`].
+    pub fn new(
+        store: Arc<S>,
+        machines: Machines,
+        secrets: Arc<dyn Secrets>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        options: Options,
+    ) -> Self {
+        let (wake, queue) = mpsc::unbounded_channel();
+        let budgets = machines
+            .iter()
+            .map(|(name, machines)| (Arc::clone(name), Budget::new(machines.limits())))
+            .collect();
+        let shared = Shared {
+            store,
+            machines,
+            secrets,
+            clock,
+            policy: options.policy.clone(),
+            seed: options.seed,
+            memos: Memos::default(),
+            budgets: Mutex::new(budgets),
+            wake,
+            metrics,
+            notes: Notes::default(),
+            options,
+            activity: tokio::sync::watch::Sender::new(0),
+        };
+        Self {
+            shared: Arc::new(shared),
+            queue: Mutex::new(Some(queue)),
+        }
+    }
+
+    /// Runs until `stop`, then shuts down cleanly. Call it once.
+    ///
+    /// # Errors
+    /// When the store cannot be read at the start.
+    pub async fn run(&self, stop: CancellationToken) -> Result<(), StoreError> {
+        let Some(queue) = self.lock_queue().take() else {
+            return Ok(());
+        };
+        let shared = &self.shared;
+        let hosts: crate::store::Snapshot<BareMetalHost> = shared.store.snapshot().await?;
+        info!(hosts = hosts.objects.len(), "engine starts");
+        let (reader, writer) = kube::runtime::reflector::store::<Ticket>();
+        let tickets = Arc::new(Mutex::new(writer));
+        triggers::seed(&tickets, &hosts);
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(triggers::store(
+            Arc::clone(shared),
+            Arc::clone(&tickets),
+            hosts.version,
+        ));
+        for (name, machines) in &shared.machines {
+            tasks.spawn(triggers::machines(
+                Arc::clone(shared),
+                Arc::clone(name),
+                machines.ticks(),
+            ));
+        }
+        tasks.spawn(notes::flush(Arc::clone(shared)));
+        let requests = tokio_stream::wrappers::UnboundedReceiverStream::new(queue)
+            .map(|key| Ok::<_, std::convert::Infallible>(ReconcileRequest::from(Ticket::of(&key))))
+            .take_until(stop.clone().cancelled_owned());
+        let turns = applier(
+            |ticket: Arc<Ticket>, shared: Arc<Shared<S>>| {
+                Box::pin(async move {
+                    let again = turn::turn(&ticket.key(), &shared).await;
+                    shared.activity.send_modify(|count| *count += 1);
+                    let action = again.map_or_else(Action::await_change, Action::requeue);
+                    Ok::<_, std::convert::Infallible>(action)
+                })
+            },
+            |_, error: &std::convert::Infallible, _| match *error {},
+            Arc::clone(shared),
+            reader,
+            requests,
+            Config::default().concurrency(shared.options.concurrency),
+        )
+        .for_each(|result| async move {
+            // A host that went between its trigger and its turn is not an error.
+            if let Err(error) = result {
+                debug!("no turn: {error}");
+            }
+        });
+        tokio::pin!(turns);
+        tokio::select! {
+            () = &mut turns => {}
+            () = stop.cancelled() => {
+                if tokio::time::timeout(shared.options.grace, &mut turns).await.is_err() {
+                    info!(
+                        code = "EffectsAbandoned",
+                        "effects still under way after {} s are left; the next start finds them",
+                        shared.options.grace.as_secs()
+                    );
+                }
+            }
+        }
+        tasks.shutdown().await;
+        notes::drain(shared).await;
+        info!("engine stopped");
+        Ok(())
+    }
+
+    /// Looks at all hosts again: secrets changed, or a person asked.
+    pub fn wake_all(&self) {
+        self.shared.wake_all();
+    }
+
+    /// What every host does and waits for, now.
+    pub fn overview(&self) -> Overview {
+        overview::overview(&self.shared)
+    }
+
+    /// Changes with every turn that ended, for those that redraw or wait.
+    pub fn activity(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.shared.activity.subscribe()
+    }
+
+    /// The store that this engine works on.
+    pub fn store(&self) -> &Arc<S> {
+        &self.shared.store
+    }
+
+    /// The engine's clock.
+    pub fn clock(&self) -> Clock {
+        self.shared.clock
+    }
+
+    /// The engine's metrics.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.shared.metrics
+    }
+
+    fn lock_queue(&self) -> MutexGuard<'_, Option<mpsc::UnboundedReceiver<Key>>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type Tickets = Arc<Mutex<Writer<Ticket>>>;
+
+fn tell(tickets: &Tickets, event: &watcher::Event<Ticket>) {
+    tickets
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .apply_watcher_event(event);
+}
+
+impl<S: Stores> Shared<S> {
+    fn host(&self, key: &Key) -> Option<Arc<BareMetalHost>> {
+        Store::<BareMetalHost>::get(self.store.as_ref(), key)
+    }
+
+    async fn update_host(
+        &self,
+        host: BareMetalHost,
+        expected: Version,
+    ) -> Result<Arc<BareMetalHost>, StoreError> {
+        self.store.update_status(host, expected).await
+    }
+
+    fn machines_name(host: &BareMetalHost) -> &str {
+        let annotations = host.metadata.annotations.as_ref();
+        annotations
+            .and_then(|all| all.get(annotation::IRONIC))
+            .map_or(DEFAULT_MACHINES, String::as_str)
+    }
+
+    fn machines_of(&self, host: &BareMetalHost) -> Option<Arc<dyn Provisioner>> {
+        self.machines.get(Self::machines_name(host)).cloned()
+    }
+
+    /// The reason of a host whose Ironic is not configured.
+    fn no_machines(&self, key: &Key, host: &BareMetalHost) -> turn::Again {
+        let text = format!(
+            "no Ironic named `{}` is configured; known: {}",
+            Self::machines_name(host),
+            self.machines
+                .keys()
+                .map(AsRef::as_ref)
+                .collect::<Vec<_>>()
+                .join(", ")
+        );
+        let why = Why {
+            code: "NoProvisioner",
+            text,
+            blocked: true,
+        };
+        self.note_why(key, why, false);
+        None
+    }
+
+    fn budgets(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Budget>> {
+        self.budgets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn grants(&self, key: &Key, host: &BareMetalHost) -> Grants {
+        let budgets = self.budgets();
+        budgets
+            .get(Self::machines_name(host))
+            .map(|budget| budget.grants(key))
+            .unwrap_or_default()
+    }
+
+    /// Books what the step holds or waits for and wakes those whose turn for a slot it is.
+    fn settle_slots(&self, key: &Key, host: &BareMetalHost, step: &Step) {
+        let wanted = match step.wake {
+            Wake::OnSlot(kind) => Some(kind),
+            Wake::OnChange | Wake::After(_) => None,
+        };
+        let rack = rack_of(host);
+        self.book(key, Self::machines_name(host), rack, step.slot, wanted);
+    }
+
+    fn book(
+        &self,
+        key: &Key,
+        machines: &str,
+        rack: &str,
+        held: Option<SlotKind>,
+        wanted: Option<SlotKind>,
+    ) {
+        let mut budgets = self.budgets();
+        let Some(budget) = budgets.get_mut(machines) else {
+            return;
+        };
+        let mut woken = Vec::new();
+        match held {
+            Some(kind) => woken.extend(budget.hold(key, rack, kind)),
+            None => woken.extend(budget.release(key)),
+        }
+        if let Some(kind) = wanted {
+            budget.enqueue(key, rack, kind);
+        }
+        drop(budgets);
+        woken.into_iter().for_each(|key| self.trigger(key));
+    }
+
+    fn trigger(&self, key: Key) {
+        // The receiver is gone only at shutdown, when nothing is to be started any more.
+        self.wake.send(key).ok();
+    }
+
+    fn wake_all(&self) {
+        self.memos
+            .reasons()
+            .into_iter()
+            .for_each(|(key, ..)| self.trigger(key));
+    }
+
+    fn forget(&self, key: &Key) {
+        self.memos.forget(key);
+        let names: Vec<Arc<str>> = self.machines.keys().cloned().collect();
+        for name in names {
+            self.book(key, &name, "", None, None);
+        }
+    }
+
+    /// Keeps what the step said of the host for those that look.
+    fn remember(&self, key: &Key, step: &Step) {
+        let settled = step.settled();
+        if !step.keeps_inventory() {
+            self.memos.with(key, |memo| memo.inventory = None);
+        }
+        self.note_why(key, step.why.clone(), settled);
+    }
+
+    fn note_why(&self, key: &Key, why: Why, settled: bool) {
+        let now = self.clock.now();
+        self.memos.with(key, |memo| {
+            if memo.why.as_ref().map(|known| known.code) != Some(why.code) {
+                memo.since = Some(now);
+            }
+            memo.why = Some(why);
+            memo.settled = settled;
+        });
+    }
+
+    fn store_trouble(&self, key: &Key, error: &StoreError) {
+        let why = Why {
+            code: "StoreFailed",
+            text: error.to_string(),
+            blocked: true,
+        };
+        self.note_why(key, why, false);
+    }
+}
+
+/// The rack that the host stands in, for fairness; empty when it names none.
+fn rack_of(host: &BareMetalHost) -> &str {
+    let annotations = host.metadata.annotations.as_ref();
+    annotations
+        .and_then(|all| all.get(annotation::RACK))
+        .map_or("", String::as_str)
+}

@@ -1,0 +1,108 @@
+//! What every host does and waits for, as one picture for tables, metrics and `--until-settled`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::api::names::annotation;
+use crate::api::{BareMetalHost, Timestamp};
+use crate::reconcile::Why;
+use crate::store::{Key, Object as _, Store};
+
+use super::{Shared, Stores};
+
+/// One host.
+#[derive(Debug, Clone)]
+pub struct HostLine {
+    /// The host.
+    pub host: Arc<BareMetalHost>,
+    /// Why it is where it is; `None` before its first turn.
+    pub why: Option<Why>,
+    /// Since when that is so.
+    pub since: Option<Timestamp>,
+    /// Nothing is left to do for it.
+    pub settled: bool,
+}
+
+impl HostLine {
+    /// The host's provisioning state, `""` before its first turn.
+    pub fn state(&self) -> String {
+        let status = self.host.status.as_ref();
+        status
+            .map(|status| status.provisioning.state.to_string())
+            .unwrap_or_default()
+    }
+
+    /// The pool that the host is in.
+    pub fn pool(&self) -> Option<&str> {
+        let annotations = self.host.metadata.annotations.as_ref()?;
+        annotations.get(annotation::POOL).map(String::as_str)
+    }
+}
+
+/// All hosts, in order of key.
+#[derive(Debug, Clone, Default)]
+pub struct Overview {
+    /// One line a host.
+    pub hosts: Vec<HostLine>,
+    /// Effects sent and not confirmed.
+    pub in_flight: usize,
+}
+
+impl Overview {
+    /// True when nothing is left to do for any host.
+    pub fn settled(&self) -> bool {
+        self.in_flight == 0 && self.hosts.iter().all(|line| line.settled)
+    }
+
+    /// Hosts by provisioning state.
+    pub fn states(&self) -> BTreeMap<String, i64> {
+        count(self.hosts.iter().map(HostLine::state))
+    }
+
+    /// Blocked hosts by reason code.
+    pub fn blocked(&self) -> BTreeMap<String, i64> {
+        let blocked = self.hosts.iter().filter_map(|line| line.why.as_ref());
+        count(
+            blocked
+                .filter(|why| why.blocked)
+                .map(|why| why.code.to_owned()),
+        )
+    }
+}
+
+fn count(names: impl Iterator<Item = String>) -> BTreeMap<String, i64> {
+    let mut counts = BTreeMap::new();
+    names.for_each(|name| *counts.entry(name).or_default() += 1);
+    counts
+}
+
+/// The picture as of now. Reads memory only.
+pub(super) fn overview<S: Stores>(shared: &Shared<S>) -> Overview {
+    let mut reasons: BTreeMap<Key, _> = shared
+        .memos
+        .reasons()
+        .into_iter()
+        .map(|(key, why, since, settled)| (key, (why, since, settled)))
+        .collect();
+    let hosts = Store::<BareMetalHost>::list(shared.store.as_ref());
+    let hosts = hosts
+        .into_iter()
+        .map(|host| {
+            let known = reasons.remove(&host.key());
+            let (why, since, settled) = known
+                .map_or((None, None, false), |(why, since, settled)| {
+                    (Some(why), since, settled)
+                });
+            HostLine {
+                host,
+                why,
+                since,
+                settled,
+            }
+        })
+        .collect();
+    Overview {
+        hosts,
+        in_flight: shared.memos.unconfirmed(),
+    }
+}

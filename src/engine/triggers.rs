@@ -1,0 +1,95 @@
+//! What makes a host's turn come: changes of the store, news of the machines.
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use kube::runtime::watcher;
+use tracing::debug;
+
+use crate::api::BareMetalHost;
+use crate::provision::Tick;
+use crate::store::{Change, Object as _, Snapshot, Store, Version};
+
+use super::{Shared, Stores, Ticket, Tickets, tell};
+
+/// Makes a ticket for every host that there is.
+pub(super) fn seed(tickets: &Tickets, hosts: &Snapshot<BareMetalHost>) {
+    tell(tickets, &watcher::Event::Init);
+    for host in &hosts.objects {
+        tell(
+            tickets,
+            &watcher::Event::InitApply(Ticket::new(&host.key())),
+        );
+    }
+    tell(tickets, &watcher::Event::InitDone);
+}
+
+/// Follows the store: a host that came or changed gets its turn.
+pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, tickets: Tickets, from: Version) {
+    let mut changes: BoxStream<'static, Change<BareMetalHost>> = shared.store.watch(from);
+    // What was there at the start.
+    if let Ok(hosts) = Store::<BareMetalHost>::snapshot(shared.store.as_ref()).await {
+        hosts
+            .objects
+            .iter()
+            .for_each(|host| shared.trigger(host.key()));
+    }
+    while let Some(change) = changes.next().await {
+        match change {
+            Change::Applied(host) => {
+                let key = host.key();
+                // A turn's own writes come back here; its host decides again anyway, so only
+                // a host without a ticket or a change by somebody else is worth a turn. Telling
+                // them apart would need the version of every own write: a turn at a fixpoint
+                // costs a microsecond, so it is not done.
+                tell(&tickets, &watcher::Event::Apply(Ticket::new(&key)));
+                shared.trigger(key);
+            }
+            Change::Deleted(host) => {
+                let key = host.key();
+                tell(&tickets, &watcher::Event::Delete(Ticket::new(&key)));
+                shared.forget(&key);
+                shared.activity.send_modify(|count| *count += 1);
+            }
+            Change::Reset(hosts) => {
+                seed(&tickets, &hosts);
+                hosts
+                    .objects
+                    .iter()
+                    .for_each(|host| shared.trigger(host.key()));
+            }
+        }
+    }
+    debug!("the store's changes ended");
+}
+
+/// Follows one provisioner: hosts whose machine changed, and those whose effect is now confirmed.
+pub(super) async fn machines<S: Stores>(
+    shared: Arc<Shared<S>>,
+    name: Arc<str>,
+    mut ticks: BoxStream<'static, Tick>,
+) {
+    while let Some(tick) = ticks.next().await {
+        if tick.all {
+            // Everybody gets a turn, so who was confirmed does not matter.
+            tick.as_of.map(|as_of| shared.memos.confirm(as_of));
+            if let Ok(hosts) = Store::<BareMetalHost>::snapshot(shared.store.as_ref()).await {
+                hosts
+                    .objects
+                    .iter()
+                    .for_each(|host| shared.trigger(host.key()));
+            }
+            continue;
+        }
+        if let Some(as_of) = tick.as_of {
+            shared
+                .memos
+                .confirm(as_of)
+                .into_iter()
+                .for_each(|key| shared.trigger(key));
+        }
+        tick.changed.into_iter().for_each(|key| shared.trigger(key));
+    }
+    debug!(provisioner = %name, "ticks ended");
+}
