@@ -52,7 +52,9 @@ pub struct Login {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     /// Not a URL.
-    #[error("`{shown}` is not an address of an Ironic: {reason}; write it as http://HOST:6385 or https://HOST:6385")]
+    #[error(
+        "`{shown}` is not an address of an Ironic: {reason}; write it as http://HOST:6385 or https://HOST:6385"
+    )]
     Address {
         /// The address without credentials.
         shown: String,
@@ -83,8 +85,14 @@ impl Endpoint {
     /// own is used.
     pub fn parse(address: &str) -> Result<Self, EndpointError> {
         // Whatever stands before the last @ of the authority may be a password.
-        let shown = address.rsplit_once('@').map_or(address, |(_, rest)| rest).to_owned();
-        let bad = |reason: &str| EndpointError::Address { shown: shown.clone(), reason: reason.into() };
+        let shown = address
+            .rsplit_once('@')
+            .map_or(address, |(_, rest)| rest)
+            .to_owned();
+        let bad = |reason: &str| EndpointError::Address {
+            shown: shown.clone(),
+            reason: reason.into(),
+        };
         let mut url = reqwest::Url::parse(address.trim()).map_err(|e| bad(&e.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(bad("the scheme is neither http nor https"));
@@ -102,19 +110,29 @@ impl Endpoint {
         if login.is_none() && url.password().is_some() {
             return Err(bad("it has a password but no user"));
         }
-        url.set_username("").map_err(|()| bad("it cannot have a user"))?;
-        url.set_password(None).map_err(|()| bad("it cannot have a password"))?;
+        url.set_username("")
+            .map_err(|()| bad("it cannot have a user"))?;
+        url.set_password(None)
+            .map_err(|()| bad("it cannot have a password"))?;
         let path = url.path().trim_end_matches('/');
         let path = path.strip_suffix("/v1").unwrap_or(path).to_owned();
         url.set_path(&path);
         let url = url.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { url, login, ca: None, timeout: Duration::from_secs(30) })
+        Ok(Self {
+            url,
+            login,
+            ca: None,
+            timeout: Duration::from_secs(30),
+        })
     }
 
     /// With these credentials in place of those of the address.
     #[must_use]
     pub fn login(mut self, user: impl Into<String>, password: Sealed) -> Self {
-        self.login = Some(Login { user: user.into(), password });
+        self.login = Some(Login {
+            user: user.into(),
+            password,
+        });
         self
     }
 
@@ -209,7 +227,9 @@ pub struct Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
     }
 }
 
@@ -234,7 +254,9 @@ impl Client {
         // reqwest is built without a TLS provider of its own; the process has one default, and who
         // installs it first does not matter as all of us bring the same.
         if rustls::crypto::CryptoProvider::get_default().is_none() {
-            rustls::crypto::ring::default_provider().install_default().ok();
+            rustls::crypto::ring::default_provider()
+                .install_default()
+                .ok();
         }
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("metalform/", env!("CARGO_PKG_VERSION")))
@@ -327,7 +349,8 @@ impl Client {
         let root: Value = serde_json::from_slice(body).unwrap_or_default();
         let of = |header: &str, key: &str| {
             let text = headers.get(header).and_then(|value| value.to_str().ok());
-            text.or_else(|| root["version"][key].as_str()).map(str::to_owned)
+            text.or_else(|| root["version"][key].as_str())
+                .map(str::to_owned)
         };
         let (Some(min), Some(max)) = (of(MIN_VERSION, "min_version"), of(MAX_VERSION, "version"))
         else {
@@ -336,7 +359,10 @@ impl Client {
                 reason: "GET /v1 names no API versions".into(),
             });
         };
-        let minor = |text: &str| text.strip_prefix("1.").and_then(|minor| minor.parse::<u16>().ok());
+        let minor = |text: &str| {
+            text.strip_prefix("1.")
+                .and_then(|minor| minor.parse::<u16>().ok())
+        };
         match (minor(&min), minor(&max)) {
             (Some(low), Some(high)) if high >= OLDEST && low <= NEWEST => Ok(high.min(NEWEST)),
             _ => Err(IronicError::Version {
@@ -354,8 +380,19 @@ impl Client {
         path: String,
         purpose: Purpose,
     ) -> Result<T, IronicError> {
-        let request = Request { method: Method::GET, path, body: None, purpose, scrub: None };
-        let shown = request.path.split('?').next().unwrap_or_default().to_owned();
+        let request = Request {
+            method: Method::GET,
+            path,
+            body: None,
+            purpose,
+            scrub: None,
+        };
+        let shown = request
+            .path
+            .split('?')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let body = self.send(request).await?;
         serde_json::from_slice(&body).map_err(|error| IronicError::NotIronic {
             url: self.endpoint.url.clone(),
@@ -374,12 +411,15 @@ impl Client {
             Purpose::Greeting | Purpose::Look => None,
         };
         let version = self.version();
-        let (_, body) = self.exchange(request, Some(&version)).await.inspect_err(|error| {
-            // The version that was agreed on is not spoken any more: another Ironic now.
-            if error.status() == Some(406) {
-                self.minor.store(0, Ordering::Relaxed);
-            }
-        })?;
+        let (_, body) = self
+            .exchange(request, Some(&version))
+            .await
+            .inspect_err(|error| {
+                // The version that was agreed on is not spoken any more: another Ironic now.
+                if error.status() == Some(406) {
+                    self.minor.store(0, Ordering::Relaxed);
+                }
+            })?;
         Ok(body)
     }
 
@@ -431,7 +471,9 @@ impl Client {
             return Ok((headers, body));
         }
         if status.is_redirection() {
-            let to = headers.get(header::LOCATION).and_then(|to| to.to_str().ok());
+            let to = headers
+                .get(header::LOCATION)
+                .and_then(|to| to.to_str().ok());
             return Err(IronicError::Redirect {
                 url: self.endpoint.url.clone(),
                 to: to.unwrap_or("nowhere").to_owned(),
@@ -439,7 +481,10 @@ impl Client {
         }
         let none = Scrub::default();
         let text = message(status.as_u16(), &body, request.scrub.unwrap_or(&none));
-        Err(IronicError::Status { status: status.as_u16(), text })
+        Err(IronicError::Status {
+            status: status.as_u16(),
+            text,
+        })
     }
 
     fn no_answer(&self, error: &reqwest::Error, reason: String) -> IronicError {
@@ -462,8 +507,15 @@ fn why(error: &reqwest::Error) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    if std::ptr::eq(std::ptr::from_ref(cause).cast::<()>(), std::ptr::from_ref(error).cast()) {
-        return if error.is_timeout() { "timed out".into() } else { "the request failed".into() };
+    if std::ptr::eq(
+        std::ptr::from_ref(cause).cast::<()>(),
+        std::ptr::from_ref(error).cast(),
+    ) {
+        return if error.is_timeout() {
+            "timed out".into()
+        } else {
+            "the request failed".into()
+        };
     }
     cause.to_string()
 }
@@ -481,22 +533,36 @@ mod tests {
         assert_eq!(url("http://127.0.0.1:6385"), "http://127.0.0.1:6385");
         assert_eq!(url("http://127.0.0.1:6385/"), "http://127.0.0.1:6385");
         assert_eq!(url("http://127.0.0.1:6385/v1/"), "http://127.0.0.1:6385");
-        assert_eq!(url("https://api.example.net/baremetal/v1"), "https://api.example.net/baremetal");
+        assert_eq!(
+            url("https://api.example.net/baremetal/v1"),
+            "https://api.example.net/baremetal"
+        );
         assert_eq!(url("http://[::1]:6385/v1"), "http://[::1]:6385");
     }
 
     #[test]
     fn takes_credentials_out_of_the_address() {
-        let endpoint = Endpoint::parse("http://admin:p%40ss%2Fword@ironic:6385/v1").expect("parses");
+        let endpoint =
+            Endpoint::parse("http://admin:p%40ss%2Fword@ironic:6385/v1").expect("parses");
         assert_eq!(endpoint.url, "http://ironic:6385");
         let login = endpoint.login.as_ref().expect("login");
-        assert_eq!((login.user.as_str(), login.password.reveal()), ("admin", "p@ss/word"));
+        assert_eq!(
+            (login.user.as_str(), login.password.reveal()),
+            ("admin", "p@ss/word")
+        );
         assert!(!format!("{endpoint:?}").contains("p@ss"));
     }
 
     #[test]
     fn refuses_what_is_not_an_address() {
-        for address in ["ironic:6385", "ftp://x", "", "http://", "http://x/?a=b", "http://:p@x"] {
+        for address in [
+            "ironic:6385",
+            "ftp://x",
+            "",
+            "http://",
+            "http://x/?a=b",
+            "http://:p@x",
+        ] {
             assert!(Endpoint::parse(address).is_err(), "{address}");
         }
         let error = Endpoint::parse("gopher://user:hunter2@host").expect_err("scheme");
@@ -520,8 +586,14 @@ mod tests {
             "Ironic at http://x speaks API versions 1.1 to 1.94; metalform needs 1.95 or newer, \
              which Ironic has since 2024.2"
         );
-        assert_eq!(choose("1.111", "1.200").expect_err("too new").code(), "UnsupportedVersion");
-        assert_eq!(choose("2.0", "2.1").expect_err("major").code(), "UnsupportedVersion");
+        assert_eq!(
+            choose("1.111", "1.200").expect_err("too new").code(),
+            "UnsupportedVersion"
+        );
+        assert_eq!(
+            choose("2.0", "2.1").expect_err("major").code(),
+            "UnsupportedVersion"
+        );
         let other = client.choose(&HeaderMap::new(), &Bytes::from_static(b"hello"));
         assert_eq!(other.expect_err("not Ironic").code(), "NotIronic");
     }

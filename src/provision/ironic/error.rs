@@ -23,7 +23,9 @@ pub enum IronicError {
         reason: String,
     },
     /// The connection is not trusted.
-    #[error("Ironic at {url} shows a TLS certificate that is not trusted: {reason}; give the CA's certificate with --ironic-ca FILE")]
+    #[error(
+        "Ironic at {url} shows a TLS certificate that is not trusted: {reason}; give the CA's certificate with --ironic-ca FILE"
+    )]
     Untrusted {
         /// Address without credentials.
         url: String,
@@ -55,7 +57,9 @@ pub enum IronicError {
         reason: String,
     },
     /// The API's versions and ours do not meet.
-    #[error("Ironic at {url} speaks API versions {min} to {max}; metalform needs {need} or newer, which Ironic has since 2024.2")]
+    #[error(
+        "Ironic at {url} speaks API versions {min} to {max}; metalform needs {need} or newer, which Ironic has since 2024.2"
+    )]
     Version {
         /// Address without credentials.
         url: String,
@@ -111,17 +115,26 @@ impl IronicError {
     pub fn fault(self, seed: u64) -> Fault {
         let spread = |from: u64| Duration::from_millis(from + seed % 2000);
         match self {
-            Self::Status { status: 401 | 403, text } => {
-                Fault::Unauthorized(format!("Ironic refuses metalform's credentials: {text}"))
-            }
+            Self::Status {
+                status: 401 | 403,
+                text,
+            } => Fault::Unauthorized(format!("Ironic refuses metalform's credentials: {text}")),
             Self::Status { status: 404, .. } => Fault::Gone,
-            Self::Status { status: 409 | 503 | 429, text } => {
-                Fault::Busy { what: text, retry: spread(1000) }
-            }
-            Self::Status { status: 400, text } if is_stale(&text) => {
-                Fault::Busy { what: text, retry: spread(1000) }
-            }
-            Self::Status { status: 500.., text } => Fault::Busy {
+            Self::Status {
+                status: 409 | 503 | 429,
+                text,
+            } => Fault::Busy {
+                what: text,
+                retry: spread(1000),
+            },
+            Self::Status { status: 400, text } if is_stale(&text) => Fault::Busy {
+                what: text,
+                retry: spread(1000),
+            },
+            Self::Status {
+                status: 500..,
+                text,
+            } => Fault::Busy {
                 what: format!("Ironic failed: {text}"),
                 retry: spread(5000),
             },
@@ -174,7 +187,10 @@ impl Scrub {
         }
         let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if text.len() > LONGEST {
-            let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let end = (0..=LONGEST)
+                .rev()
+                .find(|at| text.is_char_boundary(*at))
+                .unwrap_or(0);
             text.truncate(end);
             text.push('…');
         }
@@ -200,19 +216,27 @@ fn cut(text: &str, from: &str, to: &str) -> String {
 /// - `{"error": {"message": "…", "code": 401}}`: from the authentication in front of it;
 /// - `{"errors": [{"detail": "…"}]}` and plain text or HTML: from proxies.
 pub fn message(status: u16, body: &[u8], scrub: &Scrub) -> String {
-    let text = serde_json::from_slice(body).ok().as_ref().and_then(words).unwrap_or_else(|| {
-        let text = String::from_utf8_lossy(body);
-        let text = text.trim();
-        if text.is_empty() || text.starts_with(['<', '{', '[']) {
-            String::new()
-        } else {
-            text.to_owned()
-        }
-    });
+    let text = serde_json::from_slice(body)
+        .ok()
+        .as_ref()
+        .and_then(words)
+        .unwrap_or_else(|| {
+            let text = String::from_utf8_lossy(body);
+            let text = text.trim();
+            if text.is_empty() || text.starts_with(['<', '{', '[']) {
+                String::new()
+            } else {
+                text.to_owned()
+            }
+        });
     let text = scrub.clean(&text);
     if text.is_empty() {
-        let reason = http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
-        return format!("HTTP {status} {}", reason.unwrap_or_default()).trim_end().to_owned();
+        let reason = http::StatusCode::from_u16(status)
+            .ok()
+            .and_then(|s| s.canonical_reason());
+        return format!("HTTP {status} {}", reason.unwrap_or_default())
+            .trim_end()
+            .to_owned();
     }
     text
 }
@@ -238,7 +262,9 @@ fn words(body: &Value) -> Option<String> {
     if let Some(error) = body.get("error") {
         return fault(error).or_else(|| error.as_str().map(str::to_owned));
     }
-    body.get("errors").and_then(|errors| fault(errors.get(0)?)).or_else(|| fault(body))
+    body.get("errors")
+        .and_then(|errors| fault(errors.get(0)?))
+        .or_else(|| fault(body))
 }
 
 #[cfg(test)]
@@ -252,15 +278,30 @@ mod tests {
     #[test]
     fn reads_every_shape() {
         let usual = r#"{"error_message": "{\"faultcode\": \"Client\", \"faultstring\": \"A port with MAC address 52:54:00:12:34:56 already exists.\", \"debuginfo\": null}"}"#;
-        assert_eq!(said(409, usual), "A port with MAC address 52:54:00:12:34:56 already exists.");
+        assert_eq!(
+            said(409, usual),
+            "A port with MAC address 52:54:00:12:34:56 already exists."
+        );
         let version = r#"{"error_message": "{\"code\": 406, \"title\": \"Not Acceptable\", \"description\": \"Version 1.999 was requested\"}"}"#;
         assert_eq!(said(406, version), "Version 1.999 was requested");
         let auth = r#"{"error": {"message": "Authorization required", "code": 401}}"#;
         assert_eq!(said(401, auth), "Authorization required");
         assert_eq!(said(400, r#"{"error_message": "plain"}"#), "plain");
-        assert_eq!(said(400, r#"{"error_message": {"faultstring": "object"}}"#), "object");
-        assert_eq!(said(429, r#"{"errors": [{"status": 429, "detail": "slow down"}]}"#), "slow down");
-        assert_eq!(said(502, "<html><body>oops</body></html>"), "HTTP 502 Bad Gateway");
+        assert_eq!(
+            said(400, r#"{"error_message": {"faultstring": "object"}}"#),
+            "object"
+        );
+        assert_eq!(
+            said(
+                429,
+                r#"{"errors": [{"status": 429, "detail": "slow down"}]}"#
+            ),
+            "slow down"
+        );
+        assert_eq!(
+            said(502, "<html><body>oops</body></html>"),
+            "HTTP 502 Bad Gateway"
+        );
         assert_eq!(said(503, "try\n later "), "try later");
         assert_eq!(said(500, ""), "HTTP 500 Internal Server Error");
         assert_eq!(said(500, "{}"), "HTTP 500 Internal Server Error");
@@ -268,18 +309,30 @@ mod tests {
 
     #[test]
     fn quotes_no_secrets() {
-        let secrets = [Sealed::new("hunter2"), Sealed::new("#cloud-config\npassword: tops3cret\n")];
+        let secrets = [
+            Sealed::new("hunter2"),
+            Sealed::new("#cloud-config\npassword: tops3cret\n"),
+        ];
         let scrub = Scrub::new(&secrets);
         let body = r#"{"error_message": "{\"faultstring\": \"bad password hunter2 in password: tops3cret\"}"}"#;
-        assert_eq!(message(400, body.as_bytes(), &scrub), "bad password (secret) in (secret)");
+        assert_eq!(
+            message(400, body.as_bytes(), &scrub),
+            "bad password (secret) in (secret)"
+        );
         let patch = r#"{"error_message": "{\"faultstring\": \"Couldn't apply patch '{'op': 'add', 'value': 'x\\ny'}'. Reason: no such thing\"}"}"#;
         assert_eq!(
             message(400, patch.as_bytes(), &scrub),
             "Couldn't apply patch … Reason: no such thing"
         );
         let value = r#"{"error_message": "{\"faultstring\": \"Invalid input for configdrive. Value: 'anything'\"}"}"#;
-        assert_eq!(message(400, value.as_bytes(), &scrub), "Invalid input for configdrive. Value: …");
-        assert_eq!(format!("{scrub:?}"), "Scrub([(secret), (secret), (secret), (secret)])");
+        assert_eq!(
+            message(400, value.as_bytes(), &scrub),
+            "Invalid input for configdrive. Value: …"
+        );
+        assert_eq!(
+            format!("{scrub:?}"),
+            "Scrub([(secret), (secret), (secret), (secret)])"
+        );
     }
 
     #[test]
@@ -291,7 +344,10 @@ mod tests {
 
     #[test]
     fn tells_waits_from_errors() {
-        let status = |status, text: &str| IronicError::Status { status, text: text.into() };
+        let status = |status, text: &str| IronicError::Status {
+            status,
+            text: text.into(),
+        };
         let code = |error: IronicError| error.fault(7).code();
         assert_eq!(code(status(409, "Node x is locked by host y")), "busy");
         assert_eq!(code(status(503, "no free worker")), "busy");
@@ -302,7 +358,10 @@ mod tests {
         assert_eq!(code(status(401, "who?")), "unauthorized");
         assert_eq!(code(status(403, "no")), "unauthorized");
         assert_eq!(code(status(404, "")), "gone");
-        let gone = IronicError::Unreachable { url: "http://x".into(), reason: "refused".into() };
+        let gone = IronicError::Unreachable {
+            url: "http://x".into(),
+            reason: "refused".into(),
+        };
         assert_eq!(code(gone), "unreachable");
         assert!(status(409, "A node with name a~b already exists.").is_duplicate());
         assert!(!status(409, "Node x is locked").is_duplicate());

@@ -147,7 +147,10 @@ impl Mirror {
     /// to be told, if what is known changed.
     pub fn put(&mut self, node: &Node, began: Instant) -> Option<Key> {
         let Ok(id) = Uuid::parse_str(&node.uuid) else {
-            tracing::warn!(uuid = node.uuid, "ironic: a node without a UUID is left out");
+            tracing::warn!(
+                uuid = node.uuid,
+                "ironic: a node without a UUID is left out"
+            );
             return None;
         };
         let settings = self.settings(node);
@@ -185,7 +188,12 @@ impl Mirror {
             }
             return changed.then(|| self.key_of(id)).flatten();
         }
-        let entry = Entry { facts: Arc::new(facts), settings, updated_at, seen: began };
+        let entry = Entry {
+            facts: Arc::new(facts),
+            settings,
+            updated_at,
+            seen: began,
+        };
         self.nodes.insert(id, entry);
         if let Some(time) = updated_at {
             self.recent.insert((time, id));
@@ -196,7 +204,11 @@ impl Mirror {
 
     /// Makes the node found by its name. Another one of that name is gone: names are unique.
     fn name(&mut self, id: Uuid) {
-        let Some(name) = self.nodes.get(&id).and_then(|entry| entry.facts.name.clone()) else {
+        let Some(name) = self
+            .nodes
+            .get(&id)
+            .and_then(|entry| entry.facts.name.clone())
+        else {
             return;
         };
         if let Some(before) = self.names.insert(name, id)
@@ -209,7 +221,9 @@ impl Mirror {
     fn settings(&mut self, node: &Node) -> Settings {
         Settings {
             driver: self.words.keep(&node.driver),
-            capabilities: self.words.keep(wire::str_of(&node.properties, "capabilities")),
+            capabilities: self
+                .words
+                .keep(wire::str_of(&node.properties, "capabilities")),
             cpu_arch: self.words.keep(wire::str_of(&node.properties, "cpu_arch")),
             deploy_interface: self.words.keep(&node.deploy_interface),
             inspect_interface: self.words.keep(&node.inspect_interface),
@@ -233,11 +247,18 @@ impl Mirror {
             .find(|text| !text.is_empty())
             .unwrap_or_default();
         Facts {
-            id: known.as_ref().map_or_else(|| node.uuid.as_str().into(), |known| Arc::clone(&known.id)),
-            name: node.name.as_deref().filter(|name| !name.is_empty()).map(|name| {
-                let same = known.as_ref().and_then(|known| known.name.clone());
-                same.filter(|known| **known == *name).unwrap_or_else(|| name.into())
-            }),
+            id: known
+                .as_ref()
+                .map_or_else(|| node.uuid.as_str().into(), |known| Arc::clone(&known.id)),
+            name: node
+                .name
+                .as_deref()
+                .filter(|name| !name.is_empty())
+                .map(|name| {
+                    let same = known.as_ref().and_then(|known| known.name.clone());
+                    same.filter(|known| **known == *name)
+                        .unwrap_or_else(|| name.into())
+                }),
             state,
             target,
             power: match node.power_state.as_str() {
@@ -264,28 +285,50 @@ impl Mirror {
     /// `whole` when it has all nodes that there are. Answers with what is not there any more: the
     /// newest nodes that are known have to be in it.
     pub fn vanished(&mut self, page: &[Node], whole: bool, began: Instant) -> Vanished {
-        let there: BTreeSet<Uuid> =
-            page.iter().filter_map(|node| Uuid::parse_str(&node.uuid).ok()).collect();
+        let there: BTreeSet<Uuid> = page
+            .iter()
+            .filter_map(|node| Uuid::parse_str(&node.uuid).ok())
+            .collect();
         let unseen = |mirror: &Self, id: &Uuid| {
             !there.contains(id) && mirror.nodes.get(id).is_some_and(|entry| entry.seen < began)
         };
         let gone: Vec<Uuid> = if whole {
-            self.nodes.keys().filter(|id| unseen(self, id)).copied().collect()
+            self.nodes
+                .keys()
+                .filter(|id| unseen(self, id))
+                .copied()
+                .collect()
         } else {
             let Some(oldest) = page.last().and_then(|node| node.updated_at) else {
                 return Vanished::default();
             };
-            let newer = self.recent.iter().rev().take_while(|(time, _)| *time > oldest);
-            newer.map(|(_, id)| *id).filter(|id| unseen(self, id)).collect()
+            let newer = self
+                .recent
+                .iter()
+                .rev()
+                .take_while(|(time, _)| *time > oldest);
+            newer
+                .map(|(_, id)| *id)
+                .filter(|id| unseen(self, id))
+                .collect()
         };
-        Vanished { nodes: gone.len(), hosts: gone.iter().filter_map(|id| self.drop_node(*id)).collect() }
+        Vanished {
+            nodes: gone.len(),
+            hosts: gone.iter().filter_map(|id| self.drop_node(*id)).collect(),
+        }
     }
 
     /// Forgets all nodes that no request showed since `began`.
     pub fn end_of_nodes(&mut self, began: Instant) -> Vec<Key> {
-        let gone: Vec<Uuid> =
-            self.nodes.iter().filter(|(_, entry)| entry.seen < began).map(|(id, _)| *id).collect();
-        gone.into_iter().filter_map(|id| self.drop_node(id)).collect()
+        let gone: Vec<Uuid> = self
+            .nodes
+            .iter()
+            .filter(|(_, entry)| entry.seen < began)
+            .map(|(id, _)| *id)
+            .collect();
+        gone.into_iter()
+            .filter_map(|id| self.drop_node(id))
+            .collect()
     }
 
     /// Forgets all ports that no request showed since `began`.
@@ -298,7 +341,10 @@ impl Mirror {
             }
             stays
         });
-        owners.into_iter().filter_map(|id| self.key_of(id)).collect()
+        owners
+            .into_iter()
+            .filter_map(|id| self.key_of(id))
+            .collect()
     }
 
     /// Puts a port in. Answers with the host that is to be told, if it is new.
@@ -310,7 +356,11 @@ impl Mirror {
             return None;
         }
         self.macs.insert(mac, (owner, began));
-        if before.is_some_and(|(before, _)| before == owner) { None } else { self.key_of(owner) }
+        if before.is_some_and(|(before, _)| before == owner) {
+            None
+        } else {
+            self.key_of(owner)
+        }
     }
 
     /// Forgets a node that was deleted or not found.
@@ -356,17 +406,27 @@ impl Mirror {
             .as_ref()
             .and_then(|status| Uuid::parse_str(&status.provisioning.id).ok())
             .filter(|id| self.nodes.contains_key(id));
-        let found = by_id.or_else(|| self.names.get(name.as_str()).copied()).or_else(|| {
-            (!key.name.contains('~')).then(|| self.names.get(&*key.name).copied()).flatten()
-        });
+        let found = by_id
+            .or_else(|| self.names.get(name.as_str()).copied())
+            .or_else(|| {
+                (!key.name.contains('~'))
+                    .then(|| self.names.get(&*key.name).copied())
+                    .flatten()
+            });
         let found = match found {
             Some(id) => id,
             None => {
                 let owner = Mac::parse(&host.spec.boot_mac_address)
                     .and_then(|mac| self.macs.get(&mac))
                     .map(|(owner, _)| *owner);
-                let Some(owner) = owner else { return Found::Nothing };
-                match self.nodes.get(&owner).map(|entry| entry.facts.name.as_deref()) {
+                let Some(owner) = owner else {
+                    return Found::Nothing;
+                };
+                match self
+                    .nodes
+                    .get(&owner)
+                    .map(|entry| entry.facts.name.as_deref())
+                {
                     Some(None) => owner,
                     Some(Some(name)) => {
                         return Found::Taken(taken(&host.spec.boot_mac_address, name).into());
@@ -396,10 +456,17 @@ impl Mirror {
         Some(Arc::clone(&self.nodes.get(owner)?.facts.id))
     }
 
+    /// The node that a port with this MAC address names, whether that node was seen yet or not.
+    pub fn port(&self, mac: Mac) -> Option<Uuid> {
+        self.macs.get(&mac).map(|(owner, _)| *owner)
+    }
+
     /// A node's name, or its id where it has none.
     pub fn shown(&self, id: &str) -> Arc<str> {
         let entry = Uuid::parse_str(id).ok().and_then(|id| self.nodes.get(&id));
-        entry.and_then(|entry| entry.facts.name.clone()).unwrap_or_else(|| id.into())
+        entry
+            .and_then(|entry| entry.facts.name.clone())
+            .unwrap_or_else(|| id.into())
     }
 }
 
@@ -410,7 +477,13 @@ pub fn taken(mac: &str, node: &str) -> String {
 
 /// True when nothing is different that a decision could hang on.
 fn same(a: &Facts, b: &Facts) -> bool {
-    Facts { updated_at: None, ..a.clone() } == Facts { updated_at: None, ..b.clone() }
+    Facts {
+        updated_at: None,
+        ..a.clone()
+    } == Facts {
+        updated_at: None,
+        ..b.clone()
+    }
 }
 
 #[cfg(test)]

@@ -23,7 +23,11 @@ pub const MOST_ROWS: usize = 1000;
 
 /// From the end of a look that took `last` to the start of the next.
 pub fn until_next(last: Duration, hurried: bool) -> Duration {
-    if hurried && last < CHEAP { HURRIED } else { NORMAL.max(last * SHARE) }
+    if hurried && last < CHEAP {
+        HURRIED
+    } else {
+        NORMAL.max(last * SHARE)
+    }
 }
 
 /// From the end of a page of a sweep that took `last` to the start of the next page.

@@ -84,12 +84,20 @@ impl Poller {
                         self.failures = 0;
                         self.core.up();
                         self.core.news();
-                        return Tick { changed: Vec::new(), as_of: Some(began), all: true };
+                        return Tick {
+                            changed: Vec::new(),
+                            as_of: Some(began),
+                            all: true,
+                        };
                     }
                     Err(error) => {
                         self.failures = self.failures.saturating_add(1);
                         if self.core.down(&error) {
-                            return Tick { changed: Vec::new(), as_of: None, all: true };
+                            return Tick {
+                                changed: Vec::new(),
+                                as_of: None,
+                                all: true,
+                            };
                         }
                         continue;
                     }
@@ -111,7 +119,11 @@ impl Poller {
                     changed.extend(self.core.news());
                     changed.sort();
                     changed.dedup();
-                    return Tick { changed, as_of, all: false };
+                    return Tick {
+                        changed,
+                        as_of,
+                        all: false,
+                    };
                 }
                 Err(error) => {
                     self.failures += 1;
@@ -119,7 +131,11 @@ impl Poller {
                     if self.failures > 1 {
                         self.core.lose();
                         if self.core.down(&error) {
-                            return Tick { changed: Vec::new(), as_of: None, all: true };
+                            return Tick {
+                                changed: Vec::new(),
+                                as_of: None,
+                                all: true,
+                            };
                         }
                     } else {
                         tracing::debug!(%error, "ironic: a look failed");
@@ -176,9 +192,15 @@ impl Poller {
             let page: NodePage = self.core.client.get(path, Purpose::Look).await?;
             let end = Instant::now();
             self.last = (end, end - began);
-            let floor = self.watermark.and_then(|mark| mark.checked_sub(OVERLAP).ok());
+            let floor = self
+                .watermark
+                .and_then(|mark| mark.checked_sub(OVERLAP).ok());
             let is_new = |time: Option<Timestamp>| floor.is_some_and(|floor| time >= Some(floor));
-            let fresh = page.nodes.iter().take_while(|node| is_new(node.updated_at)).count();
+            let fresh = page
+                .nodes
+                .iter()
+                .take_while(|node| is_new(node.updated_at))
+                .count();
             let whole = page.next.is_none();
             {
                 let mut mirror = self.core.mirror();
@@ -217,7 +239,11 @@ impl Poller {
     /// Reads one page of a sweep, or begins one.
     async fn page(&mut self) -> Result<(), IronicError> {
         let began = Instant::now();
-        let health = if self.core.client.has_health() { ",health" } else { "" };
+        let health = if self.core.client.has_health() {
+            ",health"
+        } else {
+            ""
+        };
         let sweep = std::mem::replace(&mut self.sweep, Sweep::Idle);
         self.sweep = match sweep {
             Sweep::Idle => Sweep::Nodes {

@@ -198,7 +198,9 @@ pub const RAMDISK_INFO: &[&str] = &["deploy_iso", "deploy_kernel", "deploy_ramdi
 /// A digest of what `driver_info` says of the BMC, but for credentials. Equal maps have equal
 /// digests within one process.
 pub fn address_digest(info: &Map<String, Value>) -> u64 {
-    let verify = VERIFY_INFO.iter().filter(|key| info.get(**key) == Some(&Value::Bool(false)));
+    let verify = VERIFY_INFO
+        .iter()
+        .filter(|key| info.get(**key) == Some(&Value::Bool(false)));
     digest(info, ADDRESS_INFO.iter().chain(verify))
 }
 
@@ -232,13 +234,19 @@ mod tests {
         )
         .expect("reads");
         assert_eq!((node.name, node.fault.as_str()), (None, ""));
-        assert_eq!(node.updated_at.map(|t| t.to_string()).as_deref(), Some("2026-11-23T09:02:20.250627Z"));
+        assert_eq!(
+            node.updated_at.map(|t| t.to_string()).as_deref(),
+            Some("2026-11-23T09:02:20.250627Z")
+        );
     }
 
     #[test]
     fn next_links_lose_their_host() {
         let link = "http://10.0.0.1:6385/v1/nodes?limit=1&marker=x";
-        assert_eq!(next_path(link).as_deref(), Some("/v1/nodes?limit=1&marker=x"));
+        assert_eq!(
+            next_path(link).as_deref(),
+            Some("/v1/nodes?limit=1&marker=x")
+        );
         assert_eq!(next_path("http://x/y"), None);
     }
 }
