@@ -6,6 +6,8 @@
 //! costs nothing ([`Provisioner::sight`]); it tells what changed ([`Provisioner::ticks`]); and it
 //! carries out one effect at a time for a host ([`Provisioner::run`]).
 
+pub mod ironic;
+
 use std::sync::Arc;
 use std::time::Duration;
 
