@@ -10,6 +10,7 @@
 
 pub mod api;
 pub mod budget;
+pub mod dice;
 pub mod provision;
 pub mod reconcile;
 pub mod secrets;

@@ -192,7 +192,11 @@ pub struct BareMetalHostSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_mode: Option<BootMode>,
     /// MAC address of the NIC that boots (never the BMC's).
-    #[serde(rename = "bootMACAddress", default, skip_serializing_if = "String::is_empty")]
+    #[serde(
+        rename = "bootMACAddress",
+        default,
+        skip_serializing_if = "String::is_empty"
+    )]
     #[schemars(extend("pattern" = "[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}"))]
     pub boot_mac_address: String,
     /// Whether the machine is to be powered on. Nothing is provisioned while false.
@@ -445,7 +449,9 @@ impl Image {
 
     /// True for an OCI artifact (`oci://`).
     pub fn is_oci(&self) -> bool {
-        self.url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("oci://"))
+        self.url
+            .get(..6)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("oci://"))
     }
 }
 
@@ -525,7 +531,11 @@ pub struct SwitchPort {
 impl BareMetalHost {
     /// The provisioning state; [`ProvisioningState::None`] for a host without a status.
     pub fn state(&self) -> &ProvisioningState {
-        self.status.as_ref().map_or(&ProvisioningState::None, |status| &status.provisioning.state)
+        self.status
+            .as_ref()
+            .map_or(&ProvisioningState::None, |status| {
+                &status.provisioning.state
+            })
     }
 
     /// The boot mode that is wanted.
@@ -555,7 +565,11 @@ impl BareMetalHost {
 
     /// The value of an annotation.
     pub fn annotation(&self, name: &str) -> Option<&str> {
-        self.metadata.annotations.as_ref()?.get(name).map(String::as_str)
+        self.metadata
+            .annotations
+            .as_ref()?
+            .get(name)
+            .map(String::as_str)
     }
 }
 
