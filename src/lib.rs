@@ -21,4 +21,5 @@ pub mod store;
 pub mod secrets;
 pub mod reconcile;
 pub mod budget;
+pub mod dice;
 pub mod provision;
