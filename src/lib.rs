@@ -23,3 +23,8 @@ pub mod reconcile;
 pub mod budget;
 pub mod dice;
 pub mod provision;
+/// The engine (only its clock until the rest is there).
+pub mod engine {
+    mod clock;
+    pub use clock::Clock;
+}
