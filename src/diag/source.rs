@@ -26,7 +26,10 @@ pub(super) struct Texts<'f> {
 
 impl<'f> Texts<'f> {
     pub(super) fn new(files: &'f Files) -> Self {
-        Self { files, shown: files.iter().map(|_| OnceCell::new()).collect() }
+        Self {
+            files,
+            shown: files.iter().map(|_| OnceCell::new()).collect(),
+        }
     }
 
     fn get(&self, id: FileId) -> &str {
@@ -51,12 +54,19 @@ pub(super) struct Shelf<'f> {
 impl<'f> Shelf<'f> {
     /// A shelf with the files of `places`, in their order.
     pub(super) fn new(texts: &'f Texts<'f>, places: impl Iterator<Item = Place>) -> Self {
-        let mut shelf = Self { volumes: Vec::new() };
+        let mut shelf = Self {
+            volumes: Vec::new(),
+        };
         let mut base = 0;
         for Place { file: id, .. } in places {
             if shelf.volume(id).is_none() {
                 let (file, text) = (texts.files.get(id), texts.get(id));
-                shelf.volumes.push(Volume { id, file, text, base });
+                shelf.volumes.push(Volume {
+                    id,
+                    file,
+                    text,
+                    base,
+                });
                 // A gap, so that the end of one file is not the start of the next.
                 base += text.len() + 2;
             }
@@ -139,7 +149,9 @@ impl SourceCode for Shelf<'_> {
         after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let (start, end) = (span.offset(), span.offset() + span.len());
-        let Volume { file, text, base, .. } = self
+        let Volume {
+            file, text, base, ..
+        } = self
             .volumes
             .iter()
             .rev()
