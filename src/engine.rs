@@ -15,6 +15,7 @@
 //! that hang; what was queued is found again at the next start, by looking.
 
 mod clock;
+mod follow;
 mod hardware;
 mod memo;
 mod metrics;
@@ -46,6 +47,7 @@ use crate::secrets::Secrets;
 use crate::store::{Key, Store, StoreError, Version};
 
 pub use self::clock::Clock;
+pub use self::follow::{Standing, follow};
 use self::memo::Memos;
 pub use self::metrics::Metrics;
 use self::notes::Notes;

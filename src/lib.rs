@@ -9,6 +9,9 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod diag;
+pub mod vfs;
+pub mod syntax;
 pub mod budget;
 pub mod provision;
 pub mod reconcile;

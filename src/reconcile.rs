@@ -26,9 +26,11 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::api::{BareMetalHost, BareMetalHostStatus, HardwareJson, Timestamp};
+use crate::api::{BareMetalHost, BareMetalHostStatus, Timestamp};
 use crate::budget::SlotKind;
-use crate::provision::{Drift, Effect, Fault, Sight};
+use crate::provision::{Ack, Drift, Effect, Fault, Sight};
+
+pub use crate::budget::Grants;
 
 /// All that [`step`] may look at. Borrowed, so that making one costs nothing.
 #[derive(Debug, Clone, Copy)]
@@ -44,16 +46,47 @@ pub struct View<'a> {
     pub sight: &'a Sight,
     /// How the machine's settings differ from what the host asks for.
     pub drift: Drift,
-    /// The inventory that [`Effect::ReadInventory`] brought back in this round of inspection.
-    pub inventory: Option<&'a HardwareJson>,
     /// Slots that this host holds or would be granted if it asked now.
     pub grants: Grants,
-    /// The failure of the last effect, given to exactly one step.
+    /// What came of the last effect. Given to the first step after the effect ended, and again
+    /// if what that step decided could not be written. Losing it (a crash) is safe: it saves
+    /// time, events and repeated writes, no decision depends on it alone.
     pub outcome: Option<&'a Outcome>,
     /// The time of this step.
     pub now: Timestamp,
-    /// Seeds the jitter of back-offs; the same seed gives the same delays.
+    /// Seeds the jitter of back-offs; the same seed gives the same delays. One for each host.
     pub seed: u64,
+    /// Delays and limits.
+    pub policy: &'a Policy,
+}
+
+/// Delays and limits of all hosts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// The unit of the back-off after errors: `2^n` units less up to half. A minute, as the Bare
+    /// Metal Operator has it; shorter retries sooner (simulations and tests use seconds).
+    pub backoff_unit: Duration,
+    /// The most that `n` becomes. Higher lets a failing host rest longer.
+    pub backoff_cap: u32,
+    /// Provisioning is given up after this many failures with one image; 0 never gives up.
+    pub max_provisioning_retries: i64,
+    /// A step of a deletion (undeploying, powering off) that failed more often than this is
+    /// skipped.
+    pub max_delete_retries: i64,
+    /// The shortest wait after a refusal because of a lock. The longest is three times this.
+    pub busy_unit: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            backoff_unit: Duration::from_secs(60),
+            backoff_cap: 9,
+            max_provisioning_retries: 5,
+            max_delete_retries: 3,
+            busy_unit: Duration::from_secs(1),
+        }
+    }
 }
 
 /// What is known of the BMC credentials.
@@ -70,24 +103,15 @@ pub enum Credentials {
     },
 }
 
-/// Slots granted or held.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Grants {
-    /// May be inspecting.
-    pub inspect: bool,
-    /// May be cleaning (preparing, deprovisioning, becoming available).
-    pub clean: bool,
-    /// May be deploying.
-    pub deploy: bool,
-}
-
-/// A failed effect.
+/// An effect that ended.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// What was tried.
     pub effect: Effect,
+    /// `metadata.generation` of the host for which it was tried: the spec that it carried out.
+    pub generation: i64,
     /// What came of it.
-    pub fault: Fault,
+    pub result: Result<Ack, Fault>,
 }
 
 /// What is to be done, all of it decided: carrying it out leaves no choice.
@@ -157,7 +181,8 @@ pub struct Why {
     pub code: &'static str,
     /// What is waited for and, where one can do something, what to do.
     pub text: String,
-    /// True when a person has to act or something is wrong: shown as the condition
-    /// `metalform.dev/Waiting` and in red.
+    /// True when a person has to act or something is wrong: shown in red.
     pub blocked: bool,
+    /// True when nothing is left to do for the host until somebody changes something.
+    pub settled: bool,
 }

@@ -169,11 +169,12 @@ text_enum! {
     )
 )]
 #[serde(rename_all = "camelCase", remote = "Self")]
+#[schemars(extend("x-go" = { "required": ["online"] }))]
 pub struct BareMetalHostSpec {
     /// Never implemented by anybody; kept for round trips.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taints: Vec<Taint>,
-    /// How the management controller is reached. Always written, as Go does.
+    /// How the management controller is reached.
     #[serde(default)]
     pub bmc: Bmc,
     /// RAID volumes to make before the machine is available. Absent: left as they are.
@@ -192,14 +193,11 @@ pub struct BareMetalHostSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_mode: Option<BootMode>,
     /// MAC address of the NIC that boots (never the BMC's).
-    #[serde(
-        rename = "bootMACAddress",
-        default,
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(rename = "bootMACAddress", default, skip_serializing_if = "String::is_empty")]
     #[schemars(extend("pattern" = "[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}"))]
     pub boot_mac_address: String,
     /// Whether the machine is to be powered on. Nothing is provisioned while false.
+    #[serde(default)]
     pub online: bool,
     /// Who uses the host, a Cluster API machine for instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -283,9 +281,10 @@ impl<'de> Deserialize<'de> for BareMetalHostSpec {
 
 /// How the management controller (BMC) of a machine is reached.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-go" = { "required": ["address", "credentialsName"] }))]
 pub struct Bmc {
-    /// URL whose scheme chooses the driver, see [`super::bmc`].
+    /// URL whose scheme chooses the driver.
     pub address: String,
     /// Secret with the keys `username` and `password`.
     pub credentials_name: String,
@@ -419,7 +418,8 @@ pub struct RootDeviceHints {
 
 /// An image, wanted or provisioned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-go" = { "required": ["url"] }))]
 pub struct Image {
     /// Where it is: http, https, ftp, gopher, oci.
     pub url: String,
@@ -449,15 +449,14 @@ impl Image {
 
     /// True for an OCI artifact (`oci://`).
     pub fn is_oci(&self) -> bool {
-        self.url
-            .get(..6)
-            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("oci://"))
+        self.url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("oci://"))
     }
 }
 
 /// A site's own deploy step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-go" = { "required": ["method"] }))]
 pub struct CustomDeploy {
     /// Name of the step.
     pub method: String,
@@ -514,6 +513,8 @@ pub struct HostNetworkAttachmentRef {
 
 /// A port of a switch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(extend("x-go" = { "required": ["portID", "switchID"] }))]
 pub struct SwitchPort {
     /// MAC address by which the switch is known.
     #[serde(rename = "switchID")]
@@ -531,11 +532,7 @@ pub struct SwitchPort {
 impl BareMetalHost {
     /// The provisioning state; [`ProvisioningState::None`] for a host without a status.
     pub fn state(&self) -> &ProvisioningState {
-        self.status
-            .as_ref()
-            .map_or(&ProvisioningState::None, |status| {
-                &status.provisioning.state
-            })
+        self.status.as_ref().map_or(&ProvisioningState::None, |status| &status.provisioning.state)
     }
 
     /// The boot mode that is wanted.
@@ -565,13 +562,9 @@ impl BareMetalHost {
 
     /// The value of an annotation.
     pub fn annotation(&self, name: &str) -> Option<&str> {
-        self.metadata
-            .annotations
-            .as_ref()?
-            .get(name)
-            .map(String::as_str)
+        self.metadata.annotations.as_ref()?.get(name).map(String::as_str)
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

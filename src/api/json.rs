@@ -49,10 +49,7 @@ impl<T> Json<T> {
         // `serde_json::Map` sorts its keys (the feature preserve_order is off, see the test), so
         // this text is canonical.
         let text = serde_json::value::to_raw_value(value)?;
-        Ok(Self {
-            text: text.into(),
-            of: PhantomData,
-        })
+        Ok(Self { text: text.into(), of: PhantomData })
     }
 }
 
@@ -61,10 +58,7 @@ impl<T: DeserializeOwned> Json<T> {
     /// the CRD says.
     pub fn get(&self) -> Result<T, JsonError> {
         serde_json::from_str(self.text()).map_err(|source| JsonError {
-            kind: std::any::type_name::<T>()
-                .rsplit("::")
-                .next()
-                .unwrap_or("value"),
+            kind: std::any::type_name::<T>().rsplit("::").next().unwrap_or("value"),
             start: self.text().chars().take(40).collect(),
             source,
         })
@@ -80,10 +74,7 @@ impl<T: Serialize> Json<T> {
 
 impl<T> Clone for Json<T> {
     fn clone(&self) -> Self {
-        Self {
-            text: Arc::clone(&self.text),
-            of: PhantomData,
-        }
+        Self { text: Arc::clone(&self.text), of: PhantomData }
     }
 }
 

@@ -69,10 +69,7 @@ pub(crate) mod float {
     /// Above this Go writes an exponent, and an integer would no longer be exact.
     const EXACT: f64 = 9_007_199_254_740_992.0;
 
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the signature that serde asks for"
-    )]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
     pub(crate) fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
         if value.fract() == 0.0 && value.abs() < EXACT {
             (*value as i64).serialize(to)

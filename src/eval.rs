@@ -1,0 +1,3 @@
+//! Evaluation of trees to a fleet.
+
+pub mod range;
