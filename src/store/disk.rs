@@ -7,7 +7,7 @@
 //! ```text
 //! meta    name -> number                          format, seed, folded (log entries up to here are rows)
 //! change  version -> record                       see `record`
-//! object  kind NUL piece NUL namespace NUL name -> version u64, content
+//! object  kind NUL piece NUL namespace NUL name -> version u64, content (empty: absent)
 //! ```
 
 use std::collections::BTreeMap;
@@ -360,7 +360,10 @@ fn fold(database: &Database, until: u64) -> Result<(usize, usize), redb::Error> 
                 if name == LAST {
                     continue;
                 }
-                let row = content.map(|content| {
+                // A piece that an object lost leaves an empty row: its version may be the
+                // object's last.
+                let row = (!record.gone).then(|| {
+                    let content = content.unwrap_or_default();
                     let mut row = Vec::with_capacity(content.len() + 8);
                     row.extend_from_slice(&version.value().to_le_bytes());
                     row.extend_from_slice(content);
@@ -407,7 +410,9 @@ fn load(database: &Database) -> Result<(Loaded, usize, usize), String> {
             };
             let object = loaded.objects.entry(key).or_default();
             object.version = object.version.max(u64::from_le_bytes(*version));
-            object.pieces.insert(name.into(), content.to_vec());
+            if !content.is_empty() {
+                object.pieces.insert(name.into(), content.to_vec());
+            }
         }
         for entry in transaction.open_table(CHANGE)?.iter()? {
             let (version, record) = entry?;

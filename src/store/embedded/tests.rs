@@ -1,12 +1,15 @@
 //! The embedded store alone: what the conformance suite cannot see.
 
-use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::*;
+use futures::future::BoxFuture;
+
 use crate::store::conformance::Widget;
-use crate::store::{Change, Store};
+use crate::store::conformance::{self, Backend};
+use crate::store::{Change, Retention, Store};
 
 fn options() -> Options {
     let start: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
@@ -35,6 +38,85 @@ fn all(store: &Embedded) -> Vec<Arc<Widget>> {
 
 fn open(path: &Path) -> Embedded {
     Embedded::open(path, options()).unwrap()
+}
+
+/// In memory, or in files of a folder.
+struct Here {
+    folder: Option<tempfile::TempDir>,
+    fold_entries: usize,
+    count: std::sync::atomic::AtomicUsize,
+}
+
+impl Here {
+    fn new(on_disk: bool, fold_entries: usize) -> Self {
+        Self {
+            folder: on_disk.then(|| tempfile::tempdir().unwrap()),
+            fold_entries,
+            count: 0.into(),
+        }
+    }
+
+    fn options(&self) -> Options {
+        let mut options = options().fold_entries(self.fold_entries);
+        options.window = 64;
+        options
+    }
+}
+
+impl Backend for Here {
+    type Store = Embedded;
+
+    fn fresh(&self) -> BoxFuture<'_, (Embedded, String)> {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let store = match &self.folder {
+            None => Embedded::memory(self.options()),
+            Some(folder) => {
+                Embedded::open(&folder.path().join(format!("{count}.db")), self.options()).unwrap()
+            }
+        };
+        Box::pin(std::future::ready((store, "metal".into())))
+    }
+
+    fn by(&self, store: &Embedded, manager: &str) -> Embedded {
+        store.by(manager)
+    }
+
+    fn restart(&self, store: Embedded) -> BoxFuture<'_, Option<Embedded>> {
+        drop(store);
+        let count = self.count.load(Ordering::Relaxed) - 1;
+        let store = self.folder.as_ref().map(|folder| {
+            Embedded::open(&folder.path().join(format!("{count}.db")), self.options()).unwrap()
+        });
+        Box::pin(std::future::ready(store))
+    }
+
+    fn window(&self) -> Option<usize> {
+        Some(64)
+    }
+}
+
+#[tokio::test]
+async fn conforms_in_memory() {
+    let report = conformance::run(&Here::new(false, 0)).await;
+    assert!(report.failed.is_empty(), "{report}");
+}
+
+#[tokio::test]
+async fn conforms_on_disk() {
+    let report = conformance::run(&Here::new(true, 0)).await;
+    assert!(report.failed.is_empty(), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn conforms_on_disk_with_threads_and_much_folding() {
+    let report = conformance::run(&Here::new(true, 3)).await;
+    assert!(report.failed.is_empty(), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn conforms_on_virtual_time() {
+    let report = conformance::run(&Here::new(true, 0)).await;
+    assert!(report.failed.is_empty(), "{report}");
 }
 
 #[tokio::test]
