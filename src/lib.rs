@@ -24,3 +24,4 @@ pub mod reconcile;
 pub mod budget;
 pub mod provision;
 pub mod engine;
+pub mod serve;
