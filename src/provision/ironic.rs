@@ -268,3 +268,6 @@ impl Provisioner for Ironic {
         self.core.hurry();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,10 +58,11 @@ impl Answer {
     /// An answer with JSON.
     pub fn json(status: u16, body: &Value) -> Self {
         let headers = vec![("content-type".into(), "application/json".into())];
+        let body = if body.is_null() { String::new() } else { body.to_string() };
         Self {
             status,
             headers,
-            body: body.to_string(),
+            body,
             delay: Duration::ZERO,
         }
     }
@@ -225,7 +226,7 @@ impl Books {
     pub fn set(&mut self, uuid: &str, key: &str, value: Value) {
         self.ticks += 1;
         let second = jiff::Timestamp::from_second(1_800_000_000).unwrap();
-        let time = second + jiff::SignedDuration::from_millis(self.ticks * 10);
+        let time = second + jiff::SignedDuration::from_secs(self.ticks);
         let node = self.nodes.get_mut(uuid).unwrap();
         node.insert(key.into(), value);
         node.insert("updated_at".into(), time.to_string().into());
@@ -363,7 +364,10 @@ impl Books {
         let mut nodes: Vec<Map<String, Value>> = self.nodes.values().cloned().collect();
         if newest_first {
             nodes.sort_by_key(|node| {
-                std::cmp::Reverse(node["updated_at"].as_str().unwrap_or_default().to_owned())
+                let time = node["updated_at"]
+                    .as_str()
+                    .map(|time| time.parse::<jiff::Timestamp>());
+                std::cmp::Reverse(time.map(Result::unwrap))
             });
         } else {
             for node in &mut nodes {

@@ -289,7 +289,10 @@ async fn a_whole_life() {
     // After the new credentials the peer's node has lost more than the ramdisk.
     for node in ran.nodes.iter_mut().rev().take(2) {
         let info = node["driver_info"].as_object_mut().unwrap();
-        assert_eq!(info.remove("force_persistent_boot_device"), Some("Default".into()));
+        assert_eq!(
+            info.remove("force_persistent_boot_device"),
+            Some("Default".into())
+        );
     }
     ran.same_nodes();
     assert_eq!((ran.writes, ran.peer_writes), (19, 21));
