@@ -19,6 +19,7 @@ use crate::budget::Limits;
 use crate::secrets::JobSecrets;
 use crate::store::Key;
 
+pub mod sim;
 mod state;
 
 pub use state::{Footing, NodeState};
@@ -130,6 +131,13 @@ impl Effect {
             Self::Unlock => "unlock",
             Self::Forget { .. } => "forget",
         }
+    }
+}
+
+impl Effect {
+    /// False for what only reads: what is known of the machine stays true after it.
+    pub fn changes(&self) -> bool {
+        !matches!(self, Self::ReadInventory)
     }
 }
 

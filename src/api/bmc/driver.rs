@@ -37,6 +37,7 @@ pub enum Transport {
 }
 
 /// What Ironic is told for a scheme, and what it can do.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, a column each")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Driver {
     /// Ironic's hardware type.

@@ -188,11 +188,11 @@ fn forms() {
 
 #[test]
 fn two_ways_to_write_one_machine_are_one() {
-    let same = |a: &str, b: &str| assert_eq!(id(a), id(b), "{a} {b}");
-    let other = |a: &str, b: &str| assert_ne!(id(a), id(b), "{a} {b}");
     fn id(text: &str) -> String {
         text.parse::<BmcAddress>().unwrap().identity()
     }
+    let same = |a: &str, b: &str| assert_eq!(id(a), id(b), "{a} {b}");
+    let other = |a: &str, b: &str| assert_ne!(id(a), id(b), "{a} {b}");
     same("10.0.0.1", "ipmi://10.0.0.1:623");
     same(
         "redfish://A/redfish/v1/Systems/1",
