@@ -11,6 +11,8 @@
 pub mod diag;
 pub mod syntax;
 pub mod vfs;
+pub mod schema;
+pub mod fleet;
 
 pub mod api;
 pub mod eval;
