@@ -1,7 +1,7 @@
 //! "Did you mean" for fields: near names, and what other tools call them.
 
 use super::{Field, Kind};
-use crate::diag::suggest::similar;
+use crate::diag::suggest::similar as nearest;
 
 /// A field that was probably meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub fn suggest_field(name: &str, here: &[Field], all: &'static [Field]) -> Optio
         return Some(Suggestion { words, replaces: false });
     }
     let names: Vec<&str> = here.iter().map(|field| field.name).collect();
-    similar(name, names).map(|near| Suggestion { words: near.to_owned(), replaces: true })
+    nearest(name, names).map(|near| Suggestion { words: near.to_owned(), replaces: true })
 }
 
 fn spelt(field: &Field, name: &str) -> bool {
