@@ -37,7 +37,8 @@ impl Lock {
             Err(TryLockError::Error(error)) => return Err(NoLock::Io(error)),
         }
         let lock = Self { file };
-        lock.write(&format!("{}\n", std::process::id())).map_err(NoLock::Io)?;
+        // On a full disk the lock holds without the name.
+        lock.write(&format!("{}\n", std::process::id())).ok();
         Ok(lock)
     }
 

@@ -1,6 +1,7 @@
 //! The embedded store alone: what the conformance suite cannot see.
 
 mod bad_days;
+mod model;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
