@@ -6,6 +6,8 @@
 //! costs nothing ([`Provisioner::sight`]); it tells what changed ([`Provisioner::ticks`]); and it
 //! carries out one effect at a time for a host ([`Provisioner::run`]).
 
+pub mod ironic;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use crate::budget::Limits;
 use crate::secrets::JobSecrets;
 use crate::store::Key;
 
+pub mod sim;
 mod state;
 
 pub use state::{Footing, NodeState};
@@ -128,6 +131,13 @@ impl Effect {
             Self::Unlock => "unlock",
             Self::Forget { .. } => "forget",
         }
+    }
+}
+
+impl Effect {
+    /// False for what only reads: what is known of the machine stays true after it.
+    pub fn changes(&self) -> bool {
+        !matches!(self, Self::ReadInventory)
     }
 }
 

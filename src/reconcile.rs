@@ -22,15 +22,114 @@
 //!   faults stop.
 //! - Every wait has a [`Why`].
 
+mod absorb;
+mod adopt;
+mod annotations;
+pub mod backoff;
+mod deploy;
+mod detach;
+mod draft;
+mod inspect;
+pub mod phase;
+mod power;
+mod prepare;
+mod profile;
+mod register;
+mod remove;
+mod restore;
+mod undeploy;
+pub mod why;
+
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::api::{BareMetalHost, BareMetalHostStatus, Timestamp};
+use crate::api::names::finalizer;
+use crate::api::{BareMetalHost, BareMetalHostStatus, ObjectMeta, Timestamp};
 use crate::budget::SlotKind;
 use crate::provision::{Ack, Drift, Effect, Fault, Sight};
 
+use self::draft::{Draft, Flow};
+use self::phase::Phase;
+
+pub use self::why::{Code, Why};
 pub use crate::budget::Grants;
+
+/// Decides what to do next for one host. Pure: the same view gives the same step.
+pub fn step(view: &View<'_>) -> Step {
+    if annotations::is_paused(view.host) {
+        return Step::idle(Why::new(Code::Paused, "the annotation paused is set"));
+    }
+    let mut draft = Draft::new(view);
+    absorb::outcome(&mut draft);
+    loop {
+        match decide(&mut draft) {
+            // Only states that were left at once; each is entered at most once on the way.
+            Flow::Next if !view.policy.write_passing_states => {}
+            Flow::Next => {
+                draft.wake = Wake::After(Duration::ZERO);
+                break;
+            }
+            Flow::Done => break,
+        }
+    }
+    draft.finish()
+}
+
+fn decide(draft: &mut Draft<'_>) -> Flow {
+    let Some(phase) = Phase::of(&draft.status.provisioning.state) else {
+        let text = format!(
+            "the state `{}` is of a newer operator; metalform leaves the host alone",
+            draft.status.provisioning.state
+        );
+        return draft.wait(Code::UnknownState, text);
+    };
+    if draft.just_entered() {
+        return Flow::Next;
+    }
+    if let Some(flow) = remove::begin(draft, phase) {
+        return flow;
+    }
+    if phase == Phase::Deleting {
+        return remove::forget(draft);
+    }
+    draft.keep_finalizer();
+    if let Some(flow) = restore::all(draft) {
+        return flow;
+    }
+    match phase {
+        Phase::New | Phase::Unmanaged => return register::begin(draft, phase),
+        Phase::Deleting => return Flow::Done,
+        Phase::Registering
+        | Phase::Inspecting
+        | Phase::Preparing
+        | Phase::Available
+        | Phase::Provisioning
+        | Phase::Provisioned
+        | Phase::ExternallyProvisioned
+        | Phase::Deprovisioning
+        | Phase::PoweringOff => {}
+    }
+    if let Some(flow) = detach::run(draft, phase) {
+        return flow;
+    }
+    let facts = match register::ensure(draft, phase) {
+        Ok(facts) => facts,
+        Err(flow) => return flow,
+    };
+    match phase {
+        Phase::New | Phase::Unmanaged | Phase::Deleting => Flow::Done,
+        Phase::Registering => register::finish(draft, facts),
+        Phase::Inspecting => inspect::run(draft, facts),
+        Phase::Preparing => prepare::run(draft, facts),
+        Phase::Available => adopt::available(draft, facts),
+        Phase::Provisioning => deploy::run(draft, facts),
+        Phase::Provisioned => adopt::provisioned(draft, facts),
+        Phase::ExternallyProvisioned => adopt::externally_provisioned(draft, facts),
+        Phase::Deprovisioning => undeploy::run(draft, facts),
+        Phase::PoweringOff => remove::power_off(draft, facts),
+    }
+}
 
 /// All that [`step`] may look at. Borrowed, so that making one costs nothing.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +153,8 @@ pub struct View<'a> {
     pub outcome: Option<&'a Outcome>,
     /// The time of this step.
     pub now: Timestamp,
-    /// Seeds the jitter of back-offs; the same seed gives the same delays. One for each host.
+    /// Seeds the jitter of back-offs; the same seed gives the same delays. The host's own id is
+    /// mixed in, so that hosts that failed together do not come back together.
     pub seed: u64,
     /// Delays and limits.
     pub policy: &'a Policy,
@@ -75,6 +175,10 @@ pub struct Policy {
     pub max_delete_retries: i64,
     /// The shortest wait after a refusal because of a lock. The longest is three times this.
     pub busy_unit: Duration,
+    /// Each state is written, even one that is left at once (preparing without anything to
+    /// prepare), so that whoever watches sees them all, as with the Bare Metal Operator. False
+    /// saves those writes.
+    pub write_passing_states: bool,
 }
 
 impl Default for Policy {
@@ -85,6 +189,7 @@ impl Default for Policy {
             max_provisioning_retries: 5,
             max_delete_retries: 3,
             busy_unit: Duration::from_secs(1),
+            write_passing_states: true,
         }
     }
 }
@@ -133,6 +238,21 @@ pub struct Step {
     pub why: Why,
 }
 
+impl Step {
+    /// Nothing to do, for this reason.
+    fn idle(why: Why) -> Self {
+        Self {
+            status: None,
+            meta: MetaChange::default(),
+            effect: None,
+            notes: SmallVec::new(),
+            wake: Wake::OnChange,
+            slot: None,
+            why,
+        }
+    }
+}
+
 /// Changes of metadata.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MetaChange {
@@ -148,6 +268,26 @@ impl MetaChange {
     /// True when nothing is to be written.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Makes the changes.
+    pub fn apply(&self, meta: &mut ObjectMeta) {
+        if self.add_finalizer {
+            let all = meta.finalizers.get_or_insert_default();
+            if !all.iter().any(|name| name == finalizer::HOST) {
+                all.push(finalizer::HOST.to_owned());
+            }
+        }
+        if self.drop_finalizer
+            && let Some(all) = &mut meta.finalizers
+        {
+            all.retain(|name| name != finalizer::HOST);
+        }
+        if let Some(annotations) = &mut meta.annotations {
+            for name in &self.drop_annotations {
+                annotations.remove(name);
+            }
+        }
     }
 }
 
@@ -174,15 +314,5 @@ pub enum Wake {
     OnSlot(SlotKind),
 }
 
-/// A reason: a stable code for machines and a sentence for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Why {
-    /// CamelCase, stable, e.g. `WaitingForInspectSlot`.
-    pub code: &'static str,
-    /// What is waited for and, where one can do something, what to do.
-    pub text: String,
-    /// True when a person has to act or something is wrong: shown in red.
-    pub blocked: bool,
-    /// True when nothing is left to do for the host until somebody changes something.
-    pub settled: bool,
-}
+#[cfg(test)]
+mod tests;

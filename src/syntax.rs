@@ -106,3 +106,6 @@ impl Parse {
 pub fn parse(file: FileId, text: &Arc<str>, limits: &Limits) -> Parse {
     reader::read(file, text, limits)
 }
+
+#[cfg(test)]
+mod tests;

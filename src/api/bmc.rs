@@ -79,7 +79,9 @@ impl BmcAddressError {
 
     /// For an unknown scheme the known one that is nearest, if one is near.
     pub fn nearest(&self) -> Option<String> {
-        let Self::UnknownScheme { scheme, .. } = self else { return None };
+        let Self::UnknownScheme { scheme, .. } = self else {
+            return None;
+        };
         // A third of the length, as rustc allows for names.
         let most = scheme.len().max(3) / 3;
         Scheme::keys()
@@ -91,7 +93,9 @@ impl BmcAddressError {
 }
 
 fn malformed(reason: impl Into<String>) -> BmcAddressError {
-    BmcAddressError::Malformed { reason: reason.into() }
+    BmcAddressError::Malformed {
+        reason: reason.into(),
+    }
 }
 
 impl std::str::FromStr for BmcAddress {
@@ -101,7 +105,10 @@ impl std::str::FromStr for BmcAddress {
         if address.is_empty() {
             return Err(BmcAddressError::Empty);
         }
-        if let Some(bad) = address.chars().find(|c| c.is_whitespace() || c.is_control()) {
+        if let Some(bad) = address
+            .chars()
+            .find(|c| c.is_whitespace() || c.is_control())
+        {
             return Err(malformed(format!("{bad:?} in the address; take it out")));
         }
         // Before anything that repeats the address in its text. No Redfish path has the sign either.
@@ -133,7 +140,9 @@ impl std::str::FromStr for BmcAddress {
             _ => is_ip(host) || is_dns_name(host),
         };
         if !valid {
-            return Err(BmcAddressError::Host { host: host.to_owned() });
+            return Err(BmcAddressError::Host {
+                host: host.to_owned(),
+            });
         }
         let privilege_level = query
             .split('&')
@@ -186,12 +195,18 @@ fn split_port<'a>(
             .split_once(']')
             .ok_or_else(|| malformed(format!("no closing bracket in the address {address}")))?;
         if host.parse::<Ipv6Addr>().is_err() {
-            return Err(BmcAddressError::Host { host: host.to_owned() });
+            return Err(BmcAddressError::Host {
+                host: host.to_owned(),
+            });
         }
         match after.strip_prefix(':') {
             Some(port) => (host, port),
             None if after.is_empty() => (host, ""),
-            None => return Err(malformed(format!("{after:?} after the bracket in {address}"))),
+            None => {
+                return Err(malformed(format!(
+                    "{after:?} after the bracket in {address}"
+                )));
+            }
         }
     } else {
         let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
@@ -206,7 +221,9 @@ fn split_port<'a>(
     }
     match port.parse::<u16>() {
         Ok(port) if port > 0 => Ok((host, Some(port))),
-        _ => Err(malformed(format!("the port {port:?} is not a number from 1 to 65535"))),
+        _ => Err(malformed(format!(
+            "the port {port:?} is not a number from 1 to 65535"
+        ))),
     }
 }
 
@@ -216,14 +233,17 @@ fn is_ip(host: &str) -> bool {
 
 /// What the name of a host may be made of.
 fn is_object_name(host: &str) -> bool {
-    host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    host.bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 /// Labels of letters, digits and inner hyphens, 63 at most each.
 fn is_dns_name(host: &str) -> bool {
     host.split('.').all(|label| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     })
@@ -245,7 +265,9 @@ impl BmcAddress {
                 ("ipmi_port", self.port.unwrap_or(623).to_string()),
                 (
                     "ipmi_priv_level",
-                    self.privilege_level.clone().unwrap_or_else(|| "ADMINISTRATOR".to_owned()),
+                    self.privilege_level
+                        .clone()
+                        .unwrap_or_else(|| "ADMINISTRATOR".to_owned()),
                 ),
             ],
             _ => {
@@ -300,7 +322,11 @@ impl BmcAddress {
                 format!("ipmi {host} {}", self.port.unwrap_or(623))
             }
             _ => {
-                let standard = if self.transport == Transport::Http { 80 } else { 443 };
+                let standard = if self.transport == Transport::Http {
+                    80
+                } else {
+                    443
+                };
                 let port = self.port.unwrap_or(standard);
                 format!("redfish {host} {port} {}", self.path.trim_end_matches('/'))
             }
@@ -308,8 +334,16 @@ impl BmcAddress {
     }
 
     fn redfish_address(&self) -> String {
-        let transport = if self.transport == Transport::Http { "http" } else { "https" };
-        let host = if self.is_ipv6() { format!("[{}]", self.host) } else { self.host.clone() };
+        let transport = if self.transport == Transport::Http {
+            "http"
+        } else {
+            "https"
+        };
+        let host = if self.is_ipv6() {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        };
         match self.port {
             Some(port) => format!("{transport}://{host}:{port}"),
             None => format!("{transport}://{host}"),

@@ -31,11 +31,11 @@ pub fn event(
         digest.update([0]);
     }
     digest.update(now.as_nanosecond().to_be_bytes());
-    let digest = digest.finalize();
-    let unique: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let unique =
+        digest.finalize().iter().take(8).fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte));
     Event {
         metadata: ObjectMeta {
-            name: Some(format!("{name}.{unique}")),
+            name: Some(format!("{name}.{unique:016x}")),
             namespace: meta.namespace.clone(),
             ..ObjectMeta::default()
         },

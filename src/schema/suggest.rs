@@ -1,7 +1,7 @@
 //! "Did you mean" for fields: near names, and what other tools call them.
 
 use super::{Field, Kind};
-use crate::diag::suggest::nearest;
+use crate::diag::suggest::similar as nearest;
 
 /// A field that was probably meant.
 #[derive(Debug, Clone, PartialEq, Eq)]

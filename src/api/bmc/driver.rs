@@ -37,6 +37,7 @@ pub enum Transport {
 }
 
 /// What Ironic is told for a scheme, and what it can do.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, a column each")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Driver {
     /// Ironic's hardware type.
@@ -84,7 +85,10 @@ const IPMI: Driver = Driver {
     needs_mac: false,
 };
 
-const LIBVIRT: Driver = Driver { needs_mac: true, ..IPMI };
+const LIBVIRT: Driver = Driver {
+    needs_mac: true,
+    ..IPMI
+};
 
 const REDFISH: Driver = Driver {
     name: "redfish",
@@ -102,7 +106,10 @@ const REDFISH_VIRTUAL_MEDIA: Driver = Driver {
     ..REDFISH
 };
 
-const REDFISH_UEFI_HTTP: Driver = Driver { boot: "redfish-https", ..REDFISH_VIRTUAL_MEDIA };
+const REDFISH_UEFI_HTTP: Driver = Driver {
+    boot: "redfish-https",
+    ..REDFISH_VIRTUAL_MEDIA
+};
 
 const IDRAC: Driver = Driver {
     name: "idrac",
@@ -196,16 +203,23 @@ impl Scheme {
             Some((name, "https")) => (name, Some(Transport::Https)),
             Some(_) => return None,
         };
-        let scheme = Self::ALL.into_iter().find(|scheme| scheme.as_str() == name)?;
+        let scheme = Self::ALL
+            .into_iter()
+            .find(|scheme| scheme.as_str() == name)?;
         (scheme.is_redfish() || transport.is_none()).then_some((scheme, transport))
     }
 
     /// Every way to write a scheme, with and without `+http` and `+https`: BMO's 23 and ours.
     pub fn keys() -> impl Iterator<Item = String> {
         Self::ALL.into_iter().flat_map(|scheme| {
-            let suffixes: &[&str] =
-                if scheme.is_redfish() { &["", "+http", "+https"] } else { &[""] };
-            suffixes.iter().map(move |suffix| format!("{}{suffix}", scheme.as_str()))
+            let suffixes: &[&str] = if scheme.is_redfish() {
+                &["", "+http", "+https"]
+            } else {
+                &[""]
+            };
+            suffixes
+                .iter()
+                .map(move |suffix| format!("{}{suffix}", scheme.as_str()))
         })
     }
 }

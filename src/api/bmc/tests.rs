@@ -27,8 +27,11 @@ fn every_recorded_address_enrols_the_same() {
         };
         let driver = parsed.driver();
         let keys = parsed.credential_keys().unwrap();
-        let mut info: Map<_, _> =
-            parsed.driver_info().into_iter().map(|(k, v)| (k.to_owned(), json!(v))).collect();
+        let mut info: Map<_, _> = parsed
+            .driver_info()
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), json!(v)))
+            .collect();
         info.insert(keys.username.into(), json!("admin"));
         info.insert(keys.password.into(), json!("password"));
         if row["disableCertificateVerification"] == json!(true) {
@@ -66,11 +69,23 @@ fn there_are_23_keys_and_ours() {
     for key in Scheme::keys() {
         let address = parse(&format!("{}://h/redfish/v1/Systems/1", key.to_uppercase()));
         let address = address.unwrap();
-        assert_eq!(address.key().trim_end_matches("+https"), key.trim_end_matches("+https"));
+        assert_eq!(
+            address.key().trim_end_matches("+https"),
+            key.trim_end_matches("+https")
+        );
     }
-    for bad in ["ipmi+http", "libvirt+https", "fake-hardware+http", "redfish+ftp", "redfish+"] {
+    for bad in [
+        "ipmi+http",
+        "libvirt+https",
+        "fake-hardware+http",
+        "redfish+ftp",
+        "redfish+",
+    ] {
         assert!(
-            matches!(parse(&format!("{bad}://h")), Err(BmcAddressError::UnknownScheme { .. })),
+            matches!(
+                parse(&format!("{bad}://h")),
+                Err(BmcAddressError::UnknownScheme { .. })
+            ),
             "{bad}"
         );
     }
@@ -121,7 +136,9 @@ fn forms() {
                 "{address} = {} {}{}{} {}",
                 it.key(),
                 it.host,
-                it.port.map(|port| format!(" port {port}")).unwrap_or_default(),
+                it.port
+                    .map(|port| format!(" port {port}"))
+                    .unwrap_or_default(),
                 if it.bare { " bare" } else { "" },
                 it.path,
             ),
@@ -171,17 +188,20 @@ fn forms() {
 
 #[test]
 fn two_ways_to_write_one_machine_are_one() {
-    let same = |a: &str, b: &str| assert_eq!(id(a), id(b), "{a} {b}");
-    let other = |a: &str, b: &str| assert_ne!(id(a), id(b), "{a} {b}");
     fn id(text: &str) -> String {
         text.parse::<BmcAddress>().unwrap().identity()
     }
+    let same = |a: &str, b: &str| assert_eq!(id(a), id(b), "{a} {b}");
+    let other = |a: &str, b: &str| assert_ne!(id(a), id(b), "{a} {b}");
     same("10.0.0.1", "ipmi://10.0.0.1:623");
     same(
         "redfish://A/redfish/v1/Systems/1",
         "redfish-virtualmedia+https://a:443/redfish/v1/Systems/1/",
     );
-    other("redfish://a/redfish/v1/Systems/1", "redfish://a/redfish/v1/Systems/2");
+    other(
+        "redfish://a/redfish/v1/Systems/1",
+        "redfish://a/redfish/v1/Systems/2",
+    );
     other("libvirt://a:6230", "libvirt://a:6231");
 }
 
