@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::{Deleted, Patch, StoreError, Version};
+use crate::store::{Deleted, Patch};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const FIELDS: [&str; 4] = ["f0", "f1", "f2", "f3"];
@@ -17,9 +17,18 @@ type Fields = BTreeMap<usize, u8>;
 #[derive(Debug, Clone)]
 enum Op {
     Create(usize, Fields),
-    Apply { name: usize, owner: usize, wanted: Fields, force: bool },
+    Apply {
+        name: usize,
+        owner: usize,
+        wanted: Fields,
+        force: bool,
+    },
     Merge(usize, BTreeMap<usize, Option<u8>>),
-    Status { name: usize, phase: u8, stale: bool },
+    Status {
+        name: usize,
+        phase: u8,
+        stale: bool,
+    },
     Finalizer(usize, bool),
     Delete(usize),
     Reopen,
@@ -78,14 +87,19 @@ impl Thing {
     fn apply(&mut self, owner: usize, wanted: &Fields, force: bool) -> bool {
         let before = self.clone();
         for field in 0..FIELDS.len() {
-            let mine = before.owners.get(&field).is_some_and(|owners| owners.contains(&owner));
+            let mine = before
+                .owners
+                .get(&field)
+                .is_some_and(|owners| owners.contains(&owner));
             match (wanted.get(&field), before.fields.get(&field)) {
                 (Some(wanted), Some(now)) if wanted == now => {
                     self.owners.entry(field).or_default().insert(owner);
                 }
                 (Some(wanted), now) => {
                     let others = before.owners.get(&field).into_iter().flatten();
-                    if now.is_some() && !force && others.filter(|other| **other != owner).count() > 0
+                    if now.is_some()
+                        && !force
+                        && others.filter(|other| **other != owner).count() > 0
                     {
                         *self = before;
                         return false;
@@ -107,7 +121,10 @@ impl Thing {
 }
 
 fn spec_of(fields: &Fields) -> serde_json::Value {
-    fields.iter().map(|(field, value)| (FIELDS[*field].to_owned(), json!(value))).collect()
+    fields
+        .iter()
+        .map(|(field, value)| (FIELDS[*field].to_owned(), json!(value)))
+        .collect()
 }
 
 fn found(widget: &Widget) -> Thing {
@@ -120,7 +137,10 @@ fn found(widget: &Widget) -> Thing {
             .map(|(name, value)| (field(name), value.as_u64().unwrap() as u8))
             .collect(),
         owners: BTreeMap::new(),
-        phase: widget.status.as_ref().and_then(|status| Some(status.get("phase")?.as_u64()? as u8)),
+        phase: widget
+            .status
+            .as_ref()
+            .and_then(|status| Some(status.get("phase")?.as_u64()? as u8)),
         held: meta.finalizers.is_some(),
         marked: meta.deletion_timestamp.is_some(),
         generation: meta.generation.unwrap(),
@@ -155,18 +175,30 @@ impl World {
                     "metadata": { "name": NAMES[name], "namespace": "metal" },
                 }))
                 .unwrap();
-                widget.spec.clone_from(spec_of(&fields).as_object().unwrap());
+                widget
+                    .spec
+                    .clone_from(spec_of(&fields).as_object().unwrap());
                 let result = self.store.create(widget).await;
                 if self.model.contains_key(&name) {
                     assert!(matches!(result, Err(StoreError::Exists { .. })));
                 } else {
                     result.unwrap();
-                    let mut thing = Thing { generation: 1, ..Thing::default() };
-                    fields.iter().for_each(|(field, value)| thing.set(*field, *value, PATCHER));
+                    let mut thing = Thing {
+                        generation: 1,
+                        ..Thing::default()
+                    };
+                    fields
+                        .iter()
+                        .for_each(|(field, value)| thing.set(*field, *value, PATCHER));
                     self.model.insert(name, thing);
                 }
             }
-            Op::Apply { name, owner, wanted, force } => {
+            Op::Apply {
+                name,
+                owner,
+                wanted,
+                force,
+            } => {
                 // An empty spec would be owned as such.
                 let spec = match wanted.is_empty() {
                     true => json!({}),
@@ -179,10 +211,14 @@ impl World {
                 let thing = self.model.entry(name).or_default();
                 if thing.apply(owner, &wanted, force) {
                     result.unwrap();
-                    let changed = before.get(&name).map(|before| &before.fields) != Some(&thing.fields);
+                    let changed =
+                        before.get(&name).map(|before| &before.fields) != Some(&thing.fields);
                     thing.generation += i64::from(is_new || changed);
                 } else {
-                    assert!(matches!(result, Err(StoreError::Owned { .. })), "{result:?}");
+                    assert!(
+                        matches!(result, Err(StoreError::Owned { .. })),
+                        "{result:?}"
+                    );
                 }
             }
             Op::Merge(name, patch) => {
@@ -211,9 +247,16 @@ impl World {
             Op::Status { name, phase, stale } => {
                 let now: Option<Arc<Widget>> = self.store.get(&Self::key(name));
                 let Some(now) = now else { return };
-                let read = if stale { self.stale.get(&name).unwrap_or(&now) } else { &now };
+                let read = if stale {
+                    self.stale.get(&name).unwrap_or(&now)
+                } else {
+                    &now
+                };
                 let mut widget = read.as_ref().clone();
-                widget.status.get_or_insert_default().insert("phase".into(), phase.into());
+                widget
+                    .status
+                    .get_or_insert_default()
+                    .insert("phase".into(), phase.into());
                 let result = self.store.update_status(widget, read.version()).await;
                 if read.version() == now.version() {
                     result.unwrap();
@@ -228,7 +271,10 @@ impl World {
                 let Some(now) = now else { return };
                 let mut widget = now.as_ref().clone();
                 widget.metadata.finalizers = held.then(|| vec![KEEP.to_owned()]);
-                self.store.update_status(widget, now.version()).await.unwrap();
+                self.store
+                    .update_status(widget, now.version())
+                    .await
+                    .unwrap();
                 let thing = self.model.get_mut(&name).unwrap();
                 thing.held = held;
                 if thing.marked && !held {
@@ -275,7 +321,10 @@ impl World {
             .iter()
             .map(|widget| {
                 let name = widget.metadata.name.as_deref().unwrap();
-                (NAMES.iter().position(|other| *other == name).unwrap(), found(widget))
+                (
+                    NAMES.iter().position(|other| *other == name).unwrap(),
+                    found(widget),
+                )
             })
             .collect();
         let without_owners = |model: &BTreeMap<usize, Thing>| {
@@ -301,7 +350,12 @@ impl World {
         self.seen = version;
         for name in self.model.keys() {
             let owners = Store::<Widget>::managed_fields(&self.store, &Self::key(*name)).await;
-            assert_eq!(owned(&owners.unwrap()), self.model[name].owners, "owners of {}", NAMES[*name]);
+            assert_eq!(
+                owned(&owners.unwrap()),
+                self.model[name].owners,
+                "owners of {}",
+                NAMES[*name]
+            );
         }
     }
 }
@@ -313,13 +367,21 @@ fn owned(
     let mut owners: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     for entry in entries {
         let owner = match entry.operation.as_deref() {
-            Some("Apply") => {
-                APPLIERS.iter().position(|name| entry.manager.as_deref() == Some(name)).unwrap()
-            }
+            Some("Apply") => APPLIERS
+                .iter()
+                .position(|name| entry.manager.as_deref() == Some(name))
+                .unwrap(),
             _ => PATCHER,
         };
-        let fields = entry.fields_v1.as_ref().and_then(|fields| fields.0.get("f:spec"));
-        for name in fields.and_then(serde_json::Value::as_object).into_iter().flatten() {
+        let fields = entry
+            .fields_v1
+            .as_ref()
+            .and_then(|fields| fields.0.get("f:spec"));
+        for name in fields
+            .and_then(serde_json::Value::as_object)
+            .into_iter()
+            .flatten()
+        {
             let name = name.0.strip_prefix("f:").unwrap_or_default();
             if let Some(field) = FIELDS.iter().position(|field| *field == name) {
                 owners.entry(field).or_default().insert(owner);
@@ -330,7 +392,10 @@ fn owned(
 }
 
 fn live(ops: Vec<Op>, on_disk: bool) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let folder = on_disk.then(|| tempfile::tempdir().unwrap());
         let path = folder.as_ref().map(|folder| folder.path().join("store.db"));
