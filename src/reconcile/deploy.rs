@@ -123,11 +123,7 @@ fn is_another_image(spec: &BareMetalHostSpec, facts: &Facts) -> bool {
         facts.state,
         NodeState::Deploying | NodeState::DeployWait | NodeState::DeployFailed | NodeState::Active
     );
-    given
-        && facts
-            .image
-            .as_deref()
-            .is_some_and(|image| image != url(spec))
+    given && facts.image.as_deref().unwrap_or_default() != url(spec)
 }
 
 /// What is deployed, in words.

@@ -190,6 +190,7 @@ fn registered(draft: &mut Draft<'_>) -> Result<(), Flow> {
     if draft.has_error(&ErrorType::Registration) {
         draft.succeed();
     }
+    profile_and_hints(draft)?;
     let now = draft.now();
     let status = &mut draft.status;
     if status.good_credentials != status.tried_credentials {
@@ -197,6 +198,11 @@ fn registered(draft: &mut Draft<'_>) -> Result<(), Flow> {
         status.operation_history.register.end = Some(now);
         draft.note(reason::BMC_ACCESS_VALIDATED, "Verified access to BMC");
     }
+    Ok(())
+}
+
+/// The hardware profile, and the root device hints that may follow from it.
+fn profile_and_hints(draft: &mut Draft<'_>) -> Result<(), Flow> {
     if draft.is_deleted() {
         return Ok(());
     }
