@@ -187,10 +187,10 @@ fn verify(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
 
 /// The BMC answers: notes what follows from it.
 fn registered(draft: &mut Draft<'_>) -> Result<(), Flow> {
+    profile_and_hints(draft)?;
     if draft.has_error(&ErrorType::Registration) {
         draft.succeed();
     }
-    profile_and_hints(draft)?;
     let now = draft.now();
     let status = &mut draft.status;
     if status.good_credentials != status.tried_credentials {
@@ -202,7 +202,7 @@ fn registered(draft: &mut Draft<'_>) -> Result<(), Flow> {
 }
 
 /// The hardware profile, and the root device hints that may follow from it.
-fn profile_and_hints(draft: &mut Draft<'_>) -> Result<(), Flow> {
+pub(super) fn profile_and_hints(draft: &mut Draft<'_>) -> Result<(), Flow> {
     if draft.is_deleted() {
         return Ok(());
     }
