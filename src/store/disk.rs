@@ -254,6 +254,8 @@ impl Disk {
 fn database(path: &Path, cache: usize, medium: Option<&Medium>) -> Result<Database, redb::Error> {
     let mut builder = Builder::new();
     builder.set_cache_size(cache);
+    // All of the file is read anyway; so its checksums are looked at too.
+    builder.set_check_integrity_on_open(true);
     let database = match medium {
         None => builder.open(path)?,
         Some(medium) => {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use crate::api::names::finalizer;
 use crate::api::{BareMetalHost, BareMetalHostStatus, ProvisioningState, Timestamp};
 use crate::budget::Grants;
 use crate::dice::Dice;
@@ -130,8 +129,7 @@ impl Driver {
         let step = step(&view);
         // What is unconfirmed is seen by the next look.
         let confirmed = self.unconfirmed.take().is_some();
-        let mut done = confirmed || outcome.is_some();
-        done |= self.write(&host, &step);
+        let mut done = self.write(&host, &step) || confirmed;
         self.notes.extend(step.notes.iter().cloned());
         if let (Some(effect), Some(host)) = (&step.effect, &self.host.clone()) {
             done = true;
@@ -155,19 +153,7 @@ impl Driver {
             next.status = Some((**status).clone());
             self.statuses.push((**status).clone());
         }
-        let finalizers = next.metadata.finalizers.get_or_insert_default();
-        if step.meta.add_finalizer {
-            finalizers.push(finalizer::HOST.into());
-        }
-        if step.meta.drop_finalizer {
-            finalizers.retain(|name| name != finalizer::HOST);
-        }
-        for name in &step.meta.drop_annotations {
-            next.metadata
-                .annotations
-                .as_mut()
-                .map(|all| all.remove(name));
-        }
+        step.meta.apply(&mut next.metadata);
         let gone = next.metadata.deletion_timestamp.is_some()
             && next
                 .metadata

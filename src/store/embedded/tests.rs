@@ -1,7 +1,11 @@
 //! The embedded store alone: what the conformance suite cannot see.
 
+mod bad_days;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use serde_json::json;
 
 use super::*;
