@@ -1,2 +1,8 @@
-//! placeholder
-fn main() {}
+//! The `metalform` command.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    metalform::cli::main()
+}

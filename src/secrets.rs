@@ -57,15 +57,7 @@ impl Secret {
                 hash.update(part.as_bytes());
             }
         }
-        let version = hash
-            .finalize()
-            .iter()
-            .take(8)
-            .fold(String::new(), |mut text, byte| {
-                use fmt::Write as _;
-                write!(text, "{byte:02x}").ok();
-                text
-            });
+        let version = hex(&hash.finalize());
         Self { data, version }
     }
 
@@ -76,6 +68,20 @@ impl Secret {
             .get(key)
             .map(|text| Sealed::new(text.reveal().trim()))
     }
+}
+
+/// The first 16 hex digits of a SHA-256.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(hash: &[u8]) -> String {
+    hash.iter().take(8).fold(String::new(), |mut text, byte| {
+        use fmt::Write as _;
+        // Writing into a String does not fail.
+        write!(text, "{byte:02x}").ok();
+        text
+    })
 }
 
 /// Contents for one effect.

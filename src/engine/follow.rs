@@ -143,7 +143,12 @@ async fn pass<S: Store<BareMetalHost>>(
     grants: &Grants,
 ) -> (Plan, Vec<Option<Hold>>, Option<String>) {
     let observed = store.list();
-    let owned = |key: &crate::store::Key| store.managed_fields(key);
+    let mut owned = plan::Owned::new();
+    for key in plan::differing(wanted, &observed) {
+        if let Ok(fields) = store.managed_fields(&key).await {
+            owned.insert(key, fields);
+        }
+    }
     let plan = plan::diff(wanted, &observed, &owned);
     let holds: Vec<Option<Hold>> = plan::gate(&plan, wanted, &observed, grants)
         .into_iter()
@@ -171,7 +176,7 @@ async fn write<S: Store<BareMetalHost>>(
     let key = &action.host;
     match (action.verb, wanted.hosts.get(key)) {
         (Verb::Create | Verb::Update, Some(host)) => {
-            store.apply(key, host.object(key, &wanted.fleet), OWNER, true).await?;
+            store.apply(key, wanted.object(key, host), OWNER, true).await?;
             if action.guard.is_some() {
                 // The grant is used up.
                 let gone = json!({"metadata": {"annotations": {annotation::ALLOW_DESTROY: null}}});

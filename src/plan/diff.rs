@@ -15,8 +15,20 @@ use super::class::{deployed, disruption, refusal};
 use super::fields::{leaves, owns};
 use super::{Action, Disruption, FieldChange, Guard, OWNER, Plan, Refusal, Verb};
 
-/// Tells who owns which fields of a host.
-pub type Owned<'a> = &'a dyn Fn(&Key) -> Vec<ManagedFieldsEntry>;
+/// Who owns which fields of which host (managedFields).
+pub type Owned = BTreeMap<Key, Vec<ManagedFieldsEntry>>;
+
+/// The hosts that are there and not as wanted: those whose field owners [`diff`] has to know.
+pub fn differing(desired: &Desired, observed: &[Arc<BareMetalHost>]) -> Vec<Key> {
+    observed
+        .iter()
+        .filter_map(|host| {
+            let key = host.key();
+            let wanted = desired.hosts.get(&key)?;
+            (!unchanged(wanted, host)).then_some(key)
+        })
+        .collect()
+}
 
 /// What has to change so that `observed` becomes `desired`.
 ///
@@ -24,9 +36,9 @@ pub type Owned<'a> = &'a dyn Fn(&Key) -> Vec<ManagedFieldsEntry>;
 /// fleet is refused, one that belongs to nobody is adopted by an update. Nothing is removed when
 /// `desired` is not complete.
 ///
-/// `owned` tells who owns which fields of a host (managedFields); it is asked only about hosts that
-/// have fields which the spec does not say.
-pub fn diff(desired: &Desired, observed: &[Arc<BareMetalHost>], owned: Owned<'_>) -> Plan {
+/// `owned` has the field owners of at least the hosts that [`differing`] names: a field that the
+/// spec does not say goes only if it was ours.
+pub fn diff(desired: &Desired, observed: &[Arc<BareMetalHost>], owned: &Owned) -> Plan {
     let mut live: BTreeMap<Key, &Arc<BareMetalHost>> =
         observed.iter().map(|host| (host.key(), host)).collect();
     let mut plan = Plan { complete: desired.complete, ..Plan::default() };
@@ -41,6 +53,10 @@ pub fn diff(desired: &Desired, observed: &[Arc<BareMetalHost>], owned: Owned<'_>
     }
     for (key, host) in live {
         let ours = host.annotation(annotation::FLEET) == Some(&*desired.fleet);
+        if desired.held.contains(&key) {
+            plan.kept.push(key);
+            continue;
+        }
         if !ours || host.metadata.deletion_timestamp.is_some() {
             continue;
         }
@@ -61,7 +77,7 @@ fn create(key: &Key, wanted: &Wanted) -> Action {
     let changes = wanted_leaves(wanted)
         .into_iter()
         .map(|(path, value)| FieldChange {
-            site: wanted.site(&path).unwrap_or_default(),
+            site: Arc::default(),
             path,
             before: None,
             after: Some(value),
@@ -103,11 +119,11 @@ fn update(
     key: &Key,
     wanted: &Wanted,
     host: &BareMetalHost,
-    owned: Owned<'_>,
+    owned: &Owned,
 ) -> Option<Action> {
     let owner = host.annotation(annotation::FLEET);
     let foreign = owner.is_some_and(|owner| owner != &*desired.fleet);
-    let changes = changes(key, wanted, host, owned);
+    let changes = changes(desired, key, wanted, host, owned);
     if changes.is_empty() && owner.is_some() {
         return None;
     }
@@ -134,6 +150,7 @@ fn update(
     let disruption =
         changes.iter().map(|change| change.disruption).max().unwrap_or(Disruption::None);
     let guard = guard(key, wanted, host, &changes, disruption);
+    let refusal = refusal.or_else(|| prevented(wanted, guard.as_ref()));
     Some(Action {
         host: key.clone(),
         verb: Verb::Update,
@@ -155,9 +172,6 @@ fn guard(
     changes: &[FieldChange],
     disruption: Disruption,
 ) -> Option<Guard> {
-    if !wanted.protected {
-        return None;
-    }
     let pool = host.annotation(annotation::POOL);
     let leaves = pool.is_some() && pool != wanted.pool.as_deref();
     let lost = disruption == Disruption::Destroy
@@ -175,6 +189,18 @@ fn guard(
     Some(Guard {
         text: format!("{} is {} and {what}", key.name, host.state()),
         token: format!("leave:{}", after.unwrap_or_default()),
+    })
+}
+
+/// `lifecycle prevent-destroy=#true` refuses what a guard would only hold.
+fn prevented(wanted: &Wanted, guard: Option<&Guard>) -> Option<Refusal> {
+    let guard = guard.filter(|_| wanted.prevent_destroy)?;
+    Some(Refusal {
+        code: "MF7101",
+        text: format!(
+            "{}, and `lifecycle prevent-destroy=#true` forbids it; take that line out first",
+            guard.text
+        ),
     })
 }
 
@@ -201,10 +227,11 @@ fn wanted_leaves(wanted: &Wanted) -> Vec<(String, Value)> {
 }
 
 fn changes(
+    desired: &Desired,
     key: &Key,
     wanted: &Wanted,
     host: &BareMetalHost,
-    owned: Owned<'_>,
+    owned: &Owned,
 ) -> Vec<FieldChange> {
     if unchanged(wanted, host) {
         return Vec::new();
@@ -230,13 +257,13 @@ fn changes(
     for (path, after) in wanted_leaves(wanted) {
         let known = before.remove(&path);
         if known.as_ref() != Some(&after) && !(known.is_none() && is_nothing(&after)) {
-            changes.push(change(wanted, host, path, known, Some(after)));
+            changes.push(change(desired, host, path, known, Some(after)));
         }
     }
-    let managed = if before.is_empty() { Vec::new() } else { owned(key) };
+    let managed = owned.get(key).map(Vec::as_slice).unwrap_or_default();
     for (path, value) in before {
-        if ours(&managed, &path) && !is_nothing(&value) {
-            changes.push(change(wanted, host, path, Some(value), None));
+        if ours(managed, &path) && !is_nothing(&value) {
+            changes.push(change(desired, host, path, Some(value), None));
         }
     }
     changes.sort_by(|a, b| a.path.cmp(&b.path));
@@ -259,14 +286,14 @@ fn unchanged(wanted: &Wanted, host: &BareMetalHost) -> bool {
 }
 
 fn change(
-    wanted: &Wanted,
+    desired: &Desired,
     host: &BareMetalHost,
     path: String,
     before: Option<Value>,
     after: Option<Value>,
 ) -> FieldChange {
     FieldChange {
-        site: wanted.site(&path).unwrap_or_default(),
+        site: desired.sites.field(&host.key().name, &path).unwrap_or_default().into(),
         disruption: disruption(host, &path, before.as_ref(), after.as_ref()),
         path,
         before,

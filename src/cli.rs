@@ -1,0 +1,195 @@
+//! The command line: arguments, output for people and machines, exit codes.
+//!
+//! One file a verb. Answers go to standard output, progress and diagnostics to standard error.
+//! Exit codes are the same for all verbs, see [`Exit`].
+
+mod apply;
+mod check;
+mod completions;
+mod explain;
+mod get;
+mod home;
+mod log;
+mod machines;
+mod plan;
+mod render;
+mod run;
+mod screen;
+mod source;
+mod spec;
+mod term;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub use self::term::Term;
+
+/// Bare-metal fleets as code
+///
+/// metalform reads KDL specs of bare-metal machines, shows what has to change, and drives each
+/// machine to the state that the spec describes, through OpenStack Ironic.
+#[derive(Debug, Parser)]
+#[command(name = "metalform", version, max_term_width = 100, propagate_version = true)]
+pub struct Args {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Flags that every verb has.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Global {
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    color: ColorChoice,
+    /// Say only what went wrong
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more; twice for everything
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// How log lines look
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    log_format: LogFormat,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Where the spec is and what it is evaluated with; the same for all verbs that read one.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SpecArgs {
+    /// Folder of the spec (its root file is `fleet.kdl`), or one file
+    #[arg(default_value = ".", value_name = "SPEC")]
+    spec: PathBuf,
+    /// File with values for the spec's `param`s
+    #[arg(long, value_name = "FILE")]
+    params: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Check(check::CheckArgs),
+    Render(render::RenderArgs),
+    Plan(plan::PlanArgs),
+    Apply(apply::ApplyArgs),
+    Run(run::RunArgs),
+    Get(get::GetArgs),
+    Explain(explain::ExplainArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// Exit codes, one table for all verbs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; the answer is yes.
+    Success = 0,
+    /// The answer is no: findings, differences, something not found, not settled.
+    No = 1,
+    /// Wrong usage, or a file or folder that cannot be read.
+    Usage = 2,
+    /// The spec is not valid, so the verb could not do its work.
+    Spec = 3,
+    /// The store, the API or Ironic failed.
+    Remote = 4,
+    /// Somebody else holds the lock, or what was planned is not current any more.
+    Stale = 5,
+    /// Interrupted by Ctrl-C.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// A verb that could not do its work: what to say and how to end.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct Failure {
+    exit: Exit,
+    text: String,
+    help: Option<String>,
+}
+
+impl Failure {
+    fn new(exit: Exit, text: impl Into<String>) -> Self {
+        Self { exit, text: text.into(), help: None }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Reads the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            // Nothing can be done about a closed pipe.
+            error.print().ok();
+            return code.into();
+        }
+    };
+    let term = Term::new(&args.global);
+    log::init(&args.global, &term);
+    let result = match args.verb {
+        Verb::Check(args) => check::check(&term, &args),
+        Verb::Render(args) => render::render(&term, &args),
+        Verb::Plan(args) => plan::plan(&term, &args),
+        Verb::Apply(args) => apply::apply(&term, &args),
+        Verb::Run(args) => run::run(&term, &args),
+        Verb::Get(args) => get::get(&term, &args),
+        Verb::Explain(args) => explain::explain(&term, &args),
+        Verb::Completions(args) => completions::completions(&term, &args),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            term.error(&failure.text);
+            if let Some(help) = &failure.help {
+                term.help(help);
+            }
+            failure.exit.into()
+        }
+    }
+}
+
+/// A runtime for the verbs that need one.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Usage, format!("no async runtime: {error}")))
+}
+
+/// A pattern of host names from the command line: ranges and `*`.
+fn pattern(text: &str) -> Result<crate::eval::range::Pattern, Failure> {
+    crate::eval::range::Pattern::compile(text)
+        .map_err(|error| Failure::new(Exit::Usage, format!("`{text}`: {error}")))
+}

@@ -1,0 +1,26 @@
+//! Log lines: to standard error, off by default except warnings that no table shows.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+
+use super::{Global, LogFormat, Term};
+
+/// Sets up the process's one subscriber. `METALFORM_LOG` takes tracing's filter language and wins
+/// over `-v`.
+pub(super) fn init(global: &Global, term: &Term) {
+    let level = match (global.quiet, global.verbose, global.log_format) {
+        (true, ..) => "error",
+        (false, 0, LogFormat::Text) => "warn",
+        (false, 0, LogFormat::Json) | (false, 1, _) => "warn,metalform=info",
+        (false, 2, _) => "info,metalform=debug",
+        (false, 3.., _) => "debug,metalform=trace",
+    };
+    let filter =
+        EnvFilter::try_from_env("METALFORM_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let lines = fmt().with_env_filter(filter).with_writer(term.clone());
+    // Fails only when a subscriber is set already, as in tests: then that one is used.
+    match global.log_format {
+        LogFormat::Text => lines.with_target(false).with_ansi(term.color_err()).try_init().ok(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init().ok(),
+    };
+}

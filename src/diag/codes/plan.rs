@@ -1,0 +1,6 @@
+//! MF7xxx: planning.
+
+use super::Entry;
+
+/// The rules of this thousand, in the order of their codes.
+pub(super) const ENTRIES: &[Entry] = &[];

@@ -1,0 +1,66 @@
+//! When to look again: fast enough to be told of changes within a second or so, slow enough to be
+//! no burden. Pure.
+
+use std::time::Duration;
+
+/// Between two looks when effects are under way and looking is cheap.
+const HURRIED: Duration = Duration::from_millis(250);
+/// Between two looks otherwise.
+const NORMAL: Duration = Duration::from_secs(1);
+/// A look that takes less is cheap.
+const CHEAP: Duration = Duration::from_millis(50);
+/// Looking takes at most this part of the time: one twentieth.
+const SHARE: u32 = 20;
+/// Between two pages of a sweep; sweeps and looks together stay below 80 requests a minute.
+const PAGE: Duration = Duration::from_secs(4);
+/// Between two tries while Ironic is down.
+const RETRIES: [u64; 5] = [500, 1000, 2000, 3000, 5000];
+
+/// Rows of the first look, and the most of one request (Ironic's own limit).
+pub const FIRST_ROWS: usize = 20;
+/// See [`FIRST_ROWS`].
+pub const MOST_ROWS: usize = 1000;
+
+/// From the end of a look that took `last` to the start of the next.
+pub fn until_next(last: Duration, hurried: bool) -> Duration {
+    if hurried && last < CHEAP {
+        HURRIED
+    } else {
+        NORMAL.max(last * SHARE)
+    }
+}
+
+/// From the end of a page of a sweep that took `last` to the start of the next page.
+pub fn until_next_page(last: Duration) -> Duration {
+    PAGE.max(last * SHARE)
+}
+
+/// Until the next try after so many failed ones in a row, at least one.
+pub fn until_retry(failures: u32) -> Duration {
+    let at = (failures.max(1) as usize - 1).min(RETRIES.len() - 1);
+    Duration::from_millis(RETRIES[at])
+}
+
+/// How many rows to ask for after a look in which so many were new: few while little happens, as
+/// rows are what looks cost.
+pub fn rows_for(new: usize) -> usize {
+    (new * 2 + 4).next_power_of_two().clamp(16, MOST_ROWS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn follows_the_load() {
+        let ms = Duration::from_millis;
+        assert_eq!(until_next(ms(10), true), ms(250));
+        assert_eq!(until_next(ms(10), false), ms(1000));
+        assert_eq!(until_next(ms(60), true), ms(1200));
+        assert_eq!(until_next(ms(500), false), ms(10_000));
+        assert_eq!(until_next_page(ms(50)), ms(4000));
+        assert_eq!(until_next_page(ms(500)), ms(10_000));
+        assert_eq!((until_retry(1), until_retry(100)), (ms(500), ms(5000)));
+        assert_eq!((rows_for(0), rows_for(10), rows_for(5000)), (16, 32, 1000));
+    }
+}

@@ -1,0 +1,5 @@
+//! Lives of hosts: [`driver`] is a synchronous stand-in for the engine.
+
+mod driver;
+mod life;
+mod ops;

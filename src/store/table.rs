@@ -1,0 +1,486 @@
+//! All objects of one kind: what is durable, and what is accepted and on its way there.
+//!
+//! Readers and watchers see `published`. A write is decided against the newest accepted state,
+//! which is in `pending` until its commit is through; so two writers in one commit conflict as
+//! they would one after the other.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use super::disk::Stored;
+use super::log::Ring;
+use super::managed::{Managed, Shapes};
+use super::record::{self, Draft, LAST};
+use super::rows::{self, MAIN, STATUS, Wanted};
+use super::{Change, Key, Object, Retention, Snapshot, Version};
+use crate::api::Timestamp;
+
+/// One object with its owners.
+#[derive(Debug)]
+pub(super) struct Item<K> {
+    /// The object, without `managedFields`.
+    pub object: Arc<K>,
+    /// Its owners.
+    pub managed: Managed,
+}
+
+impl<K> Clone for Item<K> {
+    fn clone(&self) -> Self {
+        Self {
+            object: Arc::clone(&self.object),
+            managed: self.managed.clone(),
+        }
+    }
+}
+
+/// The objects of a kind.
+pub(super) struct Table<K: Object> {
+    /// `plural.group`, as in the file.
+    name: String,
+    published: RwLock<Published<K>>,
+    pending: Mutex<Pending<K>>,
+    /// True once closed; changes are told by it.
+    news: tokio::sync::watch::Sender<bool>,
+    /// The last published version of all kinds.
+    version: Arc<AtomicU64>,
+    window: usize,
+}
+
+#[derive(Debug)]
+struct Published<K> {
+    objects: BTreeMap<Key, Item<K>>,
+    ring: Ring<K>,
+    version: Version,
+}
+
+#[derive(Debug)]
+struct Pending<K> {
+    /// The newest accepted state of what is not yet published; `None` is gone.
+    newest: HashMap<Key, (Version, Option<Item<K>>)>,
+    retained: Retained,
+}
+
+/// One accepted write.
+#[derive(Debug)]
+pub(super) struct Write<K> {
+    /// The object's key.
+    pub key: Key,
+    /// Its new version.
+    pub version: Version,
+    /// The state before.
+    pub before: Option<Item<K>>,
+    /// The state after; `None` when it is gone.
+    pub after: Option<Item<K>>,
+    /// The last state of an object that is gone.
+    pub last: Option<Arc<K>>,
+    /// What of it differs from before.
+    pub changed: Changed,
+}
+
+/// What of an object a write changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Changed {
+    /// Metadata, spec or owners.
+    pub main: bool,
+    /// Status.
+    pub status: bool,
+}
+
+/// A table whatever its kind.
+pub(super) trait Kind: Send + Sync {
+    /// `plural.group`.
+    fn name(&self) -> &str;
+    /// Takes what was in the file.
+    fn load(&self, loaded: Rows, shapes: &Shapes) -> Result<(), String>;
+    /// Forgets all that is accepted and not published: its commit failed.
+    fn abandon(&self);
+    /// Ends the watches.
+    fn close(&self);
+}
+
+/// What the file holds of one kind.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    /// By key.
+    pub objects: Vec<(Key, Stored)>,
+    /// Deleted objects with their last state.
+    pub gone: Vec<(Version, Vec<u8>)>,
+    /// What was up to here is not known.
+    pub floor: Version,
+    /// The version of the file.
+    pub version: Version,
+}
+
+/// An accepted write whatever its kind.
+pub(super) trait Job: Send {
+    /// Its version.
+    fn version(&self) -> Version;
+    /// What goes into the file.
+    fn record(&self) -> Result<Vec<u8>, String>;
+    /// Makes it visible.
+    fn publish(self: Box<Self>);
+}
+
+impl<K: Object> fmt::Debug for Table<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// `plural.group` of a kind.
+pub(super) fn kind_name<K: Object>() -> String {
+    if K::GROUP.is_empty() {
+        K::PLURAL.to_owned()
+    } else {
+        format!("{}.{}", K::PLURAL, K::GROUP)
+    }
+}
+
+impl<K: Object> Table<K> {
+    /// An empty table that keeps `window` changes for watchers.
+    pub fn new(window: usize, version: Arc<AtomicU64>) -> Self {
+        Self {
+            name: kind_name::<K>(),
+            published: RwLock::new(Published {
+                objects: BTreeMap::new(),
+                ring: Ring::new(window, Version(0)),
+                version: Version(0),
+            }),
+            pending: Mutex::new(Pending {
+                newest: HashMap::new(),
+                retained: Retained::default(),
+            }),
+            news: tokio::sync::watch::Sender::new(false),
+            version,
+            window,
+        }
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Published<K>> {
+        self.published.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending<K>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A durable object.
+    pub fn get(&self, key: &Key) -> Option<Item<K>> {
+        self.read().objects.get(key).cloned()
+    }
+
+    /// All durable objects.
+    pub fn list(&self) -> Vec<Arc<K>> {
+        self.read().objects.values().map(|item| Arc::clone(&item.object)).collect()
+    }
+
+    /// All durable objects and the version to watch from.
+    pub fn snapshot(&self) -> Snapshot<K> {
+        let published = self.read();
+        Snapshot {
+            objects: published.objects.values().map(|item| Arc::clone(&item.object)).collect(),
+            version: self.now(&published),
+        }
+    }
+
+    /// The version up to which this table is known to be complete. Publication is in order of
+    /// version over all kinds, and the shared version moves after the tables.
+    fn now(&self, published: &Published<K>) -> Version {
+        published.version.max(Version(self.version.load(Ordering::Acquire)))
+    }
+
+    /// The next changes after a version and where they lead; `None` when that place is lost.
+    pub fn after(&self, from: Version) -> Option<(Version, VecDeque<Change<K>>)> {
+        let published = self.read();
+        if from > self.now(&published) {
+            return None;
+        }
+        published.ring.after(from)
+    }
+
+    /// Wakes whoever holds it with every publication.
+    pub fn news(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.news.subscribe()
+    }
+
+    /// The newest accepted state, and whether it is still on its way.
+    pub fn newest(&self, key: &Key) -> (Option<Item<K>>, bool) {
+        if let Some((_, item)) = self.pending().newest.get(key) {
+            return (item.clone(), true);
+        }
+        (self.get(key), false)
+    }
+
+    /// Takes an accepted write, not yet visible.
+    pub fn accept(&self, write: &Write<K>) {
+        let mut pending = self.pending();
+        if write.after.is_none() && K::RETENTION.is_some() {
+            pending.retained.forget(&write.key);
+        }
+        pending.newest.insert(write.key.clone(), (write.version, write.after.clone()));
+    }
+
+    /// Counts an accepted write of a kind that is not kept for ever, and answers with the keys
+    /// that are to go because of it.
+    pub fn expire(&self, object: &K, rule: Retention, now: Timestamp) -> Vec<Key> {
+        let mut pending = self.pending();
+        pending.retained.add(object.key(), object.about(), now);
+        pending.retained.expire(rule, now)
+    }
+
+    /// Makes a durable write visible.
+    pub fn publish(&self, write: Write<K>) {
+        {
+            let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+            published.version = write.version;
+            let change = match write.after {
+                Some(item) => {
+                    let object = Arc::clone(&item.object);
+                    match published.objects.get_mut(&write.key) {
+                        Some(slot) => *slot = item,
+                        None => drop(published.objects.insert(write.key.clone(), item)),
+                    }
+                    Some(Change::Applied(object))
+                }
+                None => {
+                    let before = published.objects.remove(&write.key);
+                    write.last.or(before.map(|item| item.object)).map(Change::Deleted)
+                }
+            };
+            if let Some(change) = change {
+                published.ring.push(write.version, change);
+            }
+        }
+        {
+            // After the publication: whoever finds nothing here finds it there.
+            let mut pending = self.pending();
+            if pending.newest.get(&write.key).is_some_and(|(version, _)| *version == write.version) {
+                pending.newest.remove(&write.key);
+            }
+        }
+        self.news.send_modify(|_| {});
+    }
+}
+
+impl<K: Object> Kind for Table<K> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn load(&self, rows: Rows, shapes: &Shapes) -> Result<(), String> {
+        let mut changes: Vec<(Version, Change<K>)> = Vec::new();
+        let mut objects = BTreeMap::new();
+        let mut namespace: Arc<str> = "".into();
+        for (mut key, stored) in rows.objects {
+            // Objects of one namespace share its name.
+            if *namespace == *key.namespace {
+                key.namespace = Arc::clone(&namespace);
+            } else {
+                namespace = Arc::clone(&key.namespace);
+            }
+            let item = restore::<K>(&stored, shapes)
+                .map_err(|error| format!("{} {key}: {error}", K::KIND))?;
+            let version = Version(stored.version);
+            if version > rows.floor {
+                changes.push((version, Change::Applied(Arc::clone(&item.object))));
+            }
+            objects.insert(key, item);
+        }
+        for (version, last) in rows.gone {
+            let mut object: K = serde_json::from_slice(&last)
+                .map_err(|error| format!("a deleted {}: {error}", K::KIND))?;
+            object.meta_mut().resource_version = Some(version.0.to_string());
+            changes.push((version, Change::Deleted(Arc::new(object))));
+        }
+        changes.sort_by_key(|(version, _)| *version);
+        let mut ring = Ring::new(self.window, rows.floor);
+        changes.into_iter().for_each(|(version, change)| ring.push(version, change));
+        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        *published = Published {
+            objects,
+            ring,
+            version: rows.version,
+        };
+        drop(published);
+        self.abandon();
+        Ok(())
+    }
+
+    fn abandon(&self) {
+        let mut pending = self.pending();
+        pending.newest.clear();
+        if K::RETENTION.is_some() {
+            let published = self.read();
+            let mut all: Vec<&Item<K>> = published.objects.values().collect();
+            all.sort_by_key(|item| item.object.version());
+            pending.retained = Retained::default();
+            for item in all {
+                let time = item.object.meta().creation_timestamp.as_ref().map(|time| time.0);
+                pending.retained.add(
+                    item.object.key(),
+                    item.object.about(),
+                    time.unwrap_or_default(),
+                );
+            }
+        }
+    }
+
+    fn close(&self) {
+        self.news.send_modify(|closed| *closed = true);
+    }
+}
+
+/// A write and the table that it goes to.
+pub(super) struct Tabled<K: Object> {
+    /// The table.
+    pub table: Arc<Table<K>>,
+    /// The write.
+    pub write: Write<K>,
+}
+
+impl<K: Object> Job for Tabled<K> {
+    fn version(&self) -> Version {
+        self.write.version
+    }
+
+    fn record(&self) -> Result<Vec<u8>, String> {
+        draft(&self.table.name, &self.write).map_err(|error| {
+            format!("cannot write {} {} as JSON: {error}", K::KIND, self.write.key)
+        })
+    }
+
+    fn publish(self: Box<Self>) {
+        self.table.publish(self.write);
+    }
+}
+
+/// The record of a write: the pieces that changed.
+fn draft<K: Object>(kind: &str, write: &Write<K>) -> Result<Vec<u8>, serde_json::Error> {
+    let key = record::key(kind, &write.key.namespace, &write.key.name);
+    let Some(after) = &write.after else {
+        let mut draft = Draft::new(&key, true);
+        for name in [MAIN, STATUS].iter().chain(K::LARGE_STATUS) {
+            draft.piece(name, None);
+        }
+        if let Some(last) = &write.last {
+            draft.piece(LAST, Some(&[&serde_json::to_vec(last.as_ref())?]));
+        }
+        return Ok(draft.finish());
+    };
+    let mut draft = Draft::new(&key, false);
+    let wanted = if write.changed.main { Wanted::All } else { Wanted::Status };
+    let pieces = rows::cut(after.object.as_ref(), wanted)?;
+    if write.changed.main {
+        let managed = after.managed.to_row();
+        let length = (managed.len() as u32).to_le_bytes();
+        draft.piece(MAIN, Some(&[&length, &managed, &pieces.main]));
+    }
+    if write.changed.status {
+        let before = match &write.before {
+            Some(before) => rows::cut(before.object.as_ref(), Wanted::Large)?.large,
+            None => Vec::new(),
+        };
+        match &pieces.status {
+            Some(status) => draft.piece(STATUS, Some(&[status])),
+            None if write.before.is_some() => draft.piece(STATUS, None),
+            None => {}
+        }
+        for (name, text) in &pieces.large {
+            if !before.iter().any(|(other, same)| other == name && same == text) {
+                draft.piece(name, Some(&[text]));
+            }
+        }
+        for (name, _) in &before {
+            if !pieces.large.iter().any(|(other, _)| other == name) {
+                draft.piece(name, None);
+            }
+        }
+    }
+    Ok(draft.finish())
+}
+
+/// An object from its pieces.
+fn restore<K: Object>(stored: &Stored, shapes: &Shapes) -> Result<Item<K>, String> {
+    let main = stored.pieces.get(MAIN).ok_or("its main row is gone")?;
+    let (length, rest) = main.split_first_chunk::<4>().ok_or("its main row is cut")?;
+    let length = u32::from_le_bytes(*length) as usize;
+    let (managed, main) = rest.split_at_checked(length).ok_or("its main row is cut")?;
+    let status = stored.pieces.get(STATUS).map(Vec::as_slice);
+    let large: Vec<(&str, &[u8])> = stored
+        .pieces
+        .iter()
+        .filter(|(name, _)| ![MAIN, STATUS].contains(&&***name))
+        .map(|(name, piece)| (&**name, piece.as_slice()))
+        .collect();
+    let text = rows::join(main, status, &large);
+    let mut object: K = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+    object.meta_mut().resource_version = Some(stored.version.to_string());
+    object.meta_mut().managed_fields = None;
+    Ok(Item {
+        object: Arc::new(object),
+        managed: shapes.read(managed)?,
+    })
+}
+
+/// The order in which objects were written that are not kept for ever.
+#[derive(Debug, Default)]
+struct Retained {
+    /// Oldest first; entries whose time is not the one in `latest` are stale.
+    all: VecDeque<(Timestamp, Key)>,
+    about: HashMap<String, VecDeque<Key>>,
+    latest: HashMap<Key, (Timestamp, Option<String>)>,
+}
+
+impl Retained {
+    fn add(&mut self, key: Key, about: Option<String>, now: Timestamp) {
+        let known = self.latest.insert(key.clone(), (now, about.clone())).is_some();
+        if let Some(about) = about
+            && !known
+        {
+            self.about.entry(about).or_default().push_back(key.clone());
+        }
+        self.all.push_back((now, key));
+    }
+
+    fn forget(&mut self, key: &Key) {
+        let Some((_, Some(about))) = self.latest.remove(key) else { return };
+        if let Some(keys) = self.about.get_mut(&about) {
+            keys.retain(|other| other != key);
+            if keys.is_empty() {
+                self.about.remove(&about);
+            }
+        }
+    }
+
+    /// Takes out what is over the rule; the object written last stays.
+    fn expire(&mut self, rule: Retention, now: Timestamp) -> Vec<Key> {
+        let mut gone = Vec::new();
+        let newest = self.all.back().map(|(_, key)| key.clone());
+        if let Some(newest) = &newest
+            && let Some((_, Some(about))) = self.latest.get(newest)
+            && let Some(keys) = self.about.get_mut(about)
+            && keys.len() > rule.each.max(1)
+            && let Some(oldest) = keys.iter().find(|key| *key != newest).cloned()
+        {
+            self.forget(&oldest);
+            gone.push(oldest);
+        }
+        let age = jiff::SignedDuration::try_from(rule.age).unwrap_or(jiff::SignedDuration::MAX);
+        while let Some((time, key)) = self.all.front() {
+            let stale = self.latest.get(key).is_none_or(|(latest, _)| latest != time);
+            let old = now.duration_since(*time) > age || self.latest.len() > rule.total.max(1);
+            if !(stale || old) || (!stale && Some(key) == newest.as_ref()) {
+                break;
+            }
+            if let Some((_, key)) = self.all.pop_front()
+                && !stale
+            {
+                self.forget(&key);
+                gone.push(key);
+            }
+        }
+        gone
+    }
+}

@@ -1,0 +1,172 @@
+//! What somebody meant as one word, where KDL sees several tokens: URLs, paths, ranges,
+//! expressions without quotes.
+
+use super::class;
+use crate::diag::Span;
+
+/// The end of the run that starts at `start` and visibly belongs together: up to white space, `;`,
+/// a quote or a brace, but over brackets, parentheses and `${…}` that close on the line.
+///
+/// With `stop_at_equals` it ends before a `=`, since what is before it is a key; but a URL runs on.
+pub(super) fn end(text: &str, start: usize, stop_at_equals: bool) -> usize {
+    let bytes = text.as_bytes();
+    let mut url = false;
+    let mut at = start;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b';' | b'"' | b'}' => break,
+            b'=' if stop_at_equals && !url => break,
+            b'{' => match (
+                at.checked_sub(1).map(|before| bytes[before]),
+                closing(bytes, at),
+            ) {
+                (Some(b'$'), Some(close)) => at = close,
+                _ => break,
+            },
+            b'(' | b'[' => at = closing(bytes, at).unwrap_or(at),
+            b'/' if bytes.get(at + 1) == Some(&b'/') => {
+                if at > start && bytes[at - 1] == b':' {
+                    url = true;
+                } else if !url {
+                    break;
+                }
+                at += 1;
+            }
+            b'\\' if class::at(text, at + 1).0 & (class::SPACE | class::NEWLINE) != 0 => break,
+            _ => {
+                let (class, len) = class::at(text, at);
+                if class & (class::SPACE | class::NEWLINE | class::DISALLOWED) != 0 {
+                    break;
+                }
+                at += len;
+                continue;
+            }
+        }
+        at += 1;
+    }
+    at
+}
+
+/// How far to look for a closing bracket, so that a line full of opening ones costs little.
+const REACH: usize = 512;
+
+/// Where the bracket at `open` is closed on its line.
+fn closing(bytes: &[u8], open: usize) -> Option<usize> {
+    let close = match bytes[open] {
+        b'(' => b')',
+        b'[' => b']',
+        _ => b'}',
+    };
+    let mut depth = 0usize;
+    for (offset, &byte) in bytes[open..].iter().enumerate().take(REACH) {
+        if byte == bytes[open] {
+            depth += 1;
+        } else if byte == close {
+            depth -= 1;
+            if depth == 0 {
+                return Some(open + offset);
+            }
+        } else if matches!(byte, b'\n' | b'\r') {
+            break;
+        }
+    }
+    None
+}
+
+/// `source` as a quoted string.
+pub(super) fn quote(source: &str) -> String {
+    let mut quoted = String::with_capacity(source.len() + 2);
+    quoted.push('"');
+    for c in source.chars() {
+        if matches!(c, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// What a word that starts like a number and is none looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// `52:54:00:12:34:56`
+    Mac,
+    /// `10.0.0.1`, perhaps with a prefix length or a port
+    Address,
+    /// `480GiB`
+    Size,
+    /// `60s`
+    Duration,
+    /// `2026-07-30`
+    Date,
+    /// `1.15.2`
+    Version,
+    /// `.5`
+    NoWhole,
+    /// `5.`
+    NoFraction,
+    /// `0xfg`
+    Radix,
+    /// Anything else.
+    Other,
+}
+
+/// Recognizes what was probably meant.
+pub(super) fn shape(word: &str) -> Shape {
+    let groups: Vec<&str> = word.split([':', '-']).collect();
+    let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if groups.len() >= 4 && groups.iter().all(|group| group.len() <= 2 && is_hex(group)) {
+        return Shape::Mac;
+    }
+    if let [year, month, day] = groups[..]
+        && [year, month, day].into_iter().all(is_digits)
+        && (year.len(), month.len(), day.len()) == (4, 2, 2)
+    {
+        return Shape::Date;
+    }
+    let host = word.split(['/', ':']).next().unwrap_or(word);
+    let parts: Vec<&str> = host.split('.').collect();
+    if parts.len() == 4 && parts.iter().all(|part| part.len() <= 3 && is_digits(part)) {
+        return Shape::Address;
+    }
+    let unsigned = word.trim_start_matches(['+', '-']);
+    if let Some(fraction) = unsigned.strip_prefix('.')
+        && is_digits(fraction)
+    {
+        return Shape::NoWhole;
+    }
+    if let Some(whole) = unsigned.strip_suffix('.')
+        && is_digits(whole)
+    {
+        return Shape::NoFraction;
+    }
+    let unit = unsigned.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '_'));
+    match unit.to_ascii_lowercase().as_str() {
+        "b" | "k" | "m" | "g" | "t" | "kb" | "mb" | "gb" | "tb" | "kib" | "mib" | "gib" | "tib"
+        | "ki" | "mi" | "gi" | "ti"
+            if unit != "m" =>
+        {
+            return Shape::Size;
+        }
+        "s" | "m" | "h" | "d" | "ms" | "us" | "ns" | "min" => return Shape::Duration,
+        _ => {}
+    }
+    if matches!(unsigned.as_bytes(), [b'0', b'x' | b'o' | b'b', ..]) {
+        return Shape::Radix;
+    }
+    if parts.len() >= 3 && parts[..2].iter().all(|part| is_digits(part)) {
+        return Shape::Version;
+    }
+    Shape::Other
+}
+
+/// The first code point at or after `span.start`, as a span: a caret that fits on one character.
+pub(super) fn first_char(text: &str, span: Span) -> Span {
+    let len = class::at(text, span.start as usize).1;
+    Span::new(
+        span.start,
+        (span.start + len as u32).min(span.end.max(span.start)),
+    )
+}
