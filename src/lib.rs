@@ -19,12 +19,10 @@ pub mod desired;
 pub mod plan;
 pub mod store;
 pub mod secrets;
+pub mod dice;
 pub mod reconcile;
 pub mod budget;
-pub mod dice;
 pub mod provision;
-/// The engine (only its clock until the rest is there).
-pub mod engine {
-    mod clock;
-    pub use clock::Clock;
-}
+pub mod engine;
+pub mod serve;
+pub mod cli;

@@ -44,7 +44,8 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::api::{BareMetalHost, BareMetalHostStatus, Timestamp};
+use crate::api::names::finalizer;
+use crate::api::{BareMetalHost, BareMetalHostStatus, ObjectMeta, Timestamp};
 use crate::budget::SlotKind;
 use crate::provision::{Ack, Drift, Effect, Fault, Sight};
 
@@ -152,7 +153,8 @@ pub struct View<'a> {
     pub outcome: Option<&'a Outcome>,
     /// The time of this step.
     pub now: Timestamp,
-    /// Seeds the jitter of back-offs; the same seed gives the same delays. One for each host.
+    /// Seeds the jitter of back-offs; the same seed gives the same delays. The host's own id is
+    /// mixed in, so that hosts that failed together do not come back together.
     pub seed: u64,
     /// Delays and limits.
     pub policy: &'a Policy,
@@ -266,6 +268,26 @@ impl MetaChange {
     /// True when nothing is to be written.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Makes the changes.
+    pub fn apply(&self, meta: &mut ObjectMeta) {
+        if self.add_finalizer {
+            let all = meta.finalizers.get_or_insert_default();
+            if !all.iter().any(|name| name == finalizer::HOST) {
+                all.push(finalizer::HOST.to_owned());
+            }
+        }
+        if self.drop_finalizer
+            && let Some(all) = &mut meta.finalizers
+        {
+            all.retain(|name| name != finalizer::HOST);
+        }
+        if let Some(annotations) = &mut meta.annotations {
+            for name in &self.drop_annotations {
+                annotations.remove(name);
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -107,7 +108,7 @@ async fn carry_out<S: Store<BareMetalHost>>(
         standing.send_modify(|now| {
             now.round = round;
             now.held = held;
-            now.trouble = trouble.clone();
+            now.trouble.clone_from(&trouble);
             if first {
                 now.plan = Arc::new(plan);
                 now.holds = Arc::new(holds);
@@ -143,15 +144,25 @@ async fn pass<S: Store<BareMetalHost>>(
     grants: &Grants,
 ) -> (Plan, Vec<Option<Hold>>, Option<String>) {
     let observed = store.list();
-    let owned = |key: &crate::store::Key| store.managed_fields(key);
+    let mut owned = plan::Owned::new();
+    for key in plan::differing(wanted, &observed) {
+        if let Ok(fields) = store.managed_fields(&key).await {
+            owned.insert(key, fields);
+        }
+    }
     let plan = plan::diff(wanted, &observed, &owned);
     let holds: Vec<Option<Hold>> = plan::gate(&plan, wanted, &observed, grants)
         .into_iter()
         .map(|ruling| ruling.hold)
         .collect();
-    let go = plan.actions.iter().zip(&holds).filter(|(_, hold)| hold.is_none());
-    let mut results = futures::stream::iter(go.map(|(action, _)| write(store, wanted, action)))
-        .buffer_unordered(WRITES);
+    // Boxed: the compiler cannot see through the borrows of a stream of mapped futures here.
+    let mut writes: Vec<BoxFuture<'_, Result<(), StoreError>>> = Vec::new();
+    for (action, hold) in plan.actions.iter().zip(&holds) {
+        if hold.is_none() {
+            writes.push(Box::pin(write(store, wanted, action)));
+        }
+    }
+    let mut results = futures::stream::iter(writes).buffer_unordered(WRITES);
     let mut trouble = None;
     while let Some(result) = results.next().await {
         if let Err(error) = result {

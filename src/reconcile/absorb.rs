@@ -31,6 +31,8 @@ fn accepted(draft: &mut Draft<'_>, effect: &Effect, generation: i64, ack: &Ack) 
             tried(draft, credentials);
             draft.clear_error();
             draft.note(reason::REGISTERED, "Registered new host");
+            // An unknown profile is an error once the BMC answers.
+            super::register::profile_and_hints(draft).ok();
         }
         Effect::Amend {
             credentials: Some(version),
@@ -64,6 +66,7 @@ fn accepted(draft: &mut Draft<'_>, effect: &Effect, generation: i64, ack: &Ack) 
         }
         Effect::Deploy => {
             draft.clear_error();
+            super::inspect::drop_reboot(draft);
             let url = draft
                 .view
                 .host
@@ -78,6 +81,7 @@ fn accepted(draft: &mut Draft<'_>, effect: &Effect, generation: i64, ack: &Ack) 
         }
         Effect::Undeploy => {
             draft.clear_error();
+            super::inspect::drop_reboot(draft);
             draft.note(
                 reason::DEPROVISIONING_STARTED,
                 "Image deprovisioning started",
@@ -90,7 +94,8 @@ fn accepted(draft: &mut Draft<'_>, effect: &Effect, generation: i64, ack: &Ack) 
         Effect::Manage | Effect::Provide | Effect::Adopt | Effect::Forget { .. } => {
             draft.clear_error();
         }
-        Effect::Amend { credentials: None } | Effect::Ports | Effect::Abort | Effect::Unlock => {}
+        Effect::Abort => super::inspect::drop_reboot(draft),
+        Effect::Amend { credentials: None } | Effect::Ports | Effect::Unlock => {}
     }
 }
 
@@ -134,7 +139,7 @@ fn powered(draft: &mut Draft<'_>, target: PowerTarget) {
 
 fn refused(draft: &mut Draft<'_>, effect: &Effect, fault: &Fault) {
     let policy = draft.view.policy;
-    let seed = draft.view.seed ^ draft.view.now.as_second() as u64;
+    let seed = draft.seed() ^ draft.view.now.as_second() as u64;
     let soon = backoff::busy(policy, std::time::Duration::ZERO, seed);
     match fault {
         Fault::Busy { what, retry } => {

@@ -25,7 +25,8 @@ pub(super) struct Reboot {
     pub held: bool,
     /// At least one wants the power cut.
     pub hard: bool,
-    /// At least one wants it also while the machine is being worked on.
+    /// The one without a suffix wants it also while the machine is being worked on. (With a
+    /// suffix that would stop and start the same work again and again while it is held.)
     pub force: bool,
 }
 
@@ -49,16 +50,15 @@ struct RebootValue {
 pub(super) fn reboot(host: &BareMetalHost) -> Reboot {
     let mut reboot = Reboot::default();
     for (name, value) in host.metadata.annotations.iter().flatten() {
-        if name == annotation::REBOOT {
-            reboot.once = true;
-        } else if name.starts_with(annotation::REBOOT_PREFIX) {
-            reboot.held = true;
-        } else {
+        let once = name == annotation::REBOOT;
+        if !once && !name.starts_with(annotation::REBOOT_PREFIX) {
             continue;
         }
         let value: RebootValue = serde_json::from_str(value).unwrap_or_default();
+        reboot.once |= once;
+        reboot.held |= !once;
         reboot.hard |= value.mode == "hard";
-        reboot.force |= value.force;
+        reboot.force |= once && value.force;
     }
     reboot
 }

@@ -13,6 +13,7 @@ use crate::api::{
     BareMetalHostStatus, ConditionType, ErrorType, OperationalStatus, Timestamp, whole_seconds,
 };
 use crate::budget::SlotKind;
+use crate::dice::Dice;
 use crate::provision::{Effect, Facts, Sight};
 
 /// What a part of a step says to the next.
@@ -66,6 +67,17 @@ impl<'a> Draft<'a> {
         draft
     }
 
+    /// The seed of this host's delays.
+    pub fn seed(&self) -> u64 {
+        let meta = &self.view.host.metadata;
+        let id = meta
+            .uid
+            .as_deref()
+            .or(meta.name.as_deref())
+            .unwrap_or_default();
+        Dice::of(id, self.view.seed).roll()
+    }
+
     /// The time for status fields.
     pub fn now(&self) -> Timestamp {
         whole_seconds(self.view.now)
@@ -104,6 +116,18 @@ impl<'a> Draft<'a> {
             message: message.into(),
             warning: false,
         });
+    }
+
+    /// Removes an annotation that was acted on.
+    pub fn drop_annotation(&mut self, name: &str) {
+        if !self.drops(name) {
+            self.meta.drop_annotations.push(name.to_owned());
+        }
+    }
+
+    /// True when this step removes the annotation.
+    pub fn drops(&self, name: &str) -> bool {
+        self.meta.drop_annotations.iter().any(|other| other == name)
     }
 
     /// Adds our finalizer where it is missing.
@@ -173,7 +197,7 @@ impl<'a> Draft<'a> {
     fn rests_until(&self) -> Option<Timestamp> {
         self.status.error_type.as_ref()?;
         let failed = self.status.last_updated?;
-        let pause = backoff::pause(self.view.policy, self.status.error_count, self.view.seed);
+        let pause = backoff::pause(self.view.policy, self.status.error_count, self.seed());
         let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
         let until = failed.checked_add(pause).unwrap_or(Timestamp::MAX);
         (until > self.view.now).then_some(until)
@@ -187,6 +211,9 @@ impl<'a> Draft<'a> {
         self.wake = Wake::OnChange;
         if self.why.settled {
             self.not_delayed();
+            if self.status.error_type.is_none() {
+                self.status.error_count = 0;
+            }
         }
         Flow::Done
     }
@@ -214,6 +241,10 @@ impl<'a> Draft<'a> {
             return Flow::Done;
         }
         self.not_delayed();
+        if effect.changes() && self.facts().is_some_and(|facts| facts.power_changing) {
+            // The machine is locked until its power has changed: asking would only be refused.
+            return self.wait(Code::ChangingPower, "waits until its power has changed");
+        }
         self.effect = Some(effect);
         self.wait(code, text)
     }
@@ -356,7 +387,8 @@ impl<'a> Draft<'a> {
             state: &self.status.provisioning.state,
             operational_status: &self.status.operational_status,
             error_type: self.status.error_type.as_ref(),
-            power_failure: facts.and_then(|facts| facts.fault.as_deref()) == Some("power failure"),
+            power_failure: facts.and_then(|facts| facts.fault.as_deref())
+                == Some(super::register::POWER_FAILURE),
             health: facts.and_then(|facts| facts.health.as_deref()),
             waiting,
             generation: self.generation(),

@@ -27,7 +27,6 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
         }
         NodeState::Inspecting | NodeState::InspectWait => {
             draft.clear_error();
-            drop_annotations(draft);
             if facts.state == NodeState::InspectWait && annotations::reboot(host).force {
                 return draft.send(Effect::Abort, Code::Aborting, "a forced reboot is wanted");
             }
@@ -93,23 +92,15 @@ fn start(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
 
 /// An inspection that began is what the annotations asked for.
 pub(super) fn drop_annotations(draft: &mut Draft<'_>) {
-    let host = draft.view.host;
-    let mut names = Vec::new();
-    if annotations::wants_inspection(host) {
-        names.push(annotation::INSPECT);
+    if annotations::wants_inspection(draft.view.host) {
+        draft.drop_annotation(annotation::INSPECT);
     }
-    // The machine boots the agent anyway.
-    if annotations::reboot(host).once {
-        names.push(annotation::REBOOT);
-    }
-    for name in names {
-        if !draft
-            .meta
-            .drop_annotations
-            .iter()
-            .any(|other| other == name)
-        {
-            draft.meta.drop_annotations.push(name.to_owned());
-        }
+    drop_reboot(draft);
+}
+
+/// The machine boots its ramdisk anew, which is the reboot that was asked for.
+pub(super) fn drop_reboot(draft: &mut Draft<'_>) {
+    if annotations::reboot(draft.view.host).once {
+        draft.drop_annotation(annotation::REBOOT);
     }
 }

@@ -10,6 +10,9 @@ use crate::api::names::reason;
 use crate::api::{ErrorType, OperationalStatus};
 use crate::provision::{Effect, Facts, Footing, NodeState, Sight};
 
+/// `fault` of a machine whose BMC the provisioner lost.
+pub(super) const POWER_FAILURE: &str = "power failure";
+
 /// A host that was not looked at, or that has no BMC.
 pub(super) fn begin(draft: &mut Draft<'_>, phase: Phase) -> Flow {
     if draft.view.host.has_bmc_details() {
@@ -184,6 +187,7 @@ fn verify(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
 
 /// The BMC answers: notes what follows from it.
 fn registered(draft: &mut Draft<'_>) -> Result<(), Flow> {
+    profile_and_hints(draft)?;
     if draft.has_error(&ErrorType::Registration) {
         draft.succeed();
     }
@@ -194,6 +198,11 @@ fn registered(draft: &mut Draft<'_>) -> Result<(), Flow> {
         status.operation_history.register.end = Some(now);
         draft.note(reason::BMC_ACCESS_VALIDATED, "Verified access to BMC");
     }
+    Ok(())
+}
+
+/// The hardware profile, and the root device hints that may follow from it.
+pub(super) fn profile_and_hints(draft: &mut Draft<'_>) -> Result<(), Flow> {
     if draft.is_deleted() {
         return Ok(());
     }
@@ -320,9 +329,16 @@ pub(super) fn unlock(draft: &mut Draft<'_>, facts: &Facts) -> Option<Flow> {
     if !facts.maintenance {
         return None;
     }
-    if facts.fault.as_deref() == Some("power failure") {
+    if facts.fault.as_deref() == Some(POWER_FAILURE) {
         let text = "the provisioner lost the BMC (power failure); goes on when it answers";
-        return Some(draft.wait(Code::PowerFault, text));
+        if !draft.is_deleted() {
+            return Some(draft.wait(Code::PowerFault, text));
+        }
+        // Each look after a pause counts, so that a BMC that never answers does not keep the host.
+        if draft.rest().is_none() {
+            draft.fail(ErrorType::PowerManagement, text);
+        }
+        return Some(draft.rest().unwrap_or(Flow::Done));
     }
     Some(draft.send(
         Effect::Unlock,

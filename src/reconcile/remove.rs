@@ -4,8 +4,8 @@ use super::annotations::detached;
 use super::draft::{Draft, Flow};
 use super::phase::Phase;
 use super::{Code, power, register};
+use crate::api::OperationalStatus;
 use crate::api::names::finalizer;
-use crate::api::{ErrorType, OperationalStatus};
 use crate::provision::{Effect, Facts, Footing, NodeState, PowerTarget, Sight};
 
 /// The first step of a deletion, if the host is being deleted and is not on its way yet.
@@ -72,17 +72,6 @@ pub(super) fn power_off(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
     }
     if let Some(flow) = stop(draft, facts) {
         return flow;
-    }
-    if facts.maintenance && facts.fault.as_deref() == Some("power failure") {
-        // Each look after a pause counts, so that a BMC that never answers does not keep the host.
-        if let Some(flow) = draft.rest() {
-            return flow;
-        }
-        draft.fail(
-            ErrorType::PowerManagement,
-            "the provisioner lost the BMC (power failure)",
-        );
-        return draft.rest().unwrap_or(Flow::Done);
     }
     if let Some(flow) = register::unlock(draft, facts) {
         return flow;

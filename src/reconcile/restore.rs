@@ -29,7 +29,7 @@ fn status(draft: &mut Draft<'_>) -> Option<Flow> {
         .status
         .as_ref()
         .is_some_and(|status| status.last_updated.is_some());
-    if looked_at || is_used(draft, annotation::STATUS) {
+    if looked_at || draft.drops(annotation::STATUS) {
         return None;
     }
     draft
@@ -53,7 +53,7 @@ fn hardware(draft: &mut Draft<'_>) {
     let Some(text) = host.annotation(annotation::HARDWARE_DETAILS) else {
         return;
     };
-    if is_used(draft, annotation::HARDWARE_DETAILS) {
+    if draft.drops(annotation::HARDWARE_DETAILS) {
         return;
     }
     if draft.status.hardware.is_none() || host.inspection_disabled() {

@@ -2,3 +2,5 @@
 
 mod driver;
 mod life;
+mod ops;
+mod replay;

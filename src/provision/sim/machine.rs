@@ -179,17 +179,18 @@ impl Machine {
         happened
     }
 
-    /// The power supply of the BMC comes and goes: Ironic's power sync notices.
+    /// The BMC goes away or comes back. Ironic's power sync notices it of a machine that rests.
     pub fn set_reachable(&mut self, reachable: bool, now: Timestamp) {
         self.hardware.reachable = reachable;
         let power = self.hardware.power;
         if let Some(node) = &mut self.node {
+            let rests = node.facts.state.is_at_rest() && node.facts.state != NodeState::Enroll;
             node.change(now, |facts| {
                 if reachable && facts.fault.as_deref() == Some("power failure") {
                     facts.maintenance = false;
                     facts.fault = None;
                     facts.power = Some(power);
-                } else if !reachable && facts.state != NodeState::Enroll && !facts.maintenance {
+                } else if !reachable && rests && !facts.maintenance {
                     facts.maintenance = true;
                     facts.fault = Some("power failure".into());
                     facts.power = None;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use crate::api::names::finalizer;
 use crate::api::{BareMetalHost, BareMetalHostStatus, ProvisioningState, Timestamp};
 use crate::budget::Grants;
 use crate::dice::Dice;
@@ -47,6 +46,8 @@ pub struct Driver {
     pub last: Option<Step>,
     pub outcome: Option<Outcome>,
     pub unconfirmed: Option<Effect>,
+    /// The last step was told what came of an effect.
+    pub had_outcome: bool,
     dice: Dice,
 }
 
@@ -82,6 +83,7 @@ impl Driver {
             last: None,
             outcome: None,
             unconfirmed: None,
+            had_outcome: false,
             dice: Dice::new(1),
         }
     }
@@ -115,6 +117,7 @@ impl Driver {
             Credentials::Missing("secret `bmc` not found".into())
         };
         let outcome = self.outcome.take();
+        self.had_outcome = outcome.is_some();
         let view = View {
             host: &host,
             credentials: &credentials,
@@ -130,8 +133,7 @@ impl Driver {
         let step = step(&view);
         // What is unconfirmed is seen by the next look.
         let confirmed = self.unconfirmed.take().is_some();
-        let mut done = confirmed || outcome.is_some();
-        done |= self.write(&host, &step);
+        let mut done = self.write(&host, &step) || confirmed;
         self.notes.extend(step.notes.iter().cloned());
         if let (Some(effect), Some(host)) = (&step.effect, &self.host.clone()) {
             done = true;
@@ -155,19 +157,7 @@ impl Driver {
             next.status = Some((**status).clone());
             self.statuses.push((**status).clone());
         }
-        let finalizers = next.metadata.finalizers.get_or_insert_default();
-        if step.meta.add_finalizer {
-            finalizers.push(finalizer::HOST.into());
-        }
-        if step.meta.drop_finalizer {
-            finalizers.retain(|name| name != finalizer::HOST);
-        }
-        for name in &step.meta.drop_annotations {
-            next.metadata
-                .annotations
-                .as_mut()
-                .map(|all| all.remove(name));
-        }
+        step.meta.apply(&mut next.metadata);
         let gone = next.metadata.deletion_timestamp.is_some()
             && next
                 .metadata
