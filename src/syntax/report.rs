@@ -35,18 +35,8 @@ impl<'t> Source<'t> {
         const MOST: usize = 40;
         let text = self.str(span);
         let line = text.lines().next().unwrap_or_default();
-        let mut kept: String = line
-            .chars()
-            .take(MOST)
-            .flat_map(|c| {
-                if c.is_control() {
-                    c.escape_default().collect()
-                } else {
-                    vec![c]
-                }
-            })
-            .collect();
-        if kept.len() < text.len() && line.chars().count() > MOST || line.len() < text.len() {
+        let mut kept: String = line.chars().take(MOST).collect();
+        if kept.len() < text.len() {
             kept.push('…');
         }
         kept
