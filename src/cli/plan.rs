@@ -51,7 +51,7 @@ pub(super) async fn make(
     spec: &Spec,
 ) -> Result<(Desired, Plan, Vec<Arc<BareMetalHost>>), Failure> {
     let observed = source.hosts().await?;
-    let desired = desired::desired(&spec.fleet, &spec.files, spec.complete, &observed, None);
+    let desired = desired::desired(&spec.fleet, &spec.files, spec.evaluation.complete, &observed, None);
     let owned = source.owned(plan::differing(&desired, &observed)).await?;
     let plan = plan::diff(&desired, &observed, &owned);
     Ok((desired, plan, observed))

@@ -58,7 +58,11 @@ impl Answer {
     /// An answer with JSON.
     pub fn json(status: u16, body: &Value) -> Self {
         let headers = vec![("content-type".into(), "application/json".into())];
-        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
         Self {
             status,
             headers,
