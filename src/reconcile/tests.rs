@@ -3,4 +3,5 @@
 mod driver;
 mod life;
 mod ops;
+mod phases;
 mod replay;
