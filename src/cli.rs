@@ -15,6 +15,7 @@ mod plan;
 mod render;
 mod run;
 mod screen;
+mod source;
 mod spec;
 mod term;
 

@@ -21,7 +21,6 @@ use crate::fleet::{Fleet, Host, place};
 use crate::store::{Key, Object as _};
 use crate::vfs::Files;
 
-pub(crate) use self::lower::checksum;
 
 /// All resources that a spec wants.
 #[derive(Debug, Clone, Default)]

@@ -7,6 +7,7 @@
 pub mod codes;
 pub mod json;
 pub mod render;
+mod source;
 pub mod suggest;
 
 use std::fmt;

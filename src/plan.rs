@@ -25,7 +25,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use self::diff::{Owned, diff};
+pub use self::diff::{Owned, diff, differing};
 pub use self::gate::{Grants, Hold, Ruling, gate, grant_of};
 pub use self::json::{FORMAT_VERSION, to_json};
 pub use self::render::{Palette, render};

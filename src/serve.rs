@@ -28,6 +28,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -95,8 +97,11 @@ pub fn listen<S: Stores>(
     std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(named)?;
     let path = socket.to_owned();
     Ok(async move {
-        let accept = async || listener.accept().await.map(|(stream, _)| stream);
-        connections(accept, served, Scope::All, stop).await;
+        let streams = futures::stream::unfold(listener, |listener| async move {
+            let stream = listener.accept().await.map(|(stream, _)| stream);
+            Some((stream, listener))
+        });
+        connections(streams.boxed(), served, Scope::All, stop).await;
         // Left behind it would only be replaced by the next start.
         std::fs::remove_file(path).ok();
     })
@@ -116,15 +121,21 @@ pub async fn listen_tcp<S: Stores>(
     })?;
     info!(addr = %listener.local_addr()?, "health and metrics");
     Ok(async move {
-        let accept = async || listener.accept().await.map(|(stream, _)| stream);
-        connections(accept, served, Scope::Health, stop).await;
+        let streams = futures::stream::unfold(listener, |listener| async move {
+            let stream = listener.accept().await.map(|(stream, _)| stream);
+            Some((stream, listener))
+        });
+        connections(streams.boxed(), served, Scope::Health, stop).await;
     })
 }
 
-async fn connections<S, A, T>(mut accept: A, served: Served<S>, scope: Scope, stop: CancellationToken)
-where
+async fn connections<S, T>(
+    mut streams: BoxStream<'static, io::Result<T>>,
+    served: Served<S>,
+    scope: Scope,
+    stop: CancellationToken,
+) where
     S: Stores,
-    A: AsyncFnMut() -> io::Result<T>,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let graceful = GracefulShutdown::new();
@@ -132,12 +143,13 @@ where
     loop {
         let stream = tokio::select! {
             () = stop.cancelled() => break,
-            stream = accept() => stream,
+            stream = streams.next() => stream,
             Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
         };
         let stream = match stream {
-            Ok(stream) => stream,
-            Err(error) => {
+            None => break,
+            Some(Ok(stream)) => stream,
+            Some(Err(error)) => {
                 // Out of file descriptors, say: the next one may go.
                 debug!("connection not accepted: {error}");
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;

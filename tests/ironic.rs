@@ -18,7 +18,8 @@ use tokio::time::Instant;
 
 /// The lab's description, if there is a lab.
 fn lab() -> Option<Value> {
-    let Some(path) = std::env::var_os("METALFORM_IRONIC_LAB").filter(|path| !path.is_empty()) else {
+    let Some(path) = std::env::var_os("METALFORM_IRONIC_LAB").filter(|path| !path.is_empty())
+    else {
         println!("skipped: METALFORM_IRONIC_LAB names no lab (tests/run starts one)");
         return None;
     };
@@ -71,7 +72,12 @@ impl Watched {
                 kept.lock().unwrap().push(tick);
             }
         });
-        let mut watched = Self { ironic, seen, ticks, task };
+        let mut watched = Self {
+            ironic,
+            seen,
+            ticks,
+            task,
+        };
         watched.look().await;
         watched
     }
@@ -79,8 +85,13 @@ impl Watched {
     /// Waits for a look that began from now on.
     async fn look(&mut self) {
         let now = Instant::now();
-        let wait = self.seen.wait_for(|seen| seen.is_some_and(|seen| seen >= now));
-        tokio::time::timeout(Duration::from_secs(30), wait).await.unwrap().unwrap();
+        let wait = self
+            .seen
+            .wait_for(|seen| seen.is_some_and(|seen| seen >= now));
+        tokio::time::timeout(Duration::from_secs(30), wait)
+            .await
+            .unwrap()
+            .unwrap();
     }
 }
 
@@ -132,21 +143,30 @@ impl Machine<'_> {
             }
             let failed = facts.state.to_string().ends_with("failed");
             assert!(!failed, "{}: {:?}", facts.state, facts.last_error);
-            assert!(Instant::now() < until, "still {} after two minutes", facts.state);
+            assert!(
+                Instant::now() < until,
+                "still {} after two minutes",
+                facts.state
+            );
             self.watched.look().await;
         }
     }
 
     async fn is_powered(&mut self, on: bool) {
         let until = Instant::now() + Duration::from_secs(60);
-        while self.facts().is_none_or(|facts| facts.power != Some(on) || facts.power_changing) {
+        while self
+            .facts()
+            .is_none_or(|facts| facts.power != Some(on) || facts.power_changing)
+        {
             assert!(Instant::now() < until, "power does not become {on}");
             self.watched.look().await;
         }
     }
 
     fn drift(&self) -> Drift {
-        self.watched.ironic.drift(&self.host, &self.facts().expect("the node is there"))
+        self.watched
+            .ironic
+            .drift(&self.host, &self.facts().expect("the node is there"))
     }
 }
 
@@ -175,7 +195,9 @@ fn host(name: &str, address: &Value, mac: &Value, image: &Value) -> BareMetalHos
 }
 
 fn enroll() -> Effect {
-    Effect::Enroll { credentials: "v1".into() }
+    Effect::Enroll {
+        credentials: "v1".into(),
+    }
 }
 
 fn minus(a: Requests, b: Requests) -> Requests {
@@ -202,9 +224,14 @@ async fn life(watched: &mut Watched, lab: &Value, name: &str, address: &Value, m
         },
         watched,
     };
-    assert!(matches!(machine.watched.ironic.sight(&machine.host), Sight::Absent));
+    assert!(matches!(
+        machine.watched.ironic.sight(&machine.host),
+        Sight::Absent
+    ));
 
-    let Ack::Enrolled(id) = machine.must(enroll()).await else { panic!("not enrolled") };
+    let Ack::Enrolled(id) = machine.must(enroll()).await else {
+        panic!("not enrolled")
+    };
     assert_eq!(machine.facts().expect("enrolled").id, id);
     assert_eq!(machine.drift(), Drift::default(), "just enrolled");
     machine.must(Effect::Manage).await;
@@ -235,10 +262,20 @@ async fn life(watched: &mut Watched, lab: &Value, name: &str, address: &Value, m
     let began = machine.watched.ironic.requests();
     machine.must(Effect::Deploy).await;
     let facts = machine.reaches(NodeState::Active).await;
-    assert_eq!(facts.image.as_deref(), machine.host.spec.image.as_deref().map(|i| i.url.as_str()));
-    assert_eq!(facts.instance.as_deref(), machine.host.metadata.uid.as_deref());
+    assert_eq!(
+        facts.image.as_deref(),
+        machine.host.spec.image.as_deref().map(|i| i.url.as_str())
+    );
+    assert_eq!(
+        facts.instance.as_deref(),
+        machine.host.metadata.uid.as_deref()
+    );
     let deployed = minus(machine.watched.ironic.requests(), began);
-    assert_eq!((deployed.writes, deployed.reads), (2, 0), "{name}: {deployed:?}");
+    assert_eq!(
+        (deployed.writes, deployed.reads),
+        (2, 0),
+        "{name}: {deployed:?}"
+    );
     assert_eq!(machine.drift(), Drift::default(), "deployed");
 
     machine.is_powered(true).await;
@@ -247,10 +284,18 @@ async fn life(watched: &mut Watched, lab: &Value, name: &str, address: &Value, m
 
     // Rotated credentials: nothing but they are written, and the ramdisk stays.
     let began = machine.watched.ironic.requests();
-    machine.must(Effect::Amend { credentials: Some("v2".into()) }).await;
+    machine
+        .must(Effect::Amend {
+            credentials: Some("v2".into()),
+        })
+        .await;
     let amended = minus(machine.watched.ironic.requests(), began);
     let writes = u64::from(!text(address).starts_with("fake"));
-    assert_eq!((amended.writes, amended.reads), (writes, 1), "{name}: {amended:?}");
+    assert_eq!(
+        (amended.writes, amended.reads),
+        (writes, 1),
+        "{name}: {amended:?}"
+    );
     // Another capability: one read, one write.
     machine.host.spec.boot_mode = Some(metalform::api::BootMode::Legacy);
     assert!(machine.drift().settings);
@@ -262,12 +307,22 @@ async fn life(watched: &mut Watched, lab: &Value, name: &str, address: &Value, m
     let began = machine.watched.ironic.requests();
     machine.must(Effect::Undeploy).await;
     let facts = machine.reaches(NodeState::Available).await;
-    assert_eq!((facts.image.as_deref(), facts.instance.as_deref()), (None, None));
+    assert_eq!(
+        (facts.image.as_deref(), facts.instance.as_deref()),
+        (None, None)
+    );
     let undeployed = minus(machine.watched.ironic.requests(), began);
-    assert_eq!((undeployed.writes, undeployed.reads), (1, 0), "{name}: {undeployed:?}");
+    assert_eq!(
+        (undeployed.writes, undeployed.reads),
+        (1, 0),
+        "{name}: {undeployed:?}"
+    );
 
     machine.must(Effect::Forget { force: false }).await;
-    assert!(matches!(machine.watched.ironic.sight(&machine.host), Sight::Absent));
+    assert!(matches!(
+        machine.watched.ironic.sight(&machine.host),
+        Sight::Absent
+    ));
     // Forgetting what is forgotten, with the old facts, is no error.
     machine.host.status = None;
     assert_eq!(machine.run(Effect::Manage).await, Err(Fault::Gone));
@@ -279,16 +334,32 @@ async fn a_fake_machine_lives() {
     let mut watched = Watched::new(&lab).await;
     assert!(watched.ironic.version().starts_with("1."));
     let address = json!("fake-hardware://level-b");
-    life(&mut watched, &lab, "level-b", &address, &json!("52:54:00:1b:00:01")).await;
+    life(
+        &mut watched,
+        &lab,
+        "level-b",
+        &address,
+        &json!("52:54:00:1b:00:01"),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_redfish_machine_lives() {
     let Some(lab) = lab() else { return };
     let mut watched = Watched::new(&lab).await;
-    let Some(machine) = lab["redfish"].as_array().unwrap().last() else { return };
+    let Some(machine) = lab["redfish"].as_array().unwrap().last() else {
+        return;
+    };
     let name = text(&machine["name"]);
-    life(&mut watched, &lab, &name, &machine["address"], &machine["mac"]).await;
+    life(
+        &mut watched,
+        &lab,
+        &name,
+        &machine["address"],
+        &machine["mac"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -298,19 +369,38 @@ async fn what_is_there_is_found_and_not_doubled() {
     let mac = json!("52:54:00:1b:00:02");
     let address = json!("fake-hardware://twin");
     let first = host("twin", &address, &mac, &lab["images"][0]);
-    let mut machine = Machine { watched: &mut watched, host: first, secrets: JobSecrets::default() };
-    let Ack::Enrolled(id) = machine.must(enroll()).await else { panic!("not enrolled") };
+    let mut machine = Machine {
+        watched: &mut watched,
+        host: first,
+        secrets: JobSecrets::default(),
+    };
+    let Ack::Enrolled(id) = machine.must(enroll()).await else {
+        panic!("not enrolled")
+    };
 
     // A second process that lost the answer, or never saw the node: the same node, no other one.
     let mut other = Watched::new(&lab).await;
-    let mut again =
-        Machine { watched: &mut other, host: machine.host.clone(), secrets: JobSecrets::default() };
+    let mut again = Machine {
+        watched: &mut other,
+        host: machine.host.clone(),
+        secrets: JobSecrets::default(),
+    };
     assert_eq!(again.must(enroll()).await, Ack::Enrolled(id.clone()));
 
     // Somebody else's host with this MAC address.
-    let thief = host("thief", &json!("fake-hardware://thief"), &mac, &lab["images"][0]);
-    let Sight::Taken(text) = machine.watched.ironic.sight(&thief) else { panic!("not taken") };
-    assert_eq!(&*text, "MAC address 52:54:00:1b:00:02 conflicts with existing node ironictest~twin");
+    let thief = host(
+        "thief",
+        &json!("fake-hardware://thief"),
+        &mac,
+        &lab["images"][0],
+    );
+    let Sight::Taken(text) = machine.watched.ironic.sight(&thief) else {
+        panic!("not taken")
+    };
+    assert_eq!(
+        &*text,
+        "MAC address 52:54:00:1b:00:02 conflicts with existing node ironictest~twin"
+    );
 
     // Deleted behind our back: noticed by the next look, not by the next sweep.
     let facts = machine.facts().unwrap();
@@ -318,7 +408,10 @@ async fn what_is_there_is_found_and_not_doubled() {
     again.must(Effect::Forget { force: true }).await;
     machine.watched.look().await;
     machine.watched.look().await;
-    assert!(matches!(machine.watched.ironic.sight(&machine.host), Sight::Absent), "{facts:?}");
+    assert!(
+        matches!(machine.watched.ironic.sight(&machine.host), Sight::Absent),
+        "{facts:?}"
+    );
 }
 
 #[tokio::test]
@@ -331,9 +424,21 @@ async fn steady_state_costs_little() {
     let sent = minus(watched.ironic.requests(), began);
     let a_minute = sent.total() as f64 * 60.0 / from.elapsed().as_secs_f64();
     println!("{sent:?}: {a_minute:.0} a minute");
-    assert!(a_minute <= 80.0 && sent.reads + sent.writes == 0, "{sent:?}");
+    assert!(
+        a_minute <= 80.0 && sent.reads + sent.writes == 0,
+        "{sent:?}"
+    );
     watched.look().await;
-    assert!(watched.ticks.lock().unwrap().iter().filter(|tick| tick.all).count() == 1);
+    assert!(
+        watched
+            .ticks
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|tick| tick.all)
+            .count()
+            == 1
+    );
 }
 
 #[test]

@@ -1,20 +1,19 @@
 //! `metalform apply`: shows the plan, asks, carries it out and waits until all is settled.
 
 use std::io::{BufRead as _, IsTerminal as _};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::api::names::annotation;
-use crate::desired;
 use crate::plan::{self, Grants, Plan};
 use crate::serve::client::{Client, ClientError};
 
 use super::home::Home;
 use super::machines::MachinesArgs;
 use super::run::{self, RunArgs};
-use super::{Exit, Failure, SpecArgs, Term, get, spec};
+use super::source::Source;
+use super::{Exit, Failure, SpecArgs, Term, spec};
 
 /// Carry out what the spec says and wait until it is so
 ///
@@ -45,10 +44,12 @@ pub(super) fn apply(term: &Term, args: &ApplyArgs) -> Result<Exit, Failure> {
     spec::show(term, &spec);
     let home = Home::of(&args.spec.spec);
     let runtime = super::runtime()?;
-    let seen = runtime.block_on(get::see(&home))?;
-    let observed: Vec<Arc<_>> = seen.hosts.into_iter().map(Arc::new).collect();
-    let wanted = desired::desired(&spec.fleet, &spec.files, spec.complete, &observed, None);
-    let plan = plan::diff(&wanted, &observed, &|key| super::plan::seen_fields(&observed, key));
+    let (wanted, plan, observed) = runtime.block_on(async {
+        let source = Source::open(&home).await?;
+        let made = super::plan::make(&source, &spec).await?;
+        source.close().await?;
+        Ok::<_, Failure>(made)
+    })?;
     let names: std::collections::BTreeSet<String> = args.allow_destroy.iter().cloned().collect();
     unknown_names(&plan, &names)?;
     let grants = Grants { names };

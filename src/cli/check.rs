@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 
-use crate::diag::{self, Severity};
+use crate::diag::{Severity, render, worst};
 use crate::eval::Cache;
 
 use super::{Exit, Failure, SpecArgs, Term, spec};
@@ -54,22 +54,27 @@ pub(super) fn check(term: &Term, args: &CheckArgs) -> Result<Exit, Failure> {
             return Err(failure);
         }
     };
-    let style = diag::Style { color: term.color_out(), unicode: true, width: term.width() };
-    let text = match args.output_format {
-        OutputFormat::Full => diag::render_full(&spec.diagnostics, &spec.files, &style),
-        OutputFormat::Concise => diag::render_concise(&spec.diagnostics, &spec.files),
-        OutputFormat::Json => diag::render_json(&spec.diagnostics, &spec.files),
+    let (files, found) = (&spec.files, spec.diagnostics());
+    let mut text = String::new();
+    let look = render::Look { color: term.color_out(), unicode: true, width: term.width() };
+    let written = match args.output_format {
+        OutputFormat::Full => render::render_full(&mut text, files, found, look),
+        OutputFormat::Concise => render::render_concise(&mut text, files, found),
+        OutputFormat::Json => render::render_json(&mut text, files, found),
     };
+    // Writing into a String does not fail.
+    written.ok();
     term.out(&text);
-    let worst = spec.diagnostics.iter().map(|found| found.severity).max();
-    let hosts = spec.fleet.hosts.len();
-    let summary = spec::summary(&spec.diagnostics);
-    let verdict = if summary.is_empty() { "no findings".to_owned() } else { summary };
-    let took = started.elapsed().as_millis();
     if args.output_format == OutputFormat::Full {
-        term.say(&format!("{verdict}; {hosts} hosts in {} files, {took} ms", spec.files.len()));
+        term.say(&format!(
+            "{}; {} hosts in {} files, {} ms",
+            render::summary(found),
+            spec.fleet.hosts.len(),
+            files.len(),
+            started.elapsed().as_millis()
+        ));
     }
-    Ok(match worst {
+    Ok(match worst(found) {
         Some(Severity::Error) => Exit::No,
         Some(Severity::Warning) if args.deny_warnings => Exit::No,
         Some(Severity::Warning | Severity::Info) | None => Exit::Success,

@@ -1,13 +1,16 @@
 //! `metalform get`.
 
+use std::sync::Arc;
+
 use clap::ValueEnum;
 
 use crate::api::names::annotation;
 use crate::api::{BareMetalHost, Timestamp};
-use crate::serve::client::{Client, ClientError, Reason};
+use crate::serve::client::Reason;
 use crate::store::Object as _;
 
 use super::home::Home;
+use super::source::Source;
 use super::{Exit, Failure, Term, screen};
 
 /// Show hosts: state, power, pool, age, reason
@@ -39,34 +42,6 @@ enum Output {
     Name,
 }
 
-/// Hosts and, where a run holds the store, their reasons.
-pub(super) struct Seen {
-    pub hosts: Vec<BareMetalHost>,
-    pub reasons: Vec<Reason>,
-}
-
-/// Reads hosts through the running process, or from the store when there is none.
-pub(super) async fn see(home: &Home) -> Result<Seen, Failure> {
-    let failed = |error: ClientError| Failure::new(Exit::Remote, error.to_string());
-    match Client::connect(&home.socket()).await {
-        Ok(client) => {
-            let hosts = client.hosts().await.map_err(failed)?;
-            let reasons = client.reasons().await.map_err(failed)?;
-            Ok(Seen { hosts, reasons })
-        }
-        Err(ClientError::NobodyThere(_)) if home.store().exists() => {
-            let store = super::run::open(home)?;
-            let hosts: Vec<std::sync::Arc<BareMetalHost>> =
-                crate::store::Store::list(store.as_ref());
-            let hosts = hosts.iter().map(|host| BareMetalHost::clone(host)).collect();
-            store.close().await.map_err(|error| Failure::new(Exit::Remote, error.to_string()))?;
-            Ok(Seen { hosts, reasons: Vec::new() })
-        }
-        Err(ClientError::NobodyThere(_)) => Ok(Seen { hosts: Vec::new(), reasons: Vec::new() }),
-        Err(error) => Err(failed(error)),
-    }
-}
-
 pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
     let mut names = args.names.clone();
     match args.what.split_once('/') {
@@ -79,7 +54,12 @@ pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
     }
     let patterns: Vec<_> = names.iter().map(|name| super::pattern(name)).collect::<Result<_, _>>()?;
     let home = Home::of(&args.spec);
-    let Seen { hosts, reasons } = super::runtime()?.block_on(see(&home))?;
+    let (hosts, reasons) = super::runtime()?.block_on(async {
+        let source = Source::open(&home).await?;
+        let seen = (source.hosts().await?, source.reasons().await?);
+        source.close().await?;
+        Ok::<_, Failure>(seen)
+    })?;
     let mut hosts: Vec<_> = hosts
         .into_iter()
         .filter(|host| {
@@ -102,7 +82,7 @@ pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
         Output::Json => {
             let one = (hosts.len() == 1 && !names.is_empty()).then(|| &hosts[0]);
             let value = match one {
-                Some(host) => serde_json::to_value(host),
+                Some(host) => serde_json::to_value(&**host),
                 None => serde_json::to_value(
                     serde_json::json!({"apiVersion": "v1", "kind": "List", "items": hosts}),
                 ),
@@ -111,7 +91,7 @@ pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
         }
         Output::Yaml => {
             let documents = hosts.iter().map(|host| {
-                serde_yaml_ng::to_string(host).map(|yaml| format!("---\n{yaml}"))
+                serde_yaml_ng::to_string(&**host).map(|yaml| format!("---\n{yaml}"))
             });
             documents
                 .collect::<Result<String, _>>()
@@ -126,7 +106,7 @@ pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
 }
 
 fn table(
-    hosts: &[BareMetalHost],
+    hosts: &[Arc<BareMetalHost>],
     reasons: &[Reason],
     now: Timestamp,
     wide: bool,
@@ -157,7 +137,7 @@ fn table(
     text
 }
 
-fn row(host: &BareMetalHost, reasons: &[Reason], now: Timestamp, wide: bool) -> Vec<String> {
+fn row(host: &Arc<BareMetalHost>, reasons: &[Reason], now: Timestamp, wide: bool) -> Vec<String> {
     let key = host.key();
     let status = host.status.as_ref();
     let reason = reasons
@@ -166,7 +146,7 @@ fn row(host: &BareMetalHost, reasons: &[Reason], now: Timestamp, wide: bool) -> 
         .map(|reason| reason.text.clone())
         .or_else(|| status.map(|status| status.error_message.clone()));
     let line = crate::engine::HostLine {
-        host: std::sync::Arc::new(host.clone()),
+        host: Arc::clone(host),
         why: None,
         since: None,
         settled: false,

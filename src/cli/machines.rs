@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::{Clock, DEFAULT_MACHINES, Machines};
 use crate::fleet::{Fleet, Ironic};
-use crate::provision::ironic::{self, Endpoint};
+use crate::provision::ironic::{Endpoint, Ironic as Remote, Options};
 use crate::provision::sim;
 use crate::secrets::{SecretsFolder, Secrets as _};
 
@@ -52,9 +52,14 @@ pub(super) fn connect(
 ) -> Result<Driven, Failure> {
     let secrets = args.secrets(fleet, root);
     if let Some(url) = &args.ironic {
-        let endpoint = Endpoint::from_url(url, args.ironic_ca.as_deref())
-            .map_err(|error| Failure::new(Exit::Usage, format!("--ironic: {error}")))?;
-        return one(DEFAULT_MACHINES, endpoint);
+        let usage = |text: String| Failure::new(Exit::Usage, format!("--ironic: {text}"));
+        let mut endpoint = Endpoint::parse(url).map_err(|error| usage(error.to_string()))?;
+        if let Some(path) = &args.ironic_ca {
+            let pem = std::fs::read(path)
+                .map_err(|error| usage(format!("cannot read {}: {error}", path.display())))?;
+            endpoint = endpoint.ca(pem);
+        }
+        return one(DEFAULT_MACHINES, Options::new(endpoint));
     }
     match (&fleet.simulation, fleet.ironics.as_slice()) {
         (Some(_), [_, ..]) => Err(Failure::new(
@@ -70,11 +75,11 @@ pub(super) fn connect(
                 [(Arc::from(DEFAULT_MACHINES), Arc::new(machines) as Arc<_>)].into();
             Ok(Driven { machines, what: "simulated machines".to_owned() })
         }
-        (None, [ironic]) => one(DEFAULT_MACHINES, endpoint(ironic, &secrets, root)?),
+        (None, [ironic]) => one(DEFAULT_MACHINES, options(ironic, &secrets)?),
         (None, [_, _, ..]) => {
             let mut machines = Machines::new();
             for ironic in &fleet.ironics {
-                let driven = one(&ironic.name, endpoint(ironic, &secrets, root)?)?;
+                let driven = one(&ironic.name, options(ironic, &secrets)?)?;
                 machines.extend(driven.machines);
             }
             Ok(Driven { what: format!("{} Ironics", machines.len()), machines })
@@ -90,41 +95,50 @@ pub(super) fn connect(
     }
 }
 
-fn one(name: &str, endpoint: Endpoint) -> Result<Driven, Failure> {
-    let what = format!("Ironic at {}", endpoint.shown());
-    let machines = ironic::Ironic::new(endpoint)
+fn one(name: &str, options: Options) -> Result<Driven, Failure> {
+    let what = format!("Ironic at {}", options.endpoint.url());
+    let machines = Remote::new(options)
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     Ok(Driven { machines: [(Arc::from(name), Arc::new(machines) as Arc<_>)].into(), what })
 }
 
 /// The endpoint of an `ironic` node, with its credentials and certificate authority read.
-fn endpoint(ironic: &Ironic, secrets: &SecretsFolder, root: &Path) -> Result<Endpoint, Failure> {
+fn options(ironic: &Ironic, secrets: &SecretsFolder) -> Result<Options, Failure> {
     let failed = |text: String| Failure::new(Exit::Spec, format!("ironic `{}`: {text}", ironic.name));
     let read = |name: &str| secrets.read("", name).map_err(|error| failed(error.to_string()));
-    let login = match &ironic.auth {
-        None => None,
-        Some(reference) => {
-            let secret = read(&reference.name)?;
-            let part = |key: &str| {
-                let found = secret.trimmed(key);
-                found.ok_or_else(|| failed(format!("secret `{}`: no key `{key}`", reference.name)))
-            };
-            Some((part("username")?, part("password")?))
+    let mut endpoint = Endpoint::parse(&ironic.url).map_err(|error| failed(error.to_string()))?;
+    if let Some(reference) = &ironic.auth {
+        let secret = read(&reference.name)?;
+        let part = |key: &str| {
+            let found = secret.trimmed(key);
+            found.ok_or_else(|| failed(format!("secret `{}`: no key `{key}`", reference.name)))
+        };
+        endpoint = endpoint.login(part("username")?.reveal(), part("password")?);
+    }
+    if let Some(reference) = &ironic.ca {
+        let bundle = read(&reference.name)?;
+        let found = ["ca.crt", "tls.crt"].into_iter().find_map(|key| bundle.data.get(key));
+        let found = found.ok_or_else(|| {
+            failed(format!("`{}` has neither key `ca.crt` nor `tls.crt`", reference.name))
+        })?;
+        endpoint = endpoint.ca(found.reveal().as_bytes().to_vec());
+    }
+    if !ironic.verify_ca {
+        return Err(failed(
+            "`verify-ca #false` is not in this version; name the certificate authority with `ca`"
+                .to_owned(),
+        ));
+    }
+    let mut options = Options::new(endpoint);
+    let limits = &mut options.limits;
+    for (limit, given) in [
+        (&mut limits.inspect, ironic.inspect),
+        (&mut limits.clean, ironic.clean),
+        (&mut limits.deploy, ironic.deploy),
+    ] {
+        if let Some(given) = given {
+            *limit = given as usize;
         }
-    };
-    let ca = match &ironic.ca {
-        None => None,
-        Some(reference) => {
-            let bundle = read(&reference.name)?;
-            let found = ["ca.crt", "tls.crt"].into_iter().find_map(|key| bundle.data.get(key));
-            let found = found.ok_or_else(|| {
-                failed(format!("`{}` has neither key `ca.crt` nor `tls.crt`", reference.name))
-            })?;
-            Some(found.reveal().as_bytes().to_vec())
-        }
-    };
-    let _ = root;
-    Endpoint::new(&ironic.url, login, ca, ironic.verify_ca)
-        .map(|endpoint| endpoint.with_limits(ironic.inspect, ironic.clean, ironic.deploy))
-        .map_err(|error| failed(error.to_string()))
+    }
+    Ok(options)
 }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::desired;
-use crate::plan::{self, Grants};
+use crate::api::BareMetalHost;
+use crate::desired::{self, Desired};
+use crate::plan::{self, Grants, Plan};
 
 use super::home::Home;
-use super::{Exit, Failure, SpecArgs, Term, get, spec};
+use super::source::Source;
+use super::spec::{self, Spec};
+use super::{Exit, Failure, SpecArgs, Term};
 
 /// Show what has to change, worst first
 ///
@@ -27,10 +30,12 @@ pub struct PlanArgs {
 pub(super) fn plan(term: &Term, args: &PlanArgs) -> Result<Exit, Failure> {
     let spec = spec::load_valid(term, &args.spec)?;
     let home = Home::of(&args.spec.spec);
-    let seen = super::runtime()?.block_on(get::see(&home))?;
-    let observed: Vec<Arc<_>> = seen.hosts.into_iter().map(Arc::new).collect();
-    let desired = desired::desired(&spec.fleet, &spec.files, spec.complete, &observed, None);
-    let plan = plan::diff(&desired, &observed, &|key| seen_fields(&observed, key));
+    let (desired, plan, observed) = super::runtime()?.block_on(async {
+        let source = Source::open(&home).await?;
+        let made = make(&source, &spec).await?;
+        source.close().await?;
+        Ok::<_, Failure>(made)
+    })?;
     let rulings = plan::gate(&plan, &desired, &observed, &Grants::default());
     if args.json {
         term.out(&format!("{:#}\n", plan::to_json(&plan, &rulings)));
@@ -40,12 +45,14 @@ pub(super) fn plan(term: &Term, args: &PlanArgs) -> Result<Exit, Failure> {
     Ok(if args.exit_code && !plan.is_empty() { Exit::No } else { Exit::Success })
 }
 
-/// The managed fields that an object carries.
-pub(super) fn seen_fields(
-    observed: &[Arc<crate::api::BareMetalHost>],
-    key: &crate::store::Key,
-) -> Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry> {
-    use crate::store::Object as _;
-    let host = observed.iter().find(|host| host.key() == *key);
-    host.and_then(|host| host.metadata.managed_fields.clone()).unwrap_or_default()
+/// The plan of a spec against what a source has.
+pub(super) async fn make(
+    source: &Source,
+    spec: &Spec,
+) -> Result<(Desired, Plan, Vec<Arc<BareMetalHost>>), Failure> {
+    let observed = source.hosts().await?;
+    let desired = desired::desired(&spec.fleet, &spec.files, spec.evaluation.complete, &observed, None);
+    let owned = source.owned(plan::differing(&desired, &observed)).await?;
+    let plan = plan::diff(&desired, &observed, &owned);
+    Ok((desired, plan, observed))
 }

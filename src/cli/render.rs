@@ -37,7 +37,7 @@ pub(super) fn render(term: &Term, args: &RenderArgs) -> Result<Exit, Failure> {
         term.out(&fleet::to_kdl(&spec.fleet));
         return Ok(Exit::Success);
     }
-    let desired = desired::desired(&spec.fleet, &spec.files, spec.complete, &[], None);
+    let desired = desired::desired(&spec.fleet, &spec.files, spec.evaluation.complete, &[], None);
     let objects = objects(&desired, args.host.as_deref())?;
     let text = if args.format == Format::Json {
         let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects});

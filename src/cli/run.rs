@@ -5,18 +5,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::watch as channel;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::desired::{self, Desired};
+use crate::diag::render;
 use crate::engine::{self, Clock, Engine, Metrics, Standing};
 use crate::eval::Cache;
 use crate::plan::{self, Grants, Ruling};
 use crate::secrets::{CachedSecrets, SecretsFolder};
 use crate::serve::{self, Served};
-use crate::store::{Embedded, Store as _};
-use crate::vfs::watch::Watcher;
+use crate::store::{Embedded, OpenError, Store as _};
+use crate::vfs::watch::{self, Watch};
 
 use super::home::Home;
 use super::machines::{self, MachinesArgs};
@@ -61,8 +62,8 @@ struct Run<'a> {
     term: &'a Term,
     args: &'a RunArgs,
     engine: Arc<Engine<Embedded>>,
-    desired: watch::Sender<Option<Arc<Desired>>>,
-    standing: watch::Receiver<Standing>,
+    desired: channel::Sender<Option<Arc<Desired>>>,
+    standing: channel::Receiver<Standing>,
     secrets: Arc<CachedSecrets<SecretsFolder>>,
     stop: CancellationToken,
 }
@@ -72,10 +73,10 @@ pub(super) async fn drive(term: &Term, args: &RunArgs) -> Result<Exit, Failure> 
     let mut cache = Cache::default();
     let spec = spec::load(&args.spec, &mut cache)?;
     spec::show(term, &spec);
-    if spec.has_errors() || !spec.complete {
-        let text = format!("the spec is not valid: {}", spec::summary(&spec.diagnostics));
-        return Err(Failure::new(Exit::Spec, text)
-            .help("nothing was changed; mend the spec and start again"));
+    if !spec.is_valid() {
+        return Err(
+            spec::invalid(&spec).help("nothing was changed; mend the spec and start again")
+        );
     }
     let home = Home::of(&args.spec.spec);
     home.make()?;
@@ -98,8 +99,8 @@ pub(super) async fn drive(term: &Term, args: &RunArgs) -> Result<Exit, Failure> 
     ));
     let stop = CancellationToken::new();
     let first = lower(&spec, &store, None);
-    let (desired, following) = watch::channel(Some(Arc::new(first)));
-    let (telling, standing) = watch::channel(Standing::default());
+    let (desired, following) = channel::channel(Some(Arc::new(first)));
+    let (telling, standing) = channel::channel(Standing::default());
     let served = Served::new(Arc::clone(&engine), standing.clone());
     let socket = serve::listen(&home.socket(), served.clone(), stop.clone())
         .map_err(|error| Failure::new(Exit::Stale, error.to_string()))?;
@@ -142,7 +143,12 @@ pub(super) async fn drive(term: &Term, args: &RunArgs) -> Result<Exit, Failure> 
 pub(super) fn open(home: &Home) -> Result<Arc<Embedded>, Failure> {
     let options = crate::store::Options::default();
     Embedded::open(&home.store(), options).map(Arc::new).map_err(|error| {
-        let exit = if error.is_held() { Exit::Stale } else { Exit::Remote };
+        let exit = match error {
+            OpenError::Held { .. } => Exit::Stale,
+            OpenError::Newer { .. } | OpenError::Damaged { .. } | OpenError::Io { .. } => {
+                Exit::Remote
+            }
+        };
         Failure::new(exit, error.to_string())
     })
 }
@@ -155,7 +161,7 @@ fn seed(spec: &Spec) -> u64 {
 
 fn lower(spec: &Spec, store: &Embedded, previous: Option<&Desired>) -> Desired {
     let observed: Vec<Arc<crate::api::BareMetalHost>> = store.list();
-    desired::desired(&spec.fleet, &spec.files, spec.complete, &observed, previous)
+    desired::desired(&spec.fleet, &spec.files, spec.evaluation.complete, &observed, previous)
 }
 
 impl Run<'_> {
@@ -168,8 +174,11 @@ impl Run<'_> {
     ) -> Result<Exit, Failure> {
         let started = Instant::now();
         let mut screen = Screen::new(self.term, title);
-        let mut reloads = Watcher::start(self.watched(&spec))
-            .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+        let mut reloads = Watch::new(watch::Options::default());
+        reloads.replace(self.watched(&spec), &spec.files);
+        if let Some(trouble) = reloads.trouble() {
+            warn!(code = "WatchPolls", "files are looked at every few seconds: {trouble}");
+        }
         let mut activity = self.engine.activity();
         let mut signals = Signals::new()?;
         let mut frame = tokio::time::interval(FRAME);
@@ -183,13 +192,11 @@ impl Run<'_> {
                     return Ok(if self.args.until_settled { Exit::Interrupted } else { Exit::Success });
                 }
                 reload = reloads.changed() => {
-                    if reload.is_none() {
-                        return Err(Failure::new(Exit::Usage, "the file watcher ended"));
-                    }
+                    debug!(paths = reload.paths.len(), "files changed");
                     self.secrets.forget();
                     self.engine.wake_all();
                     if let Some(spec) = self.reload(&mut cache) {
-                        reloads.watch(self.watched(&spec));
+                        reloads.replace(self.watched(&spec), &spec.files);
                     }
                 }
                 _ = activity.changed() => dirty = true,
@@ -221,7 +228,7 @@ impl Run<'_> {
     }
 
     fn watched(&self, spec: &Spec) -> Vec<PathBuf> {
-        let mut all = spec.watched.clone();
+        let mut all = spec.evaluation.watched.clone();
         let folder = self.args.machines.secrets(&spec.fleet, &self.args.spec.spec);
         all.extend(folder.root);
         all
@@ -237,8 +244,8 @@ impl Run<'_> {
             }
         };
         spec::show(self.term, &spec);
-        if spec.has_errors() || !spec.complete {
-            let summary = spec::summary(&spec.diagnostics);
+        if !spec.is_valid() {
+            let summary = render::summary(spec.diagnostics());
             self.term.error(&format!("{summary}; the last good fleet is kept"));
             return Some(spec);
         }

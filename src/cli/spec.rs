@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::diag::{self, Diagnostic, Severity};
-use crate::eval::{self, Cache, Evaluation, Inputs};
+use crate::diag::{Diagnostic, render};
+use crate::eval::{self, Cache, Evaluation, Inputs, Limits};
 use crate::fleet::Fleet;
 use crate::vfs::{Files, RealDisk};
 
@@ -16,18 +16,19 @@ pub(super) struct Spec {
     pub fleet: Arc<Fleet>,
     /// Its files, for places.
     pub files: Arc<Files>,
-    /// What was found.
-    pub diagnostics: Vec<Diagnostic>,
-    /// All files could be read and parsed.
-    pub complete: bool,
-    /// What to watch for changes.
-    pub watched: Vec<std::path::PathBuf>,
+    /// Everything, for `explain`.
+    pub evaluation: Evaluation,
 }
 
 impl Spec {
-    /// True when something is an error.
-    pub fn has_errors(&self) -> bool {
-        self.diagnostics.iter().any(|found| found.severity == Severity::Error)
+    /// True when it may be acted upon: nothing is an error, and all of it could be read.
+    pub fn is_valid(&self) -> bool {
+        !self.evaluation.has_errors() && self.evaluation.complete
+    }
+
+    /// What was found.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.evaluation.diagnostics
     }
 }
 
@@ -43,48 +44,45 @@ pub(super) fn load(args: &SpecArgs, cache: &mut Cache) -> Result<Spec, Failure> 
         let text = format!("no params file at {}", params.display());
         return Err(Failure::new(Exit::Usage, text));
     }
-    let inputs = Inputs::new(&RealDisk, &args.spec).with_params(args.params.as_deref());
-    let Evaluation { fleet, files, diagnostics, complete, watched, .. } =
-        eval::evaluate(&inputs, cache);
-    Ok(Spec { fleet: Arc::new(fleet), files: Arc::new(files), diagnostics, complete, watched })
+    let inputs = Inputs {
+        disk: &RealDisk,
+        root: &args.spec,
+        params: args.params.as_deref(),
+        limits: Limits::default(),
+    };
+    let evaluation = eval::evaluate(&inputs, cache);
+    Ok(Spec {
+        fleet: Arc::new(evaluation.fleet.clone()),
+        files: Arc::new(evaluation.files.clone()),
+        evaluation,
+    })
 }
 
 /// Shows diagnostics on standard error, as people read them.
 pub(super) fn show(term: &Term, spec: &Spec) {
-    if spec.diagnostics.is_empty() {
-        return;
+    let mut text = String::new();
+    let look = render::Look { color: term.color_err(), unicode: true, width: term.width() };
+    // Writing into a String does not fail.
+    render::render_full(&mut text, &spec.files, spec.diagnostics(), look).ok();
+    if !text.is_empty() {
+        term.err(&text);
     }
-    let style = diag::Style { color: term.color_err(), unicode: true, width: term.width() };
-    term.err(&diag::render_full(&spec.diagnostics, &spec.files, &style));
 }
 
-/// `2 errors, 1 warning` or nothing.
-pub(super) fn summary(diagnostics: &[Diagnostic]) -> String {
-    let count = |severity: Severity| {
-        diagnostics.iter().filter(|found| found.severity == severity).count()
-    };
-    let part = |count: usize, word: &str| match count {
-        0 => None,
-        1 => Some(format!("1 {word}")),
-        _ => Some(format!("{count} {word}s")),
-    };
-    let parts = [
-        part(count(Severity::Error), "error"),
-        part(count(Severity::Warning), "warning"),
-        part(count(Severity::Info), "note"),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+/// The failure of a spec that may not be acted upon.
+pub(super) fn invalid(spec: &Spec) -> Failure {
+    let summary = render::summary(spec.diagnostics());
+    Failure::new(Exit::Spec, format!("the spec is not valid: {summary}"))
 }
 
 /// For verbs that need a valid spec: shows what is wrong and fails.
 pub(super) fn load_valid(term: &Term, args: &SpecArgs) -> Result<Spec, Failure> {
     let spec = load(args, &mut Cache::default())?;
-    if spec.has_errors() || !spec.complete {
-        show(term, &spec);
-        let text = format!("the spec is not valid: {}", summary(&spec.diagnostics));
-        return Err(Failure::new(Exit::Spec, text));
+    if spec.is_valid() {
+        return Ok(spec);
     }
-    Ok(spec)
+    show(term, &spec);
+    Err(invalid(&spec))
 }
 
 /// The folder that relative paths of a spec (its secrets, scripts) start from.

@@ -143,7 +143,12 @@ async fn pass<S: Store<BareMetalHost>>(
     grants: &Grants,
 ) -> (Plan, Vec<Option<Hold>>, Option<String>) {
     let observed = store.list();
-    let owned = |key: &crate::store::Key| store.managed_fields(key);
+    let mut owned = plan::Owned::new();
+    for key in plan::differing(wanted, &observed) {
+        if let Ok(fields) = store.managed_fields(&key).await {
+            owned.insert(key, fields);
+        }
+    }
     let plan = plan::diff(wanted, &observed, &owned);
     let holds: Vec<Option<Hold>> = plan::gate(&plan, wanted, &observed, grants)
         .into_iter()

@@ -7,6 +7,7 @@
 pub mod builtin;
 mod error;
 mod lex;
+mod node;
 mod parse;
 pub mod template;
 #[cfg(test)]
@@ -20,7 +21,7 @@ pub use error::ExprError;
 pub use template::Template;
 pub use value::Val;
 
-use parse::{Kind, Node};
+use node::{Kind, Node};
 
 /// Longest expression in bytes.
 pub const MAX_EXPRESSION: usize = 4 * 1024;

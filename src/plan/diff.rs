@@ -15,8 +15,20 @@ use super::class::{deployed, disruption, refusal};
 use super::fields::{leaves, owns};
 use super::{Action, Disruption, FieldChange, Guard, OWNER, Plan, Refusal, Verb};
 
-/// Tells who owns which fields of a host.
-pub type Owned<'a> = &'a dyn Fn(&Key) -> Vec<ManagedFieldsEntry>;
+/// Who owns which fields of which host (managedFields).
+pub type Owned = BTreeMap<Key, Vec<ManagedFieldsEntry>>;
+
+/// The hosts that are there and not as wanted: those whose field owners [`diff`] has to know.
+pub fn differing(desired: &Desired, observed: &[Arc<BareMetalHost>]) -> Vec<Key> {
+    observed
+        .iter()
+        .filter_map(|host| {
+            let key = host.key();
+            let wanted = desired.hosts.get(&key)?;
+            (!unchanged(wanted, host)).then_some(key)
+        })
+        .collect()
+}
 
 /// What has to change so that `observed` becomes `desired`.
 ///
@@ -24,9 +36,9 @@ pub type Owned<'a> = &'a dyn Fn(&Key) -> Vec<ManagedFieldsEntry>;
 /// fleet is refused, one that belongs to nobody is adopted by an update. Nothing is removed when
 /// `desired` is not complete.
 ///
-/// `owned` tells who owns which fields of a host (managedFields); it is asked only about hosts that
-/// have fields which the spec does not say.
-pub fn diff(desired: &Desired, observed: &[Arc<BareMetalHost>], owned: Owned<'_>) -> Plan {
+/// `owned` has the field owners of at least the hosts that [`differing`] names: a field that the
+/// spec does not say goes only if it was ours.
+pub fn diff(desired: &Desired, observed: &[Arc<BareMetalHost>], owned: &Owned) -> Plan {
     let mut live: BTreeMap<Key, &Arc<BareMetalHost>> =
         observed.iter().map(|host| (host.key(), host)).collect();
     let mut plan = Plan { complete: desired.complete, ..Plan::default() };
@@ -107,7 +119,7 @@ fn update(
     key: &Key,
     wanted: &Wanted,
     host: &BareMetalHost,
-    owned: Owned<'_>,
+    owned: &Owned,
 ) -> Option<Action> {
     let owner = host.annotation(annotation::FLEET);
     let foreign = owner.is_some_and(|owner| owner != &*desired.fleet);
@@ -219,7 +231,7 @@ fn changes(
     key: &Key,
     wanted: &Wanted,
     host: &BareMetalHost,
-    owned: Owned<'_>,
+    owned: &Owned,
 ) -> Vec<FieldChange> {
     if unchanged(wanted, host) {
         return Vec::new();
@@ -248,9 +260,9 @@ fn changes(
             changes.push(change(desired, host, path, known, Some(after)));
         }
     }
-    let managed = if before.is_empty() { Vec::new() } else { owned(key) };
+    let managed = owned.get(key).map(Vec::as_slice).unwrap_or_default();
     for (path, value) in before {
-        if ours(&managed, &path) && !is_nothing(&value) {
+        if ours(managed, &path) && !is_nothing(&value) {
             changes.push(change(desired, host, path, Some(value), None));
         }
     }

@@ -10,12 +10,16 @@
 
 pub mod client;
 pub mod error;
+#[cfg(test)]
+mod fake;
 pub mod inventory;
 pub mod map;
 pub mod mirror;
 pub mod pace;
 pub mod patch;
 mod poll;
+#[cfg(test)]
+mod replay;
 mod run;
 pub mod wire;
 
@@ -264,3 +268,6 @@ impl Provisioner for Ironic {
         self.core.hurry();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,6 +96,10 @@ codes! {
     /// The state in the host's status is one that this version does not know.
     UnknownState: Blocked,
 
+    /// The host names an Ironic that is not configured. Correct the name, or configure that Ironic.
+    NoProvisioner: Blocked,
+    /// What was decided cannot be written. Goes on when the store takes writes again.
+    StoreFailed: SharedBlocked,
     /// The spec has BMC credentials but no BMC address.
     AddressMissing: Blocked,
     /// The Secret with the BMC credentials is missing or cannot be read. Goes on as soon as it is

@@ -71,6 +71,14 @@ impl Client {
         Ok(list.items)
     }
 
+    /// One host, with who owns its fields.
+    ///
+    /// # Errors
+    /// When it is not there, or the answer cannot be had or read.
+    pub async fn host(&self, key: &Key) -> Result<BareMetalHost, ClientError> {
+        self.read(&path(key)).await
+    }
+
     /// Why every host is where it is.
     ///
     /// # Errors
@@ -92,10 +100,7 @@ impl Client {
     /// # Errors
     /// When it is refused or cannot be sent.
     pub async fn patch_host(&self, key: &Key, patch: &Value) -> Result<(), ClientError> {
-        let path = format!(
-            "/apis/metal3.io/v1alpha1/namespaces/{}/baremetalhosts/{}",
-            key.namespace, key.name
-        );
+        let path = path(key);
         let body = Bytes::from(patch.to_string());
         self.send(Method::PATCH, &path, "application/merge-patch+json", body).await?;
         Ok(())
@@ -165,6 +170,11 @@ impl Client {
         let message = said["message"].as_str().map_or_else(|| plain(code, &bytes), str::to_owned);
         Err(ClientError::Refused { code: code.as_u16(), message })
     }
+}
+
+fn path(key: &Key) -> String {
+    let Key { namespace, name } = key;
+    format!("/apis/metal3.io/v1alpha1/namespaces/{namespace}/baremetalhosts/{name}")
 }
 
 fn plain(code: StatusCode, bytes: &[u8]) -> String {

@@ -116,7 +116,14 @@ async fn kind<K: Object, S: Store<K>>(
     let key = Key::new(target.namespace.as_deref().unwrap_or_default(), name);
     match method {
         Method::GET => match store.get(&key) {
-            Some(object) => answer::json(StatusCode::OK, &typed(&*object)),
+            Some(object) => {
+                let mut value = typed(&*object);
+                // One object tells who owns its fields; a list would be twice as large with it.
+                if let Ok(fields) = store.managed_fields(&key).await {
+                    value["metadata"]["managedFields"] = json!(fields);
+                }
+                answer::json(StatusCode::OK, &value)
+            }
             None => answer::store_error(&StoreError::NotFound { kind: K::KIND, key }),
         },
         Method::PATCH | Method::PUT => match body(request).await {

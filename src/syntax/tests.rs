@@ -30,9 +30,16 @@ fn cases() -> &'static PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        let version = Command::new(rustc).arg("-vV").output().expect("rustc runs").stdout;
+        let version = Command::new(rustc)
+            .arg("-vV")
+            .output()
+            .expect("rustc runs")
+            .stdout;
         let version = String::from_utf8(version).expect("UTF-8");
-        let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("a host");
+        let host = version
+            .lines()
+            .find_map(|line| line.strip_prefix("host: "))
+            .expect("a host");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         // Without the filter, cargo wants packages of other systems, too, which are not here.
         let output = Command::new(cargo)
@@ -42,7 +49,11 @@ fn cases() -> &'static PathBuf {
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
             .output()
             .expect("cargo runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         let manifest = metadata["packages"]
             .as_array()
@@ -51,7 +62,9 @@ fn cases() -> &'static PathBuf {
             .find(|package| package["name"] == "kdl")
             .and_then(|package| package["manifest_path"].as_str())
             .expect("the kdl package");
-        PathBuf::from(manifest).with_file_name("tests").join("test_cases")
+        PathBuf::from(manifest)
+            .with_file_name("tests")
+            .join("test_cases")
     })
 }
 
@@ -63,7 +76,11 @@ fn inputs() -> &'static [(String, String)] {
             .expect("the official cases")
             .map(|entry| {
                 let path = entry.expect("an entry").path();
-                let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+                let name = path
+                    .file_name()
+                    .expect("a name")
+                    .to_string_lossy()
+                    .into_owned();
                 (name, std::fs::read_to_string(&path).expect("UTF-8"))
             })
             .collect();
@@ -98,7 +115,11 @@ fn write_node(out: &mut String, node: Node<'_>, depth: usize) {
     out.push_str(&word(node.name()));
     let entries: Vec<_> = node.entries().collect();
     for (index, entry) in entries.iter().enumerate() {
-        if entry.key().is_some() && entries[index + 1..].iter().any(|next| next.key() == entry.key()) {
+        if entry.key().is_some()
+            && entries[index + 1..]
+                .iter()
+                .any(|next| next.key() == entry.key())
+        {
             continue;
         }
         out.push(' ');
@@ -134,23 +155,29 @@ fn value(value: Value<'_>) -> String {
 /// An integer of up to 127 bits in decimal.
 fn big(source: &str) -> String {
     let plain = source.replace(['_', '+'], "");
-    let (sign, digits) = plain.strip_prefix('-').map_or(("", plain.as_str()), |rest| ("-", rest));
+    let (sign, digits) = plain
+        .strip_prefix('-')
+        .map_or(("", plain.as_str()), |rest| ("-", rest));
     let number = match digits.get(..2) {
         Some("0x") => i128::from_str_radix(&digits[2..], 16),
         Some("0o") => i128::from_str_radix(&digits[2..], 8),
         Some("0b") => i128::from_str_radix(&digits[2..], 2),
         _ => digits.parse(),
     };
-    number.map_or_else(|_| format!("big {source}"), |number| format!("{sign}{number}"))
+    number.map_or_else(
+        |_| format!("big {source}"),
+        |number| format!("{sign}{number}"),
+    )
 }
 
 /// A string without quotes where KDL allows it.
 fn word(text: &str) -> String {
     let bare = kdl(text);
-    let is_bare = bare.diagnostics.is_empty()
-        && bare.tree.nodes().next().is_some_and(|node| {
-            node.name_span().range() == (0..text.len()) && node.name() == text
-        });
+    let is_bare =
+        bare.diagnostics.is_empty()
+            && bare.tree.nodes().next().is_some_and(|node| {
+                node.name_span().range() == (0..text.len()) && node.name() == text
+            });
     if is_bare {
         return text.to_owned();
     }

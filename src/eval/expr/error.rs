@@ -150,7 +150,8 @@ fn listed(names: &[&str]) -> String {
         .collect();
     let mut out = shown.join(", ");
     if names.len() > MAX_LISTED {
-        out.push_str(&format!(" and {} more", names.len() - MAX_LISTED));
+        let more = (names.len() - MAX_LISTED).to_string();
+        out.extend([" and ", &more, " more"]);
     }
     out
 }

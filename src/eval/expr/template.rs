@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::error::{TOO_LONG, TYPE};
-use super::parse::{self, Node};
-use super::{Env, ExprError, MAX_STRING, Reference, Val, walk};
+use super::node::{Kind, Node};
+use super::{Env, ExprError, MAX_STRING, Reference, Val, parse, walk};
 
 /// A quoted string, compiled.
 #[derive(Debug, Clone)]
@@ -169,7 +169,7 @@ impl Template {
     }
 
     fn show_part(&self, node: &Node, env: &dyn Env, out: &mut String) {
-        if let parse::Kind::Path(path) = &node.kind
+        if let Kind::Path(path) = &node.kind
             && path
                 .value(&self.text, env)
                 .is_some_and(|value| value.render(out))

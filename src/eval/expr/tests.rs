@@ -1,3 +1,5 @@
+#![allow(clippy::format_push_string, reason = "tests may be slow")]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -716,26 +718,6 @@ fn sizes_are_bounded() {
     );
     let list = format!("split('{}', ',')", ",".repeat(3000));
     assert_eq!(code(&format!("{list} + {list}")), error::TOO_LONG);
-}
-
-#[test]
-#[ignore = "prints times; run by hand in release"]
-fn times() {
-    let facts = facts();
-    for text in [
-        "${host.slot}",
-        "bmc-${host.name}",
-        "${mac('b0:7b:25:01:00:00', host.slot * 16)}",
-        "idrac-virtualmedia://${ip(bmc_net, host.slot + 10)}/redfish/v1/Systems/1",
-        "${subnet(param.node_net, 24, rack.index)}",
-    ] {
-        let template = Template::compile(text).unwrap();
-        let start = std::time::Instant::now();
-        for _ in 0..100_000 {
-            std::hint::black_box(template.eval(&facts).unwrap());
-        }
-        eprintln!("{:>6} ns  {text}", start.elapsed().as_nanos() / 100_000);
-    }
 }
 
 /// The reference has every function as the table has it. `BLESS=1` writes the section anew.

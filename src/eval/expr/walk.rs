@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::builtin::{Args, Run};
 use super::error::{ARITHMETIC, CONFIG, TOO_LONG, TYPE};
-use super::parse::{Kind, Node, Op, Path, Test};
+use super::node::{Kind, Node, Op, Path, Test};
 use super::{Env, ExprError, MAX_LIST, MAX_STRING, Val};
 
 /// The value of `node`, whose places are in `text`. Depth is bounded by the parser.
@@ -94,7 +94,7 @@ pub(super) fn value(node: &Node, text: &str, env: &dyn Env) -> Result<Val, ExprE
             Val::Int(number) => number
                 .checked_neg()
                 .map(Val::Int)
-                .ok_or_else(|| overflow(format!("-({number})"), node.range())),
+                .ok_or_else(|| overflow(&format!("-({number})"), node.range())),
             other => Err(ExprError::new(
                 TYPE,
                 format!("`-` takes an integer, this is {}", other.article()),
@@ -198,7 +198,7 @@ fn arithmetic(
             };
             result
                 .map(Val::Int)
-                .ok_or_else(|| overflow(format!("{a} {sign} {b}"), range))
+                .ok_or_else(|| overflow(&format!("{a} {sign} {b}"), range))
         }
         (Val::Str(a), Val::Str(b)) if op == Op::Add => {
             let length = a.len() + b.len();
@@ -315,7 +315,7 @@ fn compare(test: Test, a: &Val, b: &Val, range: Range<usize>) -> Result<bool, Ex
 }
 
 #[cold]
-fn overflow(what: String, range: Range<usize>) -> ExprError {
+fn overflow(what: &str, range: Range<usize>) -> ExprError {
     ExprError::new(ARITHMETIC, format!("`{what}` does not fit 64 bits"), range)
 }
 

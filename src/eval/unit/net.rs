@@ -62,7 +62,17 @@ pub fn interface(text: &str) -> Result<IpNet, UnitError> {
 }
 
 fn with_prefix(text: &str, expected: &str) -> Result<IpNet, UnitError> {
-    if let Ok(net) = text.parse::<IpNet>() {
+    // Not ipnet's own parser, which takes `010.0.0.0/08`.
+    let read = text.split_once('/').and_then(|(address, prefix)| {
+        let plain = prefix.bytes().all(|byte| byte.is_ascii_digit())
+            && (prefix == "0" || !prefix.starts_with('0'));
+        IpNet::new(
+            address.parse().ok()?,
+            prefix.parse().ok().filter(|_| plain)?,
+        )
+        .ok()
+    });
+    if let Some(net) = read {
         return Ok(net);
     }
     let error = |message: String| UnitError::new(MISMATCH, message, expected);

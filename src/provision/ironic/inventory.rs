@@ -81,12 +81,14 @@ fn nics(nic: &Map<String, Value>, plugins: &Map<String, Value>) -> Vec<Nic> {
         mac: text(nic, "mac_address"),
         speed_gbps: number(nic, "speed_mbps") / 1000,
         vlans: items(lldp, "switch_port_vlans")
-            .map(|vlan| Vlan {
-                id: number(vlan, "id") as i32,
-                name: text(vlan, "name"),
+            .filter_map(|tagged| {
+                Some(Vlan {
+                    id: vlan(tagged, "id")?,
+                    name: text(tagged, "name"),
+                })
             })
             .collect(),
-        vlan_id: number(lldp, "switch_port_untagged_vlan_id") as i32,
+        vlan_id: vlan(lldp, "switch_port_untagged_vlan_id").unwrap_or_default(),
         pxe: flag(part(part(plugins, "all_interfaces"), &name), "pxe_enabled"),
         lldp: switch(lldp),
         pci_address: text(nic, "pci_address"),
@@ -103,6 +105,13 @@ fn nics(nic: &Map<String, Value>, plugins: &Map<String, Value>) -> Vec<Nic> {
         .into_iter()
         .map(|ip| Nic { ip, ..base.clone() })
         .collect()
+}
+
+/// The number of a VLAN, if it is one: the CRD refuses others, and with them all of the inventory.
+fn vlan(map: &Map<String, Value>, key: &str) -> Option<i32> {
+    i32::try_from(number(map, key))
+        .ok()
+        .filter(|id| (0..=4094).contains(id))
 }
 
 fn switch(lldp: &Map<String, Value>) -> Option<Lldp> {
@@ -171,3 +180,6 @@ fn cpu(cpu: &Map<String, Value>) -> Cpu {
         count: number(cpu, "count"),
     }
 }
+
+#[cfg(test)]
+mod tests;

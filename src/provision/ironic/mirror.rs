@@ -158,6 +158,11 @@ impl Mirror {
         if known.is_some_and(|entry| entry.seen > began) {
             return None;
         }
+        // Shown by a request that was overtaken: the name has gone to another node since.
+        let holder = node.name.as_deref().and_then(|name| self.names.get(name));
+        if holder.is_some_and(|holder| *holder != id && self.nodes[holder].seen > began) {
+            return None;
+        }
         // Reads by fields do not tell it.
         let updated_at = node.updated_at.or(known.and_then(|entry| entry.updated_at));
         let facts = self.facts(node, id, updated_at);

@@ -1,16 +1,29 @@
 //! The embedded store alone: what the conformance suite cannot see.
 
-use std::path::Path;
+mod bad_days;
+mod commits;
+mod kinds;
+mod model;
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::StreamExt as _;
 use serde_json::json;
 
 use super::*;
+use futures::future::BoxFuture;
+
 use crate::store::conformance::Widget;
-use crate::store::{Change, Store};
+use crate::store::conformance::{self, Backend};
+use crate::store::{Change, Retention, Store};
 
 fn options() -> Options {
     let start: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
-    Options::default().clock(move || start).seed(7).kind::<Widget>()
+    Options::default()
+        .clock(move || start)
+        .seed(7)
+        .kind::<Widget>()
 }
 
 fn key(name: &str) -> Key {
@@ -18,14 +31,20 @@ fn key(name: &str) -> Key {
 }
 
 async fn apply(store: &Embedded, name: &str, spec: serde_json::Value) -> Arc<Widget> {
-    store.apply(&key(name), json!({ "spec": spec }), "metalform", false).await.unwrap()
+    store
+        .apply(&key(name), json!({ "spec": spec }), "metalform", false)
+        .await
+        .unwrap()
 }
 
 async fn set_phase(store: &Embedded, name: &str, phase: &str) -> Arc<Widget> {
     let widget: Arc<Widget> = store.get(&key(name)).unwrap();
     let version = widget.version();
     let mut widget = widget.as_ref().clone();
-    widget.status.get_or_insert_default().insert("phase".into(), phase.into());
+    widget
+        .status
+        .get_or_insert_default()
+        .insert("phase".into(), phase.into());
     store.update_status(widget, version).await.unwrap()
 }
 
@@ -37,6 +56,85 @@ fn open(path: &Path) -> Embedded {
     Embedded::open(path, options()).unwrap()
 }
 
+/// In memory, or in files of a folder.
+struct Here {
+    folder: Option<tempfile::TempDir>,
+    fold_entries: usize,
+    count: std::sync::atomic::AtomicUsize,
+}
+
+impl Here {
+    fn new(on_disk: bool, fold_entries: usize) -> Self {
+        Self {
+            folder: on_disk.then(|| tempfile::tempdir().unwrap()),
+            fold_entries,
+            count: 0.into(),
+        }
+    }
+
+    fn options(&self) -> Options {
+        let mut options = options().fold_entries(self.fold_entries);
+        options.window = 64;
+        options
+    }
+}
+
+impl Backend for Here {
+    type Store = Embedded;
+
+    fn fresh(&self) -> BoxFuture<'_, (Embedded, String)> {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let store = match &self.folder {
+            None => Embedded::memory(self.options()),
+            Some(folder) => {
+                Embedded::open(&folder.path().join(format!("{count}.db")), self.options()).unwrap()
+            }
+        };
+        Box::pin(std::future::ready((store, "metal".into())))
+    }
+
+    fn by(&self, store: &Embedded, manager: &str) -> Embedded {
+        store.by(manager)
+    }
+
+    fn restart(&self, store: Embedded) -> BoxFuture<'_, Option<Embedded>> {
+        drop(store);
+        let count = self.count.load(Ordering::Relaxed) - 1;
+        let store = self.folder.as_ref().map(|folder| {
+            Embedded::open(&folder.path().join(format!("{count}.db")), self.options()).unwrap()
+        });
+        Box::pin(std::future::ready(store))
+    }
+
+    fn window(&self) -> Option<usize> {
+        Some(64)
+    }
+}
+
+#[tokio::test]
+async fn conforms_in_memory() {
+    let report = conformance::run(&Here::new(false, 0)).await;
+    assert!(report.failed.is_empty(), "{report}");
+}
+
+#[tokio::test]
+async fn conforms_on_disk() {
+    let report = conformance::run(&Here::new(true, 0)).await;
+    assert!(report.failed.is_empty(), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn conforms_on_disk_with_threads_and_much_folding() {
+    let report = conformance::run(&Here::new(true, 3)).await;
+    assert!(report.failed.is_empty(), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn conforms_on_virtual_time() {
+    let report = conformance::run(&Here::new(true, 0)).await;
+    assert!(report.failed.is_empty(), "{report}");
+}
+
 #[tokio::test]
 async fn what_was_acknowledged_is_there_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -45,7 +143,9 @@ async fn what_was_acknowledged_is_there_again() {
     apply(&store, "a", json!({ "color": "red" })).await;
     apply(&store, "b", json!({ "color": "blue" })).await;
     let a = set_phase(&store, "a", "ready").await;
-    Store::<Widget>::delete(&store, &key("b"), None).await.unwrap();
+    Store::<Widget>::delete(&store, &key("b"), None)
+        .await
+        .unwrap();
     let before = all(&store);
     let version = store.version();
     drop(store);
@@ -53,7 +153,9 @@ async fn what_was_acknowledged_is_there_again() {
     assert_eq!(all(&store), before);
     assert_eq!(before, [a]);
     assert_eq!(store.version(), version);
-    let owners = Store::<Widget>::managed_fields(&store, &key("a")).await.unwrap();
+    let owners = Store::<Widget>::managed_fields(&store, &key("a"))
+        .await
+        .unwrap();
     assert_eq!(owners.len(), 1);
     store.close().await.unwrap();
 }

@@ -74,8 +74,8 @@ default_network_interface = noop
 default_deploy_interface = direct
 default_inspect_interface = agent
 webserver_verify_ca = false
-isolinux_bin = {state}/http/boot.img
-ldlinux_c32 = {state}/http/boot.img
+isolinux_bin = {state}/http/isolinux.bin
+ldlinux_c32 = {state}/http/ldlinux.c32
 grub_config_path = EFI/debian/grub.cfg
 [agent]
 deploy_logs_collect = never

@@ -140,8 +140,8 @@ class Instance:
         if options.tls:
             subprocess.run([python, "-I", HERE / "certificate.py", self.state / "tls"], check=True)
         # What nodes would boot. Nothing ever boots it, but Ironic fetches it and builds ISOs from it.
-        for name, size in (("ipa.kernel", 64), ("ipa.initramfs", 64), ("esp.img", 64), ("boot.img", 64)):
-            (self.state / "http" / name).write_bytes((name.encode() + b"\n") * (size * 1024 // (len(name) + 1)))
+        for name in ("ipa.kernel", "ipa.initramfs", "esp.img", "isolinux.bin", "ldlinux.c32"):
+            (self.state / "http" / name).write_bytes((name.encode() + b"\n") * 4096)
         # Ironic calls mkisofs for config drives and virtual media; ours needs no Debian package.
         for name in ("mkisofs", "genisoimage"):
             tool = self.state / "bin" / name

@@ -52,6 +52,14 @@ class Lab:
         argv = [python, HERE.parent / "agent", "--ironic", facts["url"], "--database", self.instance.database,
                 "--port", agents, "--boot", boot, "--step", step]
         self._spawn("agents", argv + (["--ca-file", facts["ca_file"]] if facts["ca_file"] else []), agents)
+        through = None
+        if not facts["ca_file"]:  # it speaks plain HTTP only
+            log = self.state / "requests.jsonl"
+            log.unlink(missing_ok=True)
+            argv = [python, HERE.parent / "front", "--ironic", facts["url"], "--port", front, "--log", log]
+            self._spawn("front", argv, front)
+            front_url = f"http://127.0.0.1:{front}"
+            through = {"url": front_url, "control_url": f"{front_url}/ctl", "log": str(log)}
         bmc_url = f"http://127.0.0.1:{bmc}"
         argv = [python, HERE.parent / "bmc", redfish, "--port", bmc, "--user", BMC_USER, "--password", BMC_PASSWORD]
         self._spawn("bmc", argv, bmc)
@@ -59,6 +67,7 @@ class Lab:
             "version": 1,
             "state": str(self.state),
             "ironic": {key: facts[key] for key in ("url", "auth", "username", "password", "ca_file")},
+            "front": through,
             "files_url": facts["files_url"],
             "files_dir": facts["files_dir"],
             "deploy_kernel_url": f"{facts['files_url']}/ipa.kernel",

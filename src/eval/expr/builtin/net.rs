@@ -132,15 +132,15 @@ pub(super) fn mac(args: &Args<'_>) -> Result<Val, Fault> {
     let base: Mac = args.text(0)?.parse().map_err(|error| fault(0, error))?;
     let n = args.int(1)?;
     let sum = base.number().checked_add_signed(n);
-    match sum.filter(|sum| sum >> 24 == base.number() >> 24) {
-        Some(sum) => Ok(Val::from(Mac::from_number(sum).to_string())),
-        None => {
-            let used = (base.number() & 0xff_ffff) as i64;
-            Err(
-                Fault::argument(1, format!("{base} plus {n} leaves the vendor's block")).help(
-                    format!("from here {} to {} are in it", -used, 0xff_ffff - used),
-                ),
-            )
-        }
+    if let Some(sum) = sum.filter(|sum| sum >> 24 == base.number() >> 24) {
+        return Ok(Val::from(Mac::from_number(sum).to_string()));
     }
+    let used = (base.number() & 0xff_ffff) as i64;
+    Err(
+        Fault::argument(1, format!("{base} plus {n} leaves the vendor's block")).help(format!(
+            "from here {} to {} are in it",
+            -used,
+            0xff_ffff - used
+        )),
+    )
 }
