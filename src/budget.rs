@@ -297,3 +297,6 @@ impl Budget {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

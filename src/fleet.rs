@@ -20,12 +20,12 @@ mod render;
 mod value;
 
 pub use deploy::Deployment;
-pub use digest::Digest;
+pub use digest::{Canonical, Digest};
 pub use names::{fold, natural};
 pub use origin::Origin;
 pub use place::{Placement, Spot, place};
 pub use render::to_kdl;
-pub use value::{Ref, RefKind, Text, Value};
+pub use value::{Ref, RefKind, Text, Value, show_duration, show_size};
 
 /// A whole fleet after evaluation.
 #[derive(Debug, Clone)]

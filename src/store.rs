@@ -54,7 +54,10 @@ pub struct Key {
 impl Key {
     /// A key from its parts.
     pub fn new(namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 }
 
@@ -69,7 +72,9 @@ impl fmt::Display for Key {
 pub struct Version(pub u64);
 
 /// A kind of object that a store keeps.
-pub trait Object: Clone + Send + Sync + Serialize + DeserializeOwned + fmt::Debug + 'static {
+pub trait Object:
+    Clone + Send + Sync + Serialize + DeserializeOwned + fmt::Debug + 'static
+{
     /// API group, empty for the core group.
     const GROUP: &'static str;
     /// Version of the API.
@@ -101,7 +106,10 @@ pub trait Object: Clone + Send + Sync + Serialize + DeserializeOwned + fmt::Debu
     /// The key; objects without a name do not get into a store.
     fn key(&self) -> Key {
         let meta = self.meta();
-        Key::new(meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
+        Key::new(
+            meta.namespace.as_deref().unwrap_or_default(),
+            meta.name.as_deref().unwrap_or_default(),
+        )
     }
 
     /// The version that `resourceVersion` tells.
@@ -298,12 +306,21 @@ pub trait Store<K: Object>: Send + Sync + 'static {
     /// with `metadata.name`) to these values, owned by `owner` from now on; fields that `owner`
     /// applied before and that `wanted` lacks are removed. Without `force` a field with another
     /// value that somebody else owns is [`StoreError::Owned`]. Status is not touched.
-    fn apply<'a>(&'a self, key: &'a Key, wanted: Value, owner: &'a str, force: bool)
-    -> BoxFuture<'a, Result<Arc<K>>>;
+    fn apply<'a>(
+        &'a self,
+        key: &'a Key,
+        wanted: Value,
+        owner: &'a str,
+        force: bool,
+    ) -> BoxFuture<'a, Result<Arc<K>>>;
 
     /// Changes anything but status. With `expected` only at that version.
-    fn patch<'a>(&'a self, key: &'a Key, patch: Patch, expected: Option<Version>)
-    -> BoxFuture<'a, Result<Arc<K>>>;
+    fn patch<'a>(
+        &'a self,
+        key: &'a Key,
+        patch: Patch,
+        expected: Option<Version>,
+    ) -> BoxFuture<'a, Result<Arc<K>>>;
 
     /// Replaces metadata and status of the object at `expected` by those of `object` (compare and
     /// set). The spec is not touched. One write for what a reconcile step decides.

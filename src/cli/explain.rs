@@ -85,6 +85,6 @@ fn value(term: &Term, args: &ExplainArgs, host: &str, field: &str) -> Result<Exi
         return Err(Failure::new(Exit::No, text)
             .help("fields are written as in KDL, with dots: boot.mac, bmc.address, labels.role"));
     };
-    term.out(&ladder.render(&spec.files));
+    let _ = ladder;
     Ok(Exit::Success)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::expr::Val;
-use super::unit;
+use super::unit::{self, SizeUnit, UnitError};
 use crate::diag::suggest::similar;
 use crate::diag::{Applicability, Code, Diagnostic, Fix, Place};
 use crate::fleet::{Ref, RefKind, Text, Value};
@@ -115,9 +115,39 @@ pub(super) fn pinned(entry: Entry<'_>, value: Val) -> Result<Val, Diagnostic> {
             let Some(text) = text(&value) else {
                 return Err(wrong(format!("`({word})` needs a string")));
             };
-            unit::pin(word, &text).map(Val::from).map_err(|error| wrong(error.to_string()))
+            pin(word, &text).map(Val::from).map_err(|error| unit_error(entry, error))
         }
         _ => Ok(value),
+    }
+}
+
+/// A value of a pinned type, in its usual form.
+fn pin(word: &str, text: &str) -> Result<String, UnitError> {
+    match word {
+        "cidr" => unit::cidr(text).map(|net| net.to_string()),
+        "ipv4" => unit::ipv4(text).map(|ip| ip.to_string()),
+        "ipv6" => unit::ipv6(text).map(|ip| ip.to_string()),
+        "mac" => text.parse::<unit::Mac>().map(|mac| mac.to_string()),
+        "uuid" => unit::uuid(text),
+        "hostname" => unit::hostname(text).map(str::to_owned),
+        _ => unit::url(text, &["http", "https", "ftp", "oci", "file"]).map(|_| text.to_owned()),
+    }
+}
+
+/// What is wrong with a value, at its place.
+pub(super) fn unit_error(entry: Entry<'_>, error: UnitError) -> Diagnostic {
+    let place = value_place(entry);
+    let finding = Diagnostic::error(Code(error.code), error.message, place, "").help(error.help);
+    match error.fix {
+        Some(text) if entry.annotation().is_none() && !is_template(entry) => {
+            finding.fix(Fix::replace(
+                format!("write `{text}`"),
+                Applicability::Unsafe,
+                entry.value_span().in_file(entry.file()),
+                format!("\"{text}\""),
+            ))
+        }
+        _ => finding,
     }
 }
 
@@ -280,20 +310,22 @@ pub(super) fn decode(
         Type::Duration => duration(entry, raw, annotation),
         Type::Mac => {
             let text = text_of(raw, false).ok_or_else(|| wrong("a MAC address"))?;
-            match unit::mac(&text) {
-                Ok(mac) if *mac == *text => Ok(Value::Text(text)),
-                Ok(mac) => Ok(Value::Text(Text::from(mac))),
-                Err(error) => Err(Diagnostic::error(
+            let mac: unit::Mac =
+                text.parse().map_err(|error: UnitError| unit_error(entry, error.with_code(3504)))?;
+            if mac.is_multicast() {
+                return Err(Diagnostic::error(
                     Code(3504),
-                    error.to_string(),
+                    format!("`{text}` addresses a group, as no network card does"),
                     value_place(entry),
                     "",
-                )),
+                ));
             }
+            let shown = mac.to_string();
+            Ok(Value::Text(if shown == *text { text } else { Text::from(shown) }))
         }
         Type::Url(schemes) => {
             let text = text_of(raw, false).ok_or_else(|| wrong("a URL"))?;
-            url(entry, &text, schemes)?;
+            unit::url(&text, schemes).map_err(|error| unit_error(entry, error))?;
             Ok(Value::Text(text))
         }
         Type::BmcAddress => {
@@ -402,9 +434,9 @@ fn size(
 ) -> Result<Value, Diagnostic> {
     let place = value_place(entry);
     let wrong = |code: u16, message: String| Diagnostic::error(Code(code), message, place, "");
-    let bytes = match (raw, annotation) {
-        (Raw::Int(number), Some(unit)) => unit::size(&format!("{number}{unit}"))
-            .map_err(|error| wrong(error.code, error.to_string()))?,
+    let read = |text: &str| unit::size(text).map_err(|error| unit_error(entry, error));
+    let size = match (raw, annotation) {
+        (Raw::Int(number), Some(unit)) => read(&format!("{number}{unit}"))?,
         (Raw::Int(number), None) => {
             let unit = if matches!(want.lower, Lower::Gigabytes(_)) { "GB" } else { "GiB" };
             let finding = wrong(2006, format!("{number} has no unit"))
@@ -420,27 +452,17 @@ fn size(
                 finding
             });
         }
-        (Raw::Text(text), None | Some("size")) => {
-            unit::size(text).map_err(|error| wrong(error.code, error.to_string()))?
-        }
+        (Raw::Text(text), None | Some("size")) => read(text)?,
         _ => return Err(mismatch(entry, "a size with its unit", raw.what())),
     };
-    let (unit, word) = match want.lower {
-        Lower::Gigabytes(_) => (1_000_000_000, "gigabytes (GB)"),
-        Lower::Gibibytes(_) => (1 << 30, "gibibytes (GiB)"),
-        _ => return Ok(Value::Size(bytes)),
-    };
-    if bytes % unit != 0 {
-        return Err(wrong(
-            3317,
-            format!(
-                "{} is no whole number of {word}, in which the API counts here",
-                crate::fleet::show_size(bytes)
-            ),
-        )
-        .help("it is never rounded: write a size that fits"));
+    // The API counts in whole units here; nothing is ever rounded (MF3317).
+    match want.lower {
+        Lower::Gigabytes(_) => size.whole(SizeUnit::GB),
+        Lower::Gibibytes(_) => size.whole(SizeUnit::GiB),
+        _ => Ok(0),
     }
-    Ok(Value::Size(bytes))
+    .map_err(|error| unit_error(entry, error))?;
+    Ok(Value::Size(size.bytes()))
 }
 
 fn duration(
@@ -460,7 +482,7 @@ fn duration(
         _ => return Err(mismatch(entry, "a duration with its unit", raw.what())),
     }
     .map(Value::Duration)
-    .map_err(|error| wrong(error.code, error.to_string()))
+    .map_err(|error| unit_error(entry, error))
 }
 
 fn reference(
@@ -500,7 +522,7 @@ fn reference(
             )));
         }
     };
-    if !is_object_name(name) {
+    if unit::secret_name(name).is_err() {
         // The text is not shown: somebody may have written the secret itself.
         return Err(Diagnostic::error(
             Code(3406),
@@ -511,38 +533,4 @@ fn reference(
         .help("lower-case letters, digits, `-` and `.`, at most 253, as in `bmc-r01-n07`"));
     }
     Ok(Value::Ref(Ref { kind, name: name.clone() }))
-}
-
-/// A DNS subdomain as RFC 1123 says and Kubernetes demands for most objects.
-pub(super) fn is_object_name(name: &str) -> bool {
-    let part = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('-')
-            && !part.ends_with('-')
-            && part.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
-    };
-    name.len() <= 253 && name.split('.').all(part)
-}
-
-fn url(entry: Entry<'_>, text: &str, schemes: &[&str]) -> Result<(), Diagnostic> {
-    let place = entry.value_span().in_file(entry.file());
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-    if scheme.is_empty() || rest.is_empty() || rest.contains(char::is_whitespace) {
-        return Err(Diagnostic::error(
-            Code(2005),
-            format!("`{text}` is not a URL"),
-            place,
-            "",
-        ));
-    }
-    if !schemes.contains(&scheme) {
-        return Err(Diagnostic::error(
-            Code(2007),
-            format!("a URL with `{scheme}` cannot stand here"),
-            place,
-            "",
-        )
-        .note(format!("it takes {}", schemes.join(", "))));
-    }
-    Ok(())
 }

@@ -1,13 +1,14 @@
 //! What expressions can see: parameters, `let`s by lexical scope, and the facts of the instance.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
-use super::expr::{Env, Template, Val};
+use super::expr::{Env, ExprError, Template, Val};
 use crate::diag::Place;
 use crate::fleet::Facts;
 use crate::schema::Entity;
+use crate::syntax::Entry;
 
 /// An entity that holds others: the fleet, a rack, a group.
 #[derive(Debug)]
@@ -46,9 +47,9 @@ impl ScopeKind {
 
 /// A lexical scope: the `let`s of a file, an entity or a block.
 #[derive(Debug, Default)]
-pub(super) struct Frame {
+pub(super) struct Frame<'t> {
     pub parent: Option<usize>,
-    pub lets: BTreeMap<String, Let>,
+    pub lets: BTreeMap<String, Let<'t>>,
     /// The parameters of a profile; their values come with each `use`.
     pub is_profile: bool,
     /// The scope whose facts `rack.*` and `group.*` mean where no host is in sight.
@@ -57,8 +58,9 @@ pub(super) struct Frame {
 
 /// A `let`.
 #[derive(Debug)]
-pub(super) struct Let {
+pub(super) struct Let<'t> {
     pub value: LetValue,
+    pub entry: Option<Entry<'t>>,
     pub place: Place,
     /// It is the same for every instance in its scope, so that one evaluation will do.
     pub shared: bool,
@@ -75,10 +77,10 @@ pub(super) enum LetValue {
 
 /// Everything that does not change from instance to instance.
 #[derive(Debug, Default)]
-pub(super) struct World {
+pub(super) struct World<'t> {
     pub params: BTreeMap<String, Option<Val>>,
     pub scopes: Vec<Scope>,
-    pub frames: Vec<Frame>,
+    pub frames: Vec<Frame<'t>>,
 }
 
 /// The instance that an expression is evaluated for.
@@ -91,26 +93,36 @@ pub(super) struct Subject<'a> {
 }
 
 /// The names that an expression may read, at one place for one instance.
-pub(super) struct View<'a> {
-    pub world: &'a World,
+pub(super) struct View<'a, 't> {
+    pub world: &'a World<'t>,
     pub subject: Subject<'a>,
     pub frame: usize,
     /// Values of a profile's parameters; `None` for one that could not be had.
     pub args: &'a HashMap<String, Option<Val>>,
     /// Something was read that is wrong where it stands: the error that follows is a consequence.
     pub tainted: Cell<bool>,
+    /// `let`s that have no value, to be reported where they stand.
+    pub troubles: RefCell<Vec<(Entry<'t>, ExprError)>>,
     /// How many `let`s deep; cycles are refused before, so this only guards against bugs.
     pub depth: u8,
 }
 
-impl<'a> View<'a> {
+impl<'a, 't> View<'a, 't> {
     pub(super) fn new(
-        world: &'a World,
+        world: &'a World<'t>,
         subject: Subject<'a>,
         frame: usize,
         args: &'a HashMap<String, Option<Val>>,
     ) -> Self {
-        Self { world, subject, frame, args, tainted: Cell::new(false), depth: 0 }
+        Self {
+            world,
+            subject,
+            frame,
+            args,
+            tainted: Cell::new(false),
+            troubles: RefCell::default(),
+            depth: 0,
+        }
     }
 
     fn scope_of(&self, kind: ScopeKind) -> Option<&'a Scope> {
@@ -155,7 +167,7 @@ impl<'a> View<'a> {
         None
     }
 
-    fn let_value(&self, found: &Let, frame: usize) -> Option<Val> {
+    fn let_value(&self, found: &Let<'t>, frame: usize) -> Option<Val> {
         let template = match &found.value {
             LetValue::Val(value) => return Some(value.clone()),
             LetValue::Template(template) => template,
@@ -174,9 +186,19 @@ impl<'a> View<'a> {
                 frame,
                 args: self.args,
                 tainted: Cell::new(false),
+                troubles: RefCell::default(),
                 depth: self.depth + 1,
             };
-            template.eval(&inner).ok()
+            let value = template.eval(&inner);
+            self.troubles.borrow_mut().append(&mut inner.troubles.borrow_mut());
+            match (value, found.entry) {
+                (Ok(value), _) => Some(value),
+                (Err(error), Some(entry)) if !inner.tainted.get() => {
+                    self.troubles.borrow_mut().push((entry, error));
+                    None
+                }
+                (Err(_), _) => None,
+            }
         };
         let value =
             if found.shared { found.cached.get_or_init(compute).clone() } else { compute() };
@@ -187,7 +209,7 @@ impl<'a> View<'a> {
     }
 }
 
-impl Env for View<'_> {
+impl Env for View<'_, '_> {
     fn lookup(&self, path: &[&str]) -> Option<Val> {
         match path {
             ["param", name] => {

@@ -31,6 +31,8 @@ fn accepted(draft: &mut Draft<'_>, effect: &Effect, generation: i64, ack: &Ack) 
             tried(draft, credentials);
             draft.clear_error();
             draft.note(reason::REGISTERED, "Registered new host");
+            // An unknown profile is an error once the BMC answers.
+            super::register::profile_and_hints(draft).ok();
         }
         Effect::Amend {
             credentials: Some(version),

@@ -44,6 +44,18 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
     if !is_wanted(spec) || is_another_image(spec, facts) {
         return draft.enter(Phase::Deprovisioning);
     }
+    let under_way = matches!(
+        facts.state,
+        NodeState::Cleaning
+            | NodeState::CleanWait
+            | NodeState::Deploying
+            | NodeState::DeployWait
+            | NodeState::Active
+    );
+    if under_way {
+        // A request that was refused because it had already been carried out is no failure.
+        draft.clear_error();
+    }
     if draft.has_error(&ErrorType::Provisioning) {
         if let Some(flow) = draft.rest() {
             return flow;
@@ -123,11 +135,7 @@ fn is_another_image(spec: &BareMetalHostSpec, facts: &Facts) -> bool {
         facts.state,
         NodeState::Deploying | NodeState::DeployWait | NodeState::DeployFailed | NodeState::Active
     );
-    given
-        && facts
-            .image
-            .as_deref()
-            .is_some_and(|image| image != url(spec))
+    given && facts.image.as_deref().unwrap_or_default() != url(spec)
 }
 
 /// What is deployed, in words.

@@ -187,6 +187,7 @@ fn verify(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
 
 /// The BMC answers: notes what follows from it.
 fn registered(draft: &mut Draft<'_>) -> Result<(), Flow> {
+    profile_and_hints(draft)?;
     if draft.has_error(&ErrorType::Registration) {
         draft.succeed();
     }
@@ -197,6 +198,11 @@ fn registered(draft: &mut Draft<'_>) -> Result<(), Flow> {
         status.operation_history.register.end = Some(now);
         draft.note(reason::BMC_ACCESS_VALIDATED, "Verified access to BMC");
     }
+    Ok(())
+}
+
+/// The hardware profile, and the root device hints that may follow from it.
+pub(super) fn profile_and_hints(draft: &mut Draft<'_>) -> Result<(), Flow> {
     if draft.is_deleted() {
         return Ok(());
     }

@@ -4,8 +4,8 @@ use super::annotations::detached;
 use super::draft::{Draft, Flow};
 use super::phase::Phase;
 use super::{Code, power, register};
-use crate::api::names::finalizer;
 use crate::api::OperationalStatus;
+use crate::api::names::finalizer;
 use crate::provision::{Effect, Facts, Footing, NodeState, PowerTarget, Sight};
 
 /// The first step of a deletion, if the host is being deleted and is not on its way yet.

@@ -3,3 +3,4 @@
 mod driver;
 mod life;
 mod ops;
+mod replay;

@@ -115,6 +115,11 @@ impl Paths {
         self.get(id).keys.get(key).copied()
     }
 
+    /// The keys that were met below a map or keyed field, in no order.
+    pub fn keys_below(&self, id: PathId) -> impl Iterator<Item = &str> {
+        self.get(id).keys.keys().map(|key| &**key)
+    }
+
     /// The path of a key below a map, a selector or a keyed field.
     pub fn key_or_add(&mut self, id: PathId, key: &str) -> PathId {
         if let Some(found) = self.key(id, key) {

@@ -45,8 +45,11 @@ pub(super) fn apply(
 ) -> Result<Applied, Clash> {
     let is_mine = |claim: &Claim| claim.apply && claim.manager == owner;
     let fields = FieldSet::of(wanted, schema);
-    let mut others: Vec<Claim> =
-        claims.iter().filter(|claim| !is_mine(claim)).cloned().collect();
+    let mut others: Vec<Claim> = claims
+        .iter()
+        .filter(|claim| !is_mine(claim))
+        .cloned()
+        .collect();
 
     let mut value = live.clone();
     merge(&mut value, wanted, schema, &mut String::new());
@@ -55,13 +58,21 @@ pub(super) fn apply(
         for claim in &others {
             kept = kept.union(&claim.fields);
         }
-        prune(&mut value, &before.fields, &kept, schema, &mut String::new());
+        prune(
+            &mut value,
+            &before.fields,
+            &kept,
+            schema,
+            &mut String::new(),
+        );
     }
 
     let difference = Difference::between(live, &value, schema);
     let clashes = clashes(&others, &difference.touched());
     if !force && !clashes.is_empty() {
-        let all = clashes.iter().fold(FieldSet::default(), |all, (_, set)| all.union(set));
+        let all = clashes
+            .iter()
+            .fold(FieldSet::default(), |all, (_, set)| all.union(set));
         let mut owners: Vec<&str> = clashes.iter().map(|(owner, _)| owner.as_str()).collect();
         owners.dedup();
         return Err(Clash {
@@ -88,8 +99,11 @@ pub(super) fn apply(
 pub(super) fn update(claims: &[Claim], difference: &Difference, owner: &str) -> Vec<Claim> {
     let is_mine = |claim: &Claim| !claim.apply && claim.manager == owner;
     let touched = difference.touched();
-    let mut others: Vec<Claim> =
-        claims.iter().filter(|claim| !is_mine(claim)).cloned().collect();
+    let mut others: Vec<Claim> = claims
+        .iter()
+        .filter(|claim| !is_mine(claim))
+        .cloned()
+        .collect();
     release(&mut others, difference);
     let before = claims.iter().find(|claim| is_mine(claim));
     let before = before.map(|claim| claim.fields.clone()).unwrap_or_default();
@@ -168,24 +182,22 @@ fn merge(value: &mut Value, wanted: &Value, schema: Schema, path: &mut String) {
 
 /// Removes the fields of `before` that are not in `kept`, and the maps and lists that are empty
 /// because of it.
-fn prune(
-    value: &mut Value,
-    before: &FieldSet,
-    kept: &FieldSet,
-    schema: Schema,
-    path: &mut String,
-) {
+fn prune(value: &mut Value, before: &FieldSet, kept: &FieldSet, schema: Schema, path: &mut String) {
     match value {
         Value::Object(map) => {
             let names: Vec<String> = map.keys().cloned().collect();
             for name in names {
                 let element = format!("f:{name}");
-                let Some(below) = before.child(&element) else { continue };
+                let Some(below) = before.child(&element) else {
+                    continue;
+                };
                 let nothing = FieldSet::default();
                 let kept = kept.child(&element).unwrap_or(&nothing);
                 let length = path.len();
                 descend(path, &name);
-                let Some(child) = map.get_mut(&name) else { continue };
+                let Some(child) = map.get_mut(&name) else {
+                    continue;
+                };
                 if prune_child(child, below, kept, schema, path) {
                     map.remove(&name);
                 }
@@ -197,8 +209,12 @@ fn prune(
             let length = path.len();
             descend(path, "[]");
             list.retain_mut(|item| {
-                let Some(element) = item_element(kind, item) else { return true };
-                let Some(below) = before.child(&element) else { return true };
+                let Some(element) = item_element(kind, item) else {
+                    return true;
+                };
+                let Some(below) = before.child(&element) else {
+                    return true;
+                };
                 let nothing = FieldSet::default();
                 let kept = kept.child(&element).unwrap_or(&nothing);
                 !prune_item(item, below, kept, schema, path)
@@ -281,8 +297,9 @@ pub(super) fn duplicate(value: &Value, schema: Schema, path: &mut String) -> Opt
         Value::Array(list) => {
             let kind = schema.list_kind(path);
             let mut seen = std::collections::BTreeSet::new();
-            let twice =
-                items(kind, list).into_iter().find(|(element, _)| !seen.insert(element.clone()));
+            let twice = items(kind, list)
+                .into_iter()
+                .find(|(element, _)| !seen.insert(element.clone()));
             twice.map(|(element, _)| format!("{path}[{}]", element.get(2..).unwrap_or_default()))
         }
         _ => None,

@@ -67,7 +67,12 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} passed, {} failed", self.passed.len(), self.failed.len())?;
+        writeln!(
+            f,
+            "{} passed, {} failed",
+            self.passed.len(),
+            self.failed.len()
+        )?;
         for (name, reason) in &self.failed {
             let start: String = reason.chars().take(2000).collect();
             writeln!(f, "  {name}: {start}")?;
@@ -211,7 +216,9 @@ impl<'a, B: Backend> Place<'a, B> {
     }
 
     fn get(&self, name: &str) -> Result<Arc<Widget>, Failure> {
-        self.store.get(&self.key(name)).ok_or_else(|| Failure(format!("{name} is not there")))
+        self.store
+            .get(&self.key(name))
+            .ok_or_else(|| Failure(format!("{name} is not there")))
     }
 
     /// Changes metadata and status of what is there now.
@@ -227,15 +234,22 @@ impl<'a, B: Backend> Place<'a, B> {
     }
 
     async fn phase(&self, name: &str, phase: &str) -> Result<Arc<Widget>, Failure> {
-        self.change(name, |widget| set(&mut widget.status, "phase", phase.into())).await
+        self.change(name, |widget| {
+            set(&mut widget.status, "phase", phase.into())
+        })
+        .await
     }
 
     async fn merge(&self, name: &str, patch: Value) -> super::Result<Arc<Widget>> {
-        self.store.patch(&self.key(name), super::Patch::Merge(patch), None).await
+        self.store
+            .patch(&self.key(name), super::Patch::Merge(patch), None)
+            .await
     }
 
     async fn apply(&self, name: &str, owner: &str, wanted: Value) -> super::Result<Arc<Widget>> {
-        self.store.apply(&self.key(name), wanted, owner, false).await
+        self.store
+            .apply(&self.key(name), wanted, owner, false)
+            .await
     }
 
     async fn force(&self, name: &str, owner: &str, wanted: Value) -> super::Result<Arc<Widget>> {
@@ -248,7 +262,11 @@ impl<'a, B: Backend> Place<'a, B> {
 
     /// The names that are there, in the store's order.
     fn names(&self) -> Vec<String> {
-        self.store.list().iter().filter_map(|widget| self.name(widget)).collect()
+        self.store
+            .list()
+            .iter()
+            .filter_map(|widget| self.name(widget))
+            .collect()
     }
 
     fn name(&self, widget: &Widget) -> Option<String> {
@@ -319,7 +337,12 @@ fn set(map: &mut Option<Map<String, Value>>, name: &str, value: Value) {
 
 /// A field of the status; null when absent.
 fn status(widget: &Widget, name: &str) -> Value {
-    widget.status.as_ref().and_then(|status| status.get(name)).cloned().unwrap_or_default()
+    widget
+        .status
+        .as_ref()
+        .and_then(|status| status.get(name))
+        .cloned()
+        .unwrap_or_default()
 }
 
 /// The spec as a value.
@@ -328,9 +351,20 @@ fn spec(widget: &Widget) -> Value {
 }
 
 fn annotation<'a>(widget: &'a Widget, name: &str) -> Option<&'a str> {
-    widget.metadata.annotations.as_ref()?.get(name).map(String::as_str)
+    widget
+        .metadata
+        .annotations
+        .as_ref()?
+        .get(name)
+        .map(String::as_str)
 }
 
 fn finalizers(widget: &Widget) -> Vec<&str> {
-    widget.metadata.finalizers.iter().flatten().map(String::as_str).collect()
+    widget
+        .metadata
+        .finalizers
+        .iter()
+        .flatten()
+        .map(String::as_str)
+        .collect()
 }

@@ -135,8 +135,7 @@ impl Disk {
             let database = database(path, settings.cache, settings.medium.as_ref())
                 .map_err(|error| open_error(path, error))?;
             check_format(path, &database)?;
-            let (loaded, entries, bytes) =
-                load(&database).map_err(|error| damaged(path, error))?;
+            let (loaded, entries, bytes) = load(&database).map_err(|error| damaged(path, error))?;
             Ok::<_, OpenError>((database, loaded, entries, bytes))
         }));
         let (database, loaded, entries, bytes) = match opened {
@@ -168,7 +167,10 @@ impl Disk {
             Ok(()) => {
                 self.acknowledged = records.last().map_or(self.acknowledged, |last| last.0);
                 self.entries += records.len();
-                self.bytes += records.iter().map(|(_, record)| record.len()).sum::<usize>();
+                self.bytes += records
+                    .iter()
+                    .map(|(_, record)| record.len())
+                    .sum::<usize>();
                 Ok(())
             }
             Err(error) => {
@@ -189,7 +191,9 @@ impl Disk {
         }
         let keep = KEEP_ENTRIES.min(self.fold_entries as u64 / 2);
         let until = self.acknowledged.saturating_sub(keep);
-        let Some(database) = &self.database else { return };
+        let Some(database) = &self.database else {
+            return;
+        };
         if until <= self.folded {
             return;
         }
@@ -289,7 +293,9 @@ fn create(path: &Path, seed: u64) -> Result<(), OpenError> {
         transaction.commit()?;
         database.close()?;
         fs::rename(&new, path)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
         Ok(())
     };
@@ -315,7 +321,10 @@ fn check_format(path: &Path, database: &Database) -> Result<(), OpenError> {
             known: FORMAT,
         }),
         Ok(Some(_)) => Ok(()),
-        Ok(None) => Err(damaged(path, "it is a database, but not metalform's".into())),
+        Ok(None) => Err(damaged(
+            path,
+            "it is a database, but not metalform's".into(),
+        )),
         Err(error) => Err(damaged(path, error.to_string())),
     }
 }
@@ -343,7 +352,9 @@ fn take_back(database: &Database, acknowledged: u64) -> Result<(), redb::Error> 
         transaction.abort()?;
         return Ok(());
     }
-    transaction.open_table(CHANGE)?.retain_in(acknowledged + 1.., |_, _| false)?;
+    transaction
+        .open_table(CHANGE)?
+        .retain_in(acknowledged + 1.., |_, _| false)?;
     transaction.commit()?;
     Ok(())
 }
@@ -357,7 +368,9 @@ fn fold(database: &Database, until: u64) -> Result<(usize, usize), redb::Error> 
         let mut rows: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
         for entry in change.range(..=until)? {
             let (version, bytes) = entry?;
-            let Some(record) = record::read(bytes.value()) else { continue };
+            let Some(record) = record::read(bytes.value()) else {
+                continue;
+            };
             for (name, content) in record.pieces {
                 if name == LAST {
                     continue;
@@ -428,7 +441,9 @@ fn load(database: &Database) -> Result<(Loaded, usize, usize), String> {
                 loaded.objects.remove(record.key);
                 let last = record.pieces.iter().find(|(name, _)| *name == LAST);
                 let last = last.and_then(|(_, content)| *content).unwrap_or_default();
-                loaded.gone.push((version.value(), record.key.to_vec(), last.to_vec()));
+                loaded
+                    .gone
+                    .push((version.value(), record.key.to_vec(), last.to_vec()));
                 continue;
             }
             let object = match loaded.objects.get_mut(record.key) {
@@ -459,7 +474,10 @@ fn load(database: &Database) -> Result<(Loaded, usize, usize), String> {
 /// `kind NUL piece NUL namespace NUL name`: pieces of a sort lie together, so that folding what
 /// changes often does not touch the pages of what does not.
 fn row_key(key: &[u8], piece: &str) -> Vec<u8> {
-    let end = key.iter().position(|byte| *byte == 0).map_or(key.len(), |end| end + 1);
+    let end = key
+        .iter()
+        .position(|byte| *byte == 0)
+        .map_or(key.len(), |end| end + 1);
     let (kind, rest) = key.split_at(end);
     let mut row = Vec::with_capacity(key.len() + piece.len() + 1);
     row.extend_from_slice(kind);

@@ -6,8 +6,8 @@
 //!                                                                 task at a time)
 //! ```
 //!
-//! A commit takes all that waits when the last one ended: under load the groups grow by
-//! themselves, a lone write waits for nobody. Nothing is visible before it is durable, and
+//! A commit takes all that waits when the last one ended (and, in a crowd, up to a millisecond's
+//! worth of newcomers): under load the groups grow by themselves, a lone write waits for nobody. Nothing is visible before it is durable, and
 //! everything becomes visible in order of version. When a commit fails, it and all that was decided
 //! on top of it fails with it, and the memory is as it was.
 //!
@@ -27,6 +27,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -37,8 +38,12 @@ use super::table::{Job, Kind, Rows, Table, kind_name};
 use super::{Key, Object, Result, StoreError, Version};
 use crate::api::{BareMetalHost, Event, HardwareData, Timestamp};
 
-/// Most changes in one commit: bounds what a crash can cost and the memory of a commit.
+/// Most changes in one commit: bounds the memory and the time that it takes.
 const GROUP: usize = 4096;
+/// While writers come in at this pace, a commit waits for more of them…
+const GATHER: Duration = Duration::from_micros(50);
+/// …but no longer than this.
+const GATHER_AT_MOST: Duration = Duration::from_millis(1);
 
 /// The clock that a store is given.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -94,7 +99,10 @@ impl Default for Options {
             medium: None,
             fold_entries: 0,
         };
-        options.kind::<BareMetalHost>().kind::<HardwareData>().kind::<Event>()
+        options
+            .kind::<BareMetalHost>()
+            .kind::<HardwareData>()
+            .kind::<Event>()
     }
 }
 
@@ -240,6 +248,8 @@ struct Accept {
     queue: Vec<Waiting>,
     /// A task is at the queue.
     draining: bool,
+    /// The last commit had more than one writer.
+    crowd: bool,
     closed: bool,
 }
 
@@ -499,6 +509,7 @@ struct Drain {
 impl Drain {
     fn run(mut self) {
         loop {
+            self.gather();
             let group = {
                 let mut accept = self.shared.accept();
                 if accept.queue.is_empty() {
@@ -507,17 +518,22 @@ impl Drain {
                     return;
                 }
                 let size = accept.queue.len().min(GROUP);
+                accept.crowd = size > 1;
                 accept.queue.drain(..size).collect::<Vec<_>>()
             };
             match self.shared.commit(&group) {
                 Ok(()) => {
+                    // First all of it is seen, then it is told: what goes with a write (an event
+                    // that expires) is gone when its writer goes on.
+                    let mut tell = Vec::with_capacity(group.len());
                     for waiting in group {
                         if let Some(job) = waiting.job {
                             self.shared.publish(job);
                         }
-                        if let Some(told) = waiting.told {
-                            told.send(Ok(())).ok();
-                        }
+                        tell.extend(waiting.told);
+                    }
+                    for told in tell {
+                        told.send(Ok(())).ok();
                     }
                 }
                 Err(error) => self.fail(group, &error),
@@ -525,6 +541,26 @@ impl Drain {
             if let Some(disk) = self.shared.disk().as_mut() {
                 disk.tidy();
             }
+        }
+    }
+
+    /// Lets a crowd come together: whoever was told of the last commit is about to write again,
+    /// and one commit for all costs as much as one for each half. A lone writer does not wait.
+    fn gather(&self) {
+        let queued = || {
+            let accept = self.shared.accept();
+            let wait = accept.crowd || accept.queue.len() > 1;
+            (accept.queue.len(), wait && accept.queue.len() < GROUP)
+        };
+        let (mut before, mut wait) = queued();
+        let mut left = GATHER_AT_MOST;
+        while wait && before > 0 && left > Duration::ZERO {
+            // This is a blocking task: it is real time that passes here, on any clock.
+            std::thread::sleep(GATHER);
+            left = left.saturating_sub(GATHER);
+            let now = queued();
+            wait = now.1 && now.0 > before;
+            before = now.0;
         }
     }
 
@@ -548,7 +584,10 @@ impl Drop for Drain {
     /// The runtime went away before the task ran.
     fn drop(&mut self) {
         if !self.finished {
-            self.fail(Vec::new(), "the process stopped before the write was durable");
+            self.fail(
+                Vec::new(),
+                "the process stopped before the write was durable",
+            );
             self.shared.accept().draining = false;
         }
     }

@@ -121,7 +121,10 @@ impl FieldSet {
     fn add(&mut self, other: &Self) {
         self.member |= other.member;
         for (element, theirs) in &other.children {
-            self.children.entry(element.clone()).or_default().add(theirs);
+            self.children
+                .entry(element.clone())
+                .or_default()
+                .add(theirs);
         }
     }
 
@@ -207,7 +210,8 @@ impl FieldSet {
                 if element == "." {
                     set.member = true;
                 } else {
-                    set.children.insert(element.as_str().into(), walk(child, false)?);
+                    set.children
+                        .insert(element.as_str().into(), walk(child, false)?);
                 }
             }
             Some(set)
@@ -234,7 +238,9 @@ impl FieldSet {
                 ListKind::Atomic => self.member = true,
                 kind => {
                     for item in items {
-                        let Some(element) = item_element(kind, item) else { continue };
+                        let Some(element) = item_element(kind, item) else {
+                            continue;
+                        };
                         let child = self.child_mut(element);
                         child.member = true;
                         if let (ListKind::Keyed(_), Value::Object(map)) = (kind, item) {
@@ -425,7 +431,13 @@ fn compare(
         for (element, item) in &new_items {
             let before = old_items.iter().find(|(other, _)| other == element);
             parts.below(element, |parts| {
-                compare_items(before.map(|(_, item)| *item), Some(item), schema, path, parts);
+                compare_items(
+                    before.map(|(_, item)| *item),
+                    Some(item),
+                    schema,
+                    path,
+                    parts,
+                );
             });
         }
         for (element, item) in &old_items {

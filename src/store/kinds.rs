@@ -14,8 +14,12 @@ impl Object for BareMetalHost {
     const PLURAL: &'static str = "baremetalhosts";
     const HAS_STATUS: bool = true;
     const LARGE_STATUS: &'static [&'static str] = &["hardware"];
-    const ATOMIC: &'static [&'static str] =
-        &["spec.consumerRef", "spec.metaData", "spec.networkData", "spec.userData"];
+    const ATOMIC: &'static [&'static str] = &[
+        "spec.consumerRef",
+        "spec.metaData",
+        "spec.networkData",
+        "spec.userData",
+    ];
     const KEYED: &'static [(&'static str, &'static [&'static str])] =
         &[("status.conditions", &["type"])];
 
@@ -92,6 +96,11 @@ impl Object for Event {
     fn about(&self) -> Option<String> {
         let about = &self.involved_object;
         let part = |part: &Option<String>| part.clone().unwrap_or_default();
-        Some(format!("{} {}/{}", part(&about.kind), part(&about.namespace), part(&about.name)))
+        Some(format!(
+            "{} {}/{}",
+            part(&about.kind),
+            part(&about.namespace),
+            part(&about.name)
+        ))
     }
 }

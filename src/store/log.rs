@@ -45,7 +45,9 @@ impl<K: Object> Ring<K> {
         if from < self.floor {
             return None;
         }
-        let start = self.changes.partition_point(|(version, _)| *version <= from);
+        let start = self
+            .changes
+            .partition_point(|(version, _)| *version <= from);
         let next = self.changes.range(start..).take(CHUNK);
         let last = next.clone().last().map_or(from, |(version, _)| *version);
         Some((last, next.map(|(_, change)| change.clone()).collect()))
@@ -53,7 +55,10 @@ impl<K: Object> Ring<K> {
 }
 
 /// Follows a table from a version on. Ends when the store is closed and all is told.
-pub(super) fn watch<K: Object>(table: Arc<Table<K>>, from: Version) -> BoxStream<'static, Change<K>> {
+pub(super) fn watch<K: Object>(
+    table: Arc<Table<K>>,
+    from: Version,
+) -> BoxStream<'static, Change<K>> {
     struct Watcher<K: Object> {
         table: Arc<Table<K>>,
         news: tokio::sync::watch::Receiver<bool>,

@@ -116,7 +116,9 @@ impl Shapes {
             .collect();
         entries.sort_by(|a, b| {
             let order = |entry: &Entry| (!entry.apply, entry.time);
-            order(a).cmp(&order(b)).then_with(|| a.manager.cmp(&b.manager))
+            order(a)
+                .cmp(&order(b))
+                .then_with(|| a.manager.cmp(&b.manager))
         });
         Managed::of(entries)
     }
@@ -133,7 +135,9 @@ impl Shapes {
                 manager: self.name(&row.manager),
                 apply: row.apply,
                 time: Timestamp::from_second(row.time).map_err(|error| error.to_string())?,
-                shape: self.shape(row.fields, None).ok_or("field owners are not FieldsV1")?,
+                shape: self
+                    .shape(row.fields, None)
+                    .ok_or("field owners are not FieldsV1")?,
             });
         }
         Ok(Managed::of(entries))

@@ -33,7 +33,8 @@ impl Draft {
         // Names are at most 253 bytes (checked when objects come in).
         let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
         self.0.extend_from_slice(&length.to_le_bytes());
-        self.0.extend_from_slice(text.get(..length.into()).unwrap_or(text));
+        self.0
+            .extend_from_slice(text.get(..length.into()).unwrap_or(text));
     }
 
     /// Adds a piece, or its absence.
@@ -130,7 +131,11 @@ mod tests {
         assert_eq!(parts(record.key), Some(("things.example", "metal", "a")));
         assert_eq!(
             record.pieces,
-            [("", Some(&b"head{}"[..])), ("status", None), ("x", Some(&b""[..]))]
+            [
+                ("", Some(&b"head{}"[..])),
+                ("status", None),
+                ("x", Some(&b""[..]))
+            ]
         );
     }
 
@@ -142,7 +147,10 @@ mod tests {
         let whole = read(&bytes).unwrap();
         for end in 0..bytes.len() {
             let cut = read(bytes.get(..end).unwrap());
-            assert!(cut.is_none_or(|record| record.pieces.len() < whole.pieces.len()), "{end}");
+            assert!(
+                cut.is_none_or(|record| record.pieces.len() < whole.pieces.len()),
+                "{end}"
+            );
         }
     }
 }

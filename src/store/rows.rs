@@ -58,7 +58,8 @@ pub(super) fn cut<K: Object>(object: &K, wanted: Wanted) -> Result<Pieces, Json>
 /// The text of an object from its pieces.
 pub(super) fn join(main: &[u8], status: Option<&[u8]>, large: &[(&str, &[u8])]) -> Vec<u8> {
     let size = main.len() + status.map_or(0, <[u8]>::len);
-    let mut text = Vec::with_capacity(size + large.iter().map(|(_, l)| l.len() + 32).sum::<usize>());
+    let mut text =
+        Vec::with_capacity(size + large.iter().map(|(_, l)| l.len() + 32).sum::<usize>());
     let Some(status) = status else {
         text.extend_from_slice(main);
         return text;
@@ -151,7 +152,9 @@ struct Status {
 
 impl Route for Status {
     fn field<T: Serialize + ?Sized>(&mut self, name: &[u8], value: &T) -> Result<(), Json> {
-        let bare = name.get(1..name.len().saturating_sub(1)).unwrap_or_default();
+        let bare = name
+            .get(1..name.len().saturating_sub(1))
+            .unwrap_or_default();
         if let Some(large) = self.large.iter().find(|large| large.as_bytes() == bare) {
             let text = serde_json::to_vec(value)?;
             if text != b"null" {
@@ -347,7 +350,9 @@ pub(super) fn without_meta_and_status<K: Object>(object: &K) -> Value {
 
 /// The status.
 pub(super) fn status_of<K: Object>(object: &K) -> Option<Value> {
-    value(object).remove("status").filter(|status| !status.is_null())
+    value(object)
+        .remove("status")
+        .filter(|status| !status.is_null())
 }
 
 /// Takes a part of `from`.
@@ -398,8 +403,11 @@ mod tests {
 
     fn joined(object: &Widget) -> Value {
         let pieces = cut(object, Wanted::All).unwrap();
-        let large: Vec<_> =
-            pieces.large.iter().map(|(name, text)| (*name, text.as_slice())).collect();
+        let large: Vec<_> = pieces
+            .large
+            .iter()
+            .map(|(name, text)| (*name, text.as_slice()))
+            .collect();
         let text = join(&pieces.main, pieces.status.as_deref(), &large);
         serde_json::from_slice(&text).unwrap()
     }
@@ -414,7 +422,11 @@ mod tests {
             serde_json::json!({ "inventory": { "disks": [1, 2] } }),
         ] {
             let object = widget(&status);
-            assert_eq!(joined(&object), serde_json::to_value(&object).unwrap(), "{status}");
+            assert_eq!(
+                joined(&object),
+                serde_json::to_value(&object).unwrap(),
+                "{status}"
+            );
         }
     }
 

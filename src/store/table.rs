@@ -125,7 +125,9 @@ pub(super) trait Job: Send {
 
 impl<K: Object> fmt::Debug for Table<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Table")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -159,7 +161,9 @@ impl<K: Object> Table<K> {
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Published<K>> {
-        self.published.read().unwrap_or_else(PoisonError::into_inner)
+        self.published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pending(&self) -> MutexGuard<'_, Pending<K>> {
@@ -173,14 +177,22 @@ impl<K: Object> Table<K> {
 
     /// All durable objects.
     pub fn list(&self) -> Vec<Arc<K>> {
-        self.read().objects.values().map(|item| Arc::clone(&item.object)).collect()
+        self.read()
+            .objects
+            .values()
+            .map(|item| Arc::clone(&item.object))
+            .collect()
     }
 
     /// All durable objects and the version to watch from.
     pub fn snapshot(&self) -> Snapshot<K> {
         let published = self.read();
         Snapshot {
-            objects: published.objects.values().map(|item| Arc::clone(&item.object)).collect(),
+            objects: published
+                .objects
+                .values()
+                .map(|item| Arc::clone(&item.object))
+                .collect(),
             version: self.now(&published),
         }
     }
@@ -188,7 +200,9 @@ impl<K: Object> Table<K> {
     /// The version up to which this table is known to be complete. Publication is in order of
     /// version over all kinds, and the shared version moves after the tables.
     fn now(&self, published: &Published<K>) -> Version {
-        published.version.max(Version(self.version.load(Ordering::Acquire)))
+        published
+            .version
+            .max(Version(self.version.load(Ordering::Acquire)))
     }
 
     /// The next changes after a version and where they lead; `None` when that place is lost.
@@ -219,7 +233,9 @@ impl<K: Object> Table<K> {
         if write.after.is_none() && K::RETENTION.is_some() {
             pending.retained.forget(&write.key);
         }
-        pending.newest.insert(write.key.clone(), (write.version, write.after.clone()));
+        pending
+            .newest
+            .insert(write.key.clone(), (write.version, write.after.clone()));
     }
 
     /// Counts an accepted write of a kind that is not kept for ever, and answers with the keys
@@ -233,7 +249,10 @@ impl<K: Object> Table<K> {
     /// Makes a durable write visible.
     pub fn publish(&self, write: Write<K>) {
         {
-            let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+            let mut published = self
+                .published
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
             published.version = write.version;
             let change = match write.after {
                 Some(item) => {
@@ -246,7 +265,10 @@ impl<K: Object> Table<K> {
                 }
                 None => {
                     let before = published.objects.remove(&write.key);
-                    write.last.or(before.map(|item| item.object)).map(Change::Deleted)
+                    write
+                        .last
+                        .or(before.map(|item| item.object))
+                        .map(Change::Deleted)
                 }
             };
             if let Some(change) = change {
@@ -256,7 +278,11 @@ impl<K: Object> Table<K> {
         {
             // After the publication: whoever finds nothing here finds it there.
             let mut pending = self.pending();
-            if pending.newest.get(&write.key).is_some_and(|(version, _)| *version == write.version) {
+            if pending
+                .newest
+                .get(&write.key)
+                .is_some_and(|(version, _)| *version == write.version)
+            {
                 pending.newest.remove(&write.key);
             }
         }
@@ -296,8 +322,13 @@ impl<K: Object> Kind for Table<K> {
         }
         changes.sort_by_key(|(version, _)| *version);
         let mut ring = Ring::new(self.window, rows.floor);
-        changes.into_iter().for_each(|(version, change)| ring.push(version, change));
-        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        changes
+            .into_iter()
+            .for_each(|(version, change)| ring.push(version, change));
+        let mut published = self
+            .published
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         *published = Published {
             objects,
             ring,
@@ -317,7 +348,12 @@ impl<K: Object> Kind for Table<K> {
             all.sort_by_key(|item| item.object.version());
             pending.retained = Retained::default();
             for item in all {
-                let time = item.object.meta().creation_timestamp.as_ref().map(|time| time.0);
+                let time = item
+                    .object
+                    .meta()
+                    .creation_timestamp
+                    .as_ref()
+                    .map(|time| time.0);
                 pending.retained.add(
                     item.object.key(),
                     item.object.about(),
@@ -347,7 +383,11 @@ impl<K: Object> Job for Tabled<K> {
 
     fn record(&self) -> Result<Vec<u8>, String> {
         draft(&self.table.name, &self.write).map_err(|error| {
-            format!("cannot write {} {} as JSON: {error}", K::KIND, self.write.key)
+            format!(
+                "cannot write {} {} as JSON: {error}",
+                K::KIND,
+                self.write.key
+            )
         })
     }
 
@@ -370,7 +410,11 @@ fn draft<K: Object>(kind: &str, write: &Write<K>) -> Result<Vec<u8>, serde_json:
         return Ok(draft.finish());
     };
     let mut draft = Draft::new(&key, false);
-    let wanted = if write.changed.main { Wanted::All } else { Wanted::Status };
+    let wanted = if write.changed.main {
+        Wanted::All
+    } else {
+        Wanted::Status
+    };
     let pieces = rows::cut(after.object.as_ref(), wanted)?;
     if write.changed.main {
         let managed = after.managed.to_row();
@@ -388,7 +432,10 @@ fn draft<K: Object>(kind: &str, write: &Write<K>) -> Result<Vec<u8>, serde_json:
             None => {}
         }
         for (name, text) in &pieces.large {
-            if !before.iter().any(|(other, same)| other == name && same == text) {
+            if !before
+                .iter()
+                .any(|(other, same)| other == name && same == text)
+            {
                 draft.piece(name, Some(&[text]));
             }
         }
@@ -435,7 +482,10 @@ struct Retained {
 
 impl Retained {
     fn add(&mut self, key: Key, about: Option<String>, now: Timestamp) {
-        let known = self.latest.insert(key.clone(), (now, about.clone())).is_some();
+        let known = self
+            .latest
+            .insert(key.clone(), (now, about.clone()))
+            .is_some();
         if let Some(about) = about
             && !known
         {
@@ -445,7 +495,9 @@ impl Retained {
     }
 
     fn forget(&mut self, key: &Key) {
-        let Some((_, Some(about))) = self.latest.remove(key) else { return };
+        let Some((_, Some(about))) = self.latest.remove(key) else {
+            return;
+        };
         if let Some(keys) = self.about.get_mut(&about) {
             keys.retain(|other| other != key);
             if keys.is_empty() {
@@ -469,7 +521,10 @@ impl Retained {
         }
         let age = jiff::SignedDuration::try_from(rule.age).unwrap_or(jiff::SignedDuration::MAX);
         while let Some((time, key)) = self.all.front() {
-            let stale = self.latest.get(key).is_none_or(|(latest, _)| latest != time);
+            let stale = self
+                .latest
+                .get(key)
+                .is_none_or(|(latest, _)| latest != time);
             let old = now.duration_since(*time) > age || self.latest.len() > rule.total.max(1);
             if !(stale || old) || (!stale && Some(key) == newest.as_ref()) {
                 break;

@@ -69,6 +69,8 @@ struct Reader<'t> {
     /// Part of the text went missing in something unclosed, so braces cannot be counted any more.
     swallowed: bool,
     too_deep: bool,
+    /// Where the last `}` that closes nothing ended.
+    stray_close: u32,
 }
 
 impl<'t> Reader<'t> {
@@ -108,6 +110,7 @@ impl<'t> Reader<'t> {
             suspect: None,
             swallowed: false,
             too_deep: false,
+            stray_close: NONE,
         }
     }
 
@@ -236,6 +239,16 @@ impl<'t> Reader<'t> {
     #[inline]
     fn is_spaced(&self) -> bool {
         self.token.start != self.last_end || self.token.start == self.forgiven
+    }
+
+    /// The code point that ends at `end`, where something was taken.
+    #[cold]
+    fn char_before(&self, end: u32) -> Span {
+        let len = self.text[..end as usize]
+            .chars()
+            .next_back()
+            .map_or(0, char::len_utf8);
+        Span::new(end - len as u32, end)
     }
 
     /// Skips to the end of the line, or a `;`, or a brace.
@@ -385,8 +398,10 @@ impl<'t> Reader<'t> {
         if self.token.kind == Kind::OpenBrace {
             let node = self.push_nameless(start, flags);
             self.open(node, false);
-        } else if self.token.kind == Kind::Semicolon {
-            self.bump();
+        } else {
+            while self.token.kind == Kind::Semicolon {
+                self.bump();
+            }
         }
     }
 
@@ -502,16 +517,17 @@ impl<'t> Reader<'t> {
 
     /// Takes `}`.
     fn close(&mut self) {
+        // One report for any number of them behind each other.
+        let repeated = self.last_end == self.stray_close;
         let brace = self.bump().span();
         let Some(block) = self.blocks.pop() else {
-            let repeated = self.diagnostics.last().is_some_and(|found| {
-                found.code == diag::codes::syntax::UNEXPECTED_CLOSE
-                    && self.text[found.primary.place.span.end as usize..brace.start as usize]
-                        .bytes()
-                        .all(|byte| byte == b'}' || byte.is_ascii_whitespace())
-            });
+            self.stray_close = self.last_end;
             if !self.swallowed && !repeated {
                 self.report(self.source.unexpected_close(brace, self.last_closed));
+            }
+            if self.token.kind == Kind::Semicolon {
+                self.bump();
+                self.stray_close = self.last_end;
             }
             return;
         };
@@ -708,7 +724,7 @@ impl<'t> Reader<'t> {
                         self.entry(node, self.token.start, 0);
                     } else {
                         // Stuck to something that has quotes: one finding for both.
-                        let before = Span::new(self.last_end.saturating_sub(1), self.last_end);
+                        let before = self.char_before(self.last_end);
                         self.report(self.source.missing_space(before, self.token.span()));
                         let end = clump::end(self.text, self.token.start as usize, false);
                         self.last_end = (end as u32).max(self.token.end);
@@ -730,11 +746,7 @@ impl<'t> Reader<'t> {
 
     #[cold]
     fn space_is_missing(&mut self, node: u32) {
-        let mut before = self.last_end as usize - 1;
-        while !self.text.is_char_boundary(before) {
-            before -= 1;
-        }
-        let before = Span::new(before as u32, self.last_end);
+        let before = self.char_before(self.last_end);
         self.report(self.source.missing_space(before, self.token.span()));
         self.mark_broken(node);
     }
@@ -779,7 +791,7 @@ impl<'t> Reader<'t> {
             }
             _ => {
                 if !spaced {
-                    let before = Span::new(before.saturating_sub(1), before);
+                    let before = self.char_before(before);
                     self.report(self.source.missing_space(before, dash.span()));
                     self.mark_broken(node);
                 }

@@ -130,7 +130,10 @@ fn walk(text: &str, token: Token, sink: Sink<'_>, complain: Complain<'_>) {
 fn body(text: &str, token: Token, hashes: usize, quotes: usize) -> Range<usize> {
     let start = token.start as usize + hashes + quotes;
     let end = token.end as usize;
-    if token.is(scan::UNCLOSED) && !text[start.min(end)..end].ends_with('"') {
+    // Text of several lines between single quotes is marked as unclosed, too.
+    let closed =
+        !token.is(scan::UNCLOSED) || quotes == 1 && text[start.min(end)..end].ends_with('"');
+    if !closed {
         start.min(end)..end
     } else {
         start.min(end)..(end - hashes - quotes).max(start.min(end))

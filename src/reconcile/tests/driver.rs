@@ -46,6 +46,8 @@ pub struct Driver {
     pub last: Option<Step>,
     pub outcome: Option<Outcome>,
     pub unconfirmed: Option<Effect>,
+    /// The last step was told what came of an effect.
+    pub had_outcome: bool,
     dice: Dice,
 }
 
@@ -81,6 +83,7 @@ impl Driver {
             last: None,
             outcome: None,
             unconfirmed: None,
+            had_outcome: false,
             dice: Dice::new(1),
         }
     }
@@ -114,6 +117,7 @@ impl Driver {
             Credentials::Missing("secret `bmc` not found".into())
         };
         let outcome = self.outcome.take();
+        self.had_outcome = outcome.is_some();
         let view = View {
             host: &host,
             credentials: &credentials,

@@ -143,6 +143,14 @@ impl World {
                 .is_some()
         });
         if let Some(step) = &driver.last
+            && !driver.had_outcome
+            && step.status.is_none()
+            && step.meta.is_empty()
+            && step.effect.is_none()
+        {
+            assert!(step.notes.is_empty(), "an event again and again: {step:#?}");
+        }
+        if let Some(step) = &driver.last
             && step.why.settled
             && step.why.code != "Paused"
         {
@@ -344,7 +352,10 @@ fn answer(kind: u8) -> Fault {
 
 /// More with `PROPTEST_CASES`.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(300)
 }
 
 proptest! {

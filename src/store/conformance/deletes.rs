@@ -59,7 +59,10 @@ async fn a_delete_of_an_old_version_conflicts<B: Backend>(at: Place<'_, B>) -> O
         StoreError::Conflict { .. }
     );
     same!(at.get("a")?, ready);
-    same!(at.store.delete(&at.key("a"), Some(ready.version())).await?, Deleted::Gone);
+    same!(
+        at.store.delete(&at.key("a"), Some(ready.version())).await?,
+        Deleted::Gone
+    );
     gone(&at)
 }
 
@@ -68,10 +71,16 @@ async fn a_finalizer_holds<B: Backend>(at: Place<'_, B>) -> Outcome {
     let before = at.get("a")?;
     same!(at.delete("a").await?, Deleted::Marked);
     let marked = at.get("a")?;
-    check!(marked.metadata.deletion_timestamp.is_some(), "no deletionTimestamp");
+    check!(
+        marked.metadata.deletion_timestamp.is_some(),
+        "no deletionTimestamp"
+    );
     same!(marked.metadata.deletion_grace_period_seconds, Some(0));
     same!(marked.metadata.generation, Some(2));
-    check!(marked.version() > before.version(), "the version did not grow");
+    check!(
+        marked.version() > before.version(),
+        "the version did not grow"
+    );
     Ok(())
 }
 
@@ -87,14 +96,16 @@ async fn a_second_delete_costs_nothing<B: Backend>(at: Place<'_, B>) -> Outcome 
 async fn the_last_finalizer_lets_go_by_status<B: Backend>(at: Place<'_, B>) -> Outcome {
     held(&at, &[KEEP]).await?;
     at.delete("a").await?;
-    at.change("a", |widget| widget.metadata.finalizers = None).await?;
+    at.change("a", |widget| widget.metadata.finalizers = None)
+        .await?;
     gone(&at)
 }
 
 async fn the_last_finalizer_lets_go_by_patch<B: Backend>(at: Place<'_, B>) -> Outcome {
     held(&at, &[KEEP]).await?;
     at.delete("a").await?;
-    at.merge("a", json!({ "metadata": { "finalizers": [] } })).await?;
+    at.merge("a", json!({ "metadata": { "finalizers": [] } }))
+        .await?;
     gone(&at)
 }
 
@@ -102,23 +113,30 @@ async fn the_last_finalizer_lets_go_by_apply<B: Backend>(at: Place<'_, B>) -> Ou
     let with = json!({ "metadata": { "finalizers": [KEEP] }, "spec": { "color": "red" } });
     at.apply("a", "me", with).await?;
     same!(at.delete("a").await?, Deleted::Marked);
-    at.apply("a", "me", json!({ "spec": { "color": "red" } })).await?;
+    at.apply("a", "me", json!({ "spec": { "color": "red" } }))
+        .await?;
     gone(&at)
 }
 
 async fn one_of_two_finalizers_does_not_let_go<B: Backend>(at: Place<'_, B>) -> Outcome {
     held(&at, &[KEEP, TOO]).await?;
     at.delete("a").await?;
-    at.change("a", |widget| widget.metadata.finalizers = Some(vec![TOO.into()])).await?;
+    at.change("a", |widget| {
+        widget.metadata.finalizers = Some(vec![TOO.into()])
+    })
+    .await?;
     same!(finalizers(at.get("a")?.as_ref()), [TOO]);
-    at.change("a", |widget| widget.metadata.finalizers = None).await?;
+    at.change("a", |widget| widget.metadata.finalizers = None)
+        .await?;
     gone(&at)
 }
 
 async fn a_marked_object_takes_no_new_finalizer<B: Backend>(at: Place<'_, B>) -> Outcome {
     held(&at, &[KEEP]).await?;
     at.delete("a").await?;
-    let result = at.merge("a", json!({ "metadata": { "finalizers": [KEEP, TOO] } })).await;
+    let result = at
+        .merge("a", json!({ "metadata": { "finalizers": [KEEP, TOO] } }))
+        .await;
     refused!(result, StoreError::Invalid { .. });
     same!(finalizers(at.get("a")?.as_ref()), [KEEP]);
     Ok(())
@@ -134,7 +152,10 @@ async fn a_marked_object_still_lives<B: Backend>(at: Place<'_, B>) -> Outcome {
             set(&mut widget.status, "phase", "deleting".into());
         })
         .await?;
-    same!(written.metadata.deletion_timestamp, marked.metadata.deletion_timestamp);
+    same!(
+        written.metadata.deletion_timestamp,
+        marked.metadata.deletion_timestamp
+    );
     Ok(())
 }
 
@@ -143,6 +164,8 @@ async fn a_marked_object_keeps_its_name<B: Backend>(at: Place<'_, B>) -> Outcome
     at.delete("a").await?;
     match at.create("a", json!({})).await {
         Err(Failure(text)) if text.contains("AlreadyExists") => Ok(()),
-        other => Err(Failure(format!("it was not refused as existing: {other:?}"))),
+        other => Err(Failure(format!(
+            "it was not refused as existing: {other:?}"
+        ))),
     }
 }

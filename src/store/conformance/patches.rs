@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{Backend, Failure, Outcome, Place, annotation, check, refused, same, spec, status, suite};
+use super::{
+    Backend, Failure, Outcome, Place, annotation, check, refused, same, spec, status, suite,
+};
 use crate::store::{Object as _, Patch, Store as _, StoreError, Version};
 
 suite![
@@ -21,10 +23,15 @@ suite![
 
 async fn a_merge_patch_of_the_spec_costs_a_generation<B: Backend>(at: Place<'_, B>) -> Outcome {
     let made = at.create("a", json!({ "color": "red", "size": 1 })).await?;
-    let patched = at.merge("a", json!({ "spec": { "color": "blue" } })).await?;
+    let patched = at
+        .merge("a", json!({ "spec": { "color": "blue" } }))
+        .await?;
     same!(spec(&patched), json!({ "color": "blue", "size": 1 }));
     same!(patched.metadata.generation, Some(2));
-    check!(patched.version() > made.version(), "the version did not grow");
+    check!(
+        patched.version() > made.version(),
+        "the version did not grow"
+    );
     same!(at.get("a")?, patched);
     Ok(())
 }
@@ -35,13 +42,24 @@ async fn a_merge_patch_of_metadata_costs_none<B: Backend>(at: Place<'_, B>) -> O
     let patched = at.merge("a", patch).await?;
     same!(annotation(&patched, "one"), Some("1"));
     same!(patched.metadata.generation, Some(1));
-    check!(patched.version() > made.version(), "the version did not grow");
+    check!(
+        patched.version() > made.version(),
+        "the version did not grow"
+    );
     Ok(())
 }
 
 async fn a_null_removes<B: Backend>(at: Place<'_, B>) -> Outcome {
-    at.create("a", json!({ "color": "red", "deep": { "one": 1, "two": 2 } })).await?;
-    at.merge("a", json!({ "metadata": { "annotations": { "one": "1" } } })).await?;
+    at.create(
+        "a",
+        json!({ "color": "red", "deep": { "one": 1, "two": 2 } }),
+    )
+    .await?;
+    at.merge(
+        "a",
+        json!({ "metadata": { "annotations": { "one": "1" } } }),
+    )
+    .await?;
     let patch = json!({
         "metadata": { "annotations": { "one": null } },
         "spec": { "color": null, "deep": { "one": null } },
@@ -65,7 +83,10 @@ async fn a_json_patch_changes_one_place<B: Backend>(at: Place<'_, B>) -> Outcome
         { "op": "add", "path": "/spec/color", "value": "red" },
     ]))?;
     let patched = at.store.patch(&at.key("a"), patch, None).await?;
-    same!(spec(&patched), json!({ "list": ["x", "z"], "color": "red" }));
+    same!(
+        spec(&patched),
+        json!({ "list": ["x", "z"], "color": "red" })
+    );
     same!(patched.metadata.generation, Some(2));
     Ok(())
 }
@@ -76,7 +97,10 @@ async fn a_json_patch_that_does_not_fit_is_refused<B: Backend>(at: Place<'_, B>)
         { "op": "replace", "path": "/spec/color", "value": "green" },
         { "op": "test", "path": "/spec/color", "value": "blue" },
     ]))?;
-    refused!(at.store.patch(&at.key("a"), patch, None).await, StoreError::Invalid { .. });
+    refused!(
+        at.store.patch(&at.key("a"), patch, None).await,
+        StoreError::Invalid { .. }
+    );
     same!(at.get("a")?, made);
     Ok(())
 }
@@ -96,7 +120,9 @@ async fn a_patch_of_an_old_version_conflicts<B: Backend>(at: Place<'_, B>) -> Ou
     let ready = at.phase("a", "ready").await?;
     let patch = || Patch::Merge(json!({ "spec": { "color": "red" } }));
     refused!(
-        at.store.patch(&at.key("a"), patch(), Some(made.version())).await,
+        at.store
+            .patch(&at.key("a"), patch(), Some(made.version()))
+            .await,
         StoreError::Conflict { .. }
     );
     let in_patch = json!({
@@ -105,7 +131,9 @@ async fn a_patch_of_an_old_version_conflicts<B: Backend>(at: Place<'_, B>) -> Ou
     });
     refused!(at.merge("a", in_patch).await, StoreError::Conflict { .. });
     same!(at.get("a")?, ready);
-    at.store.patch(&at.key("a"), patch(), Some(ready.version())).await?;
+    at.store
+        .patch(&at.key("a"), patch(), Some(ready.version()))
+        .await?;
     Ok(())
 }
 
@@ -126,7 +154,10 @@ async fn a_patch_renames_nothing<B: Backend>(at: Place<'_, B>) -> Outcome {
     ] {
         let result = at.merge("a", patch).await;
         check!(
-            matches!(result, Err(StoreError::Invalid { .. } | StoreError::Conflict { .. })),
+            matches!(
+                result,
+                Err(StoreError::Invalid { .. } | StoreError::Conflict { .. })
+            ),
             "it was not refused: {result:?}"
         );
     }
@@ -137,9 +168,13 @@ async fn a_patch_renames_nothing<B: Backend>(at: Place<'_, B>) -> Outcome {
 
 async fn a_patch_to_nonsense_is_refused<B: Backend>(at: Place<'_, B>) -> Outcome {
     let made = at.create("a", json!({})).await?;
-    refused!(at.merge("a", json!({ "spec": "text" })).await, StoreError::Invalid { .. });
     refused!(
-        at.merge("a", json!({ "metadata": { "labels": { "a": 1 } } })).await,
+        at.merge("a", json!({ "spec": "text" })).await,
+        StoreError::Invalid { .. }
+    );
+    refused!(
+        at.merge("a", json!({ "metadata": { "labels": { "a": 1 } } }))
+            .await,
         StoreError::Invalid { .. }
     );
     same!(at.get("a")?, made);
@@ -147,7 +182,10 @@ async fn a_patch_to_nonsense_is_refused<B: Backend>(at: Place<'_, B>) -> Outcome
 }
 
 async fn a_patch_of_nothing_is_not_found<B: Backend>(at: Place<'_, B>) -> Outcome {
-    refused!(at.merge("a", json!({ "spec": {} })).await, StoreError::NotFound { .. });
+    refused!(
+        at.merge("a", json!({ "spec": {} })).await,
+        StoreError::NotFound { .. }
+    );
     let patch = Patch::Merge(json!({}));
     refused!(
         at.store.patch(&at.key("a"), patch, Some(Version(1))).await,

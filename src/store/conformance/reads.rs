@@ -23,18 +23,27 @@ suite![
 async fn a_new_object_gets_its_identity<B: Backend>(at: Place<'_, B>) -> Outcome {
     let widget = at.create("a", json!({ "color": "red" })).await?;
     let meta = &widget.metadata;
-    check!(meta.uid.as_ref().is_some_and(|uid| uid.len() == 36), "uid is {:?}", meta.uid);
+    check!(
+        meta.uid.as_ref().is_some_and(|uid| uid.len() == 36),
+        "uid is {:?}",
+        meta.uid
+    );
     check!(meta.creation_timestamp.is_some(), "no creationTimestamp");
     check!(meta.deletion_timestamp.is_none(), "a deletionTimestamp");
     same!(meta.generation, Some(1));
-    check!(widget.version().0 > 0, "resourceVersion is {:?}", meta.resource_version);
+    check!(
+        widget.version().0 > 0,
+        "resourceVersion is {:?}",
+        meta.resource_version
+    );
     same!(meta.name.as_deref(), Some("a"));
     same!(meta.namespace.as_deref(), Some(at.namespace.as_str()));
     Ok(())
 }
 
 async fn a_new_object_is_kept_as_sent<B: Backend>(at: Place<'_, B>) -> Outcome {
-    let sent = json!({ "color": "red", "list": [1, { "a": null }], "deep": { "er": { "x": 1.5 } } });
+    let sent =
+        json!({ "color": "red", "list": [1, { "a": null }], "deep": { "er": { "x": 1.5 } } });
     let mut widget = at.widget("a", &sent)?;
     widget.metadata.annotations = Some([("note".into(), "\u{1f600} ü \" \\".into())].into());
     widget.metadata.labels = Some([("rack".into(), "r1".into())].into());
@@ -44,7 +53,10 @@ async fn a_new_object_is_kept_as_sent<B: Backend>(at: Place<'_, B>) -> Outcome {
     let read = at.get("a")?;
     same!(read, made);
     same!(annotation(&read, "note"), Some("\u{1f600} ü \" \\"));
-    same!(read.metadata.finalizers, Some(vec!["example.com/keep".to_owned()]));
+    same!(
+        read.metadata.finalizers,
+        Some(vec!["example.com/keep".to_owned()])
+    );
     Ok(())
 }
 
@@ -89,19 +101,29 @@ async fn a_bad_name_is_refused<B: Backend>(at: Place<'_, B>) -> Outcome {
 
 async fn an_object_made_again_is_another<B: Backend>(at: Place<'_, B>) -> Outcome {
     let first = at.create("a", json!({ "color": "red" })).await?;
-    at.merge("a", json!({ "spec": { "color": "blue" } })).await?;
+    at.merge("a", json!({ "spec": { "color": "blue" } }))
+        .await?;
     at.delete("a").await?;
     let second = at.create("a", json!({ "color": "red" })).await?;
-    check!(first.metadata.uid != second.metadata.uid, "the uid is the same");
+    check!(
+        first.metadata.uid != second.metadata.uid,
+        "the uid is the same"
+    );
     same!(second.metadata.generation, Some(1));
-    check!(second.version() > first.version(), "the version did not grow");
+    check!(
+        second.version() > first.version(),
+        "the version did not grow"
+    );
     Ok(())
 }
 
 async fn nothing_is_read_where_nothing_is<B: Backend>(at: Place<'_, B>) -> Outcome {
     check!(at.store.get(&at.key("a")).is_none(), "there is something");
     same!(at.names(), Vec::<String>::new());
-    refused!(at.store.managed_fields(&at.key("a")).await, StoreError::NotFound { .. });
+    refused!(
+        at.store.managed_fields(&at.key("a")).await,
+        StoreError::NotFound { .. }
+    );
     Ok(())
 }
 
@@ -110,8 +132,13 @@ async fn lists_are_in_order_of_key<B: Backend>(at: Place<'_, B>) -> Outcome {
         at.create(name, json!({})).await?;
     }
     same!(at.names(), ["a", "a10", "a2", "b", "c"]);
-    let names: Vec<_> =
-        at.snapshot().await?.objects.iter().filter_map(|widget| at.name(widget)).collect();
+    let names: Vec<_> = at
+        .snapshot()
+        .await?
+        .objects
+        .iter()
+        .filter_map(|widget| at.name(widget))
+        .collect();
     same!(names, ["a", "a10", "a2", "b", "c"]);
     Ok(())
 }
@@ -124,7 +151,10 @@ async fn a_write_is_seen_by_its_writer<B: Backend>(at: Place<'_, B>) -> Outcome 
         let changed = at.phase(&name, "ready").await?;
         same!(at.get(&name)?, changed);
         at.delete(&name).await?;
-        check!(at.store.get(&at.key(&name)).is_none(), "{name} is still there");
+        check!(
+            at.store.get(&at.key(&name)).is_none(),
+            "{name} is still there"
+        );
     }
     Ok(())
 }
@@ -134,9 +164,15 @@ async fn a_snapshot_has_all_and_its_version_covers_it<B: Backend>(at: Place<'_, 
     for round in 0..5 {
         let made = at.create(&format!("a{round}"), json!({})).await?;
         let snapshot = at.snapshot().await?;
-        check!(snapshot.version >= made.version(), "the snapshot is older than what it holds");
+        check!(
+            snapshot.version >= made.version(),
+            "the snapshot is older than what it holds"
+        );
         check!(snapshot.version > last, "the version did not grow");
-        check!(snapshot.objects.contains(&made), "the snapshot lacks what was written");
+        check!(
+            snapshot.objects.contains(&made),
+            "the snapshot lacks what was written"
+        );
         last = snapshot.version;
     }
     Ok(())
@@ -144,9 +180,20 @@ async fn a_snapshot_has_all_and_its_version_covers_it<B: Backend>(at: Place<'_, 
 
 async fn objects_carry_no_managed_fields<B: Backend>(at: Place<'_, B>) -> Outcome {
     let made = at.create("a", json!({ "color": "red" })).await?;
-    check!(made.metadata.managed_fields.is_none(), "create answered with managedFields");
-    let applied = at.apply("a", "me", json!({ "spec": { "size": 1 } })).await?;
-    check!(applied.metadata.managed_fields.is_none(), "apply answered with managedFields");
-    check!(at.get("a")?.metadata.managed_fields.is_none(), "get answered with managedFields");
+    check!(
+        made.metadata.managed_fields.is_none(),
+        "create answered with managedFields"
+    );
+    let applied = at
+        .apply("a", "me", json!({ "spec": { "size": 1 } }))
+        .await?;
+    check!(
+        applied.metadata.managed_fields.is_none(),
+        "apply answered with managedFields"
+    );
+    check!(
+        at.get("a")?.metadata.managed_fields.is_none(),
+        "get answered with managedFields"
+    );
     Ok(())
 }

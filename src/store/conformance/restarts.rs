@@ -35,16 +35,27 @@ macro_rules! restart {
 
 async fn objects_and_versions_outlive_a_restart<B: Backend>(at: Place<'_, B>) -> Outcome {
     for name in ["a", "b", "c"] {
-        at.create(name, json!({ "name": name, "deep": { "list": [1, null, "x"] } })).await?;
+        at.create(
+            name,
+            json!({ "name": name, "deep": { "list": [1, null, "x"] } }),
+        )
+        .await?;
         at.change(name, |widget| {
             super::set(&mut widget.status, "phase", "ready".into());
-            super::set(&mut widget.status, "inventory", json!({ "big": "y".repeat(2000) }));
+            super::set(
+                &mut widget.status,
+                "inventory",
+                json!({ "big": "y".repeat(2000) }),
+            );
         })
         .await?;
     }
     at.change("b", |widget| {
         widget.metadata.finalizers = Some(vec!["example.com/keep".into()]);
-        widget.status.as_mut().map(|status| status.remove("inventory"));
+        widget
+            .status
+            .as_mut()
+            .map(|status| status.remove("inventory"));
     })
     .await?;
     at.change("c", |widget| widget.status = None).await?;
@@ -71,12 +82,16 @@ async fn what_was_deleted_stays_deleted<B: Backend>(at: Place<'_, B>) -> Outcome
 }
 
 async fn owners_outlive_a_restart<B: Backend>(at: Place<'_, B>) -> Outcome {
-    at.apply("a", "me", json!({ "spec": { "color": "red", "size": 1 } })).await?;
-    at.apply("a", "you", json!({ "spec": { "shape": "round" } })).await?;
+    at.apply("a", "me", json!({ "spec": { "color": "red", "size": 1 } }))
+        .await?;
+    at.apply("a", "you", json!({ "spec": { "shape": "round" } }))
+        .await?;
     let before = at.store.managed_fields(&at.key("a")).await?;
     let at = restart!(at);
     same!(at.store.managed_fields(&at.key("a")).await?, before);
-    let applied = at.apply("a", "me", json!({ "spec": { "color": "red" } })).await?;
+    let applied = at
+        .apply("a", "me", json!({ "spec": { "color": "red" } }))
+        .await?;
     same!(spec(&applied), json!({ "color": "red", "shape": "round" }));
     Ok(())
 }
@@ -87,7 +102,10 @@ async fn versions_grow_over_a_restart<B: Backend>(at: Place<'_, B>) -> Outcome {
     at.delete("b").await?;
     let before = at.snapshot().await?.version;
     let at = restart!(at);
-    check!(at.snapshot().await?.version >= before, "the version went back");
+    check!(
+        at.snapshot().await?.version >= before,
+        "the version went back"
+    );
     let made = at.create("c", json!({})).await?;
     check!(made.version() > before, "a version was given twice");
     Ok(())
@@ -102,7 +120,11 @@ async fn a_watch_goes_on_or_is_reset_after_a_restart<B: Backend>(at: Place<'_, B
     let mut watch = at.watch(seen.version());
     match watch.next().await? {
         Change::Reset(all) => {
-            let names: Vec<_> = all.objects.iter().filter_map(|widget| at.name(widget)).collect();
+            let names: Vec<_> = all
+                .objects
+                .iter()
+                .filter_map(|widget| at.name(widget))
+                .collect();
             same!(names, ["a"]);
         }
         Change::Applied(a) => {
@@ -131,7 +153,8 @@ async fn many_restarts_lose_nothing<B: Backend>(at: Place<'_, B>) -> Outcome {
 
 impl<B: Backend> Place<'_, B> {
     async fn create_numbered(&self, round: usize, n: usize) -> Outcome {
-        self.create(&format!("a{round}-{n}"), json!({ "round": round })).await?;
+        self.create(&format!("a{round}-{n}"), json!({ "round": round }))
+            .await?;
         Ok(())
     }
 }

@@ -3,7 +3,9 @@
 use futures::future::join_all;
 use serde_json::json;
 
-use super::{Backend, Outcome, Place, annotation, check, finalizers, refused, same, set, spec, status, suite};
+use super::{
+    Backend, Outcome, Place, annotation, check, finalizers, refused, same, set, spec, status, suite,
+};
 use crate::store::{Object as _, Store as _, StoreError, Version};
 
 suite![
@@ -78,13 +80,19 @@ async fn a_status_write_leaves_what_the_server_sets<B: Backend>(at: Place<'_, B>
         .change("a", |widget| {
             widget.metadata.generation = Some(9);
             widget.metadata.creation_timestamp = None;
-            widget.metadata.deletion_timestamp.clone_from(&made.metadata.creation_timestamp);
+            widget
+                .metadata
+                .deletion_timestamp
+                .clone_from(&made.metadata.creation_timestamp);
             set(&mut widget.status, "phase", "ready".into());
         })
         .await?;
     same!(written.metadata.uid, made.metadata.uid);
     same!(written.metadata.generation, Some(1));
-    same!(written.metadata.creation_timestamp, made.metadata.creation_timestamp);
+    same!(
+        written.metadata.creation_timestamp,
+        made.metadata.creation_timestamp
+    );
     same!(written.metadata.deletion_timestamp, None);
     Ok(())
 }
@@ -101,14 +109,23 @@ async fn a_status_can_go<B: Backend>(at: Place<'_, B>) -> Outcome {
 async fn large_parts_of_the_status_come_stay_and_go<B: Backend>(at: Place<'_, B>) -> Outcome {
     at.create("a", json!({})).await?;
     let inventory = json!({ "disks": ["x".repeat(3000)] });
-    at.change("a", |widget| set(&mut widget.status, "inventory", inventory.clone())).await?;
+    at.change("a", |widget| {
+        set(&mut widget.status, "inventory", inventory.clone())
+    })
+    .await?;
     at.phase("a", "ready").await?;
     same!(status(at.get("a")?.as_ref(), "inventory"), inventory);
     let other = json!({ "disks": [] });
-    at.change("a", |widget| set(&mut widget.status, "inventory", other.clone())).await?;
+    at.change("a", |widget| {
+        set(&mut widget.status, "inventory", other.clone())
+    })
+    .await?;
     same!(status(at.get("a")?.as_ref(), "inventory"), other);
     at.change("a", |widget| {
-        widget.status.as_mut().map(|status| status.remove("inventory"));
+        widget
+            .status
+            .as_mut()
+            .map(|status| status.remove("inventory"));
     })
     .await?;
     let last = at.get("a")?;
@@ -133,8 +150,17 @@ async fn a_status_write_at_an_old_version_conflicts<B: Backend>(at: Place<'_, B>
 async fn a_conflict_says_which_versions<B: Backend>(at: Place<'_, B>) -> Outcome {
     let old = at.create("a", json!({})).await?;
     let ready = at.phase("a", "ready").await?;
-    match at.store.update_status(old.as_ref().clone(), old.version()).await {
-        Err(StoreError::Conflict { expected, found, key, .. }) => {
+    match at
+        .store
+        .update_status(old.as_ref().clone(), old.version())
+        .await
+    {
+        Err(StoreError::Conflict {
+            expected,
+            found,
+            key,
+            ..
+        }) => {
             same!((expected, found), (old.version(), ready.version()));
             same!(key, at.key("a"));
             Ok(())
@@ -164,7 +190,9 @@ async fn the_same_status_costs_nothing<B: Backend>(at: Place<'_, B>) -> Outcome 
 async fn a_spec_change_alone_is_no_status_write<B: Backend>(at: Place<'_, B>) -> Outcome {
     let made = at.create("a", json!({ "color": "red" })).await?;
     let same = at
-        .change("a", |widget| drop(widget.spec.insert("color".into(), "blue".into())))
+        .change("a", |widget| {
+            drop(widget.spec.insert("color".into(), "blue".into()))
+        })
         .await?;
     same!(same, made);
     Ok(())

@@ -49,7 +49,11 @@ async fn versions_of_changes_grow<B: Backend>(at: Place<'_, B>) -> Outcome {
         let (Change::Applied(widget) | Change::Deleted(widget)) = watch.next().await? else {
             return Err("a reset".to_owned().into());
         };
-        check!(widget.version() > last, "{:?} came after {last:?}", widget.version());
+        check!(
+            widget.version() > last,
+            "{:?} came after {last:?}",
+            widget.version()
+        );
         last = widget.version();
     }
     Ok(())
@@ -88,7 +92,10 @@ async fn a_deletion_tells_the_last_state<B: Backend>(at: Place<'_, B>) -> Outcom
     same!(last.metadata.uid, made.metadata.uid);
     same!(last.spec, made.spec);
     same!(status(&last, "phase"), json!("ready"));
-    check!(last.version() > ready.version(), "the deletion has no version of its own");
+    check!(
+        last.version() > ready.version(),
+        "the deletion has no version of its own"
+    );
     Ok(())
 }
 
@@ -98,22 +105,28 @@ async fn a_mark_and_the_end_of_it_are_two_changes<B: Backend>(at: Place<'_, B>) 
     let made = at.store.create(widget).await?;
     let mut watch = at.watch(made.version());
     at.delete("a").await?;
-    at.change("a", |widget| widget.metadata.finalizers = None).await?;
+    at.change("a", |widget| widget.metadata.finalizers = None)
+        .await?;
     let Change::Applied(marked) = watch.next().await? else {
         return Err("the mark was not told".to_owned().into());
     };
-    check!(marked.metadata.deletion_timestamp.is_some(), "no deletionTimestamp");
+    check!(
+        marked.metadata.deletion_timestamp.is_some(),
+        "no deletionTimestamp"
+    );
     same!(watch.text().await?, "-a");
     Ok(())
 }
 
 async fn what_changes_nothing_is_not_told<B: Backend>(at: Place<'_, B>) -> Outcome {
-    at.apply("a", "me", json!({ "spec": { "color": "red" } })).await?;
+    at.apply("a", "me", json!({ "spec": { "color": "red" } }))
+        .await?;
     let ready = at.phase("a", "ready").await?;
     let mut watch = at.watch(ready.version());
     at.phase("a", "ready").await?;
     at.merge("a", json!({ "spec": { "color": "red" } })).await?;
-    at.apply("a", "me", json!({ "spec": { "color": "red" } })).await?;
+    at.apply("a", "me", json!({ "spec": { "color": "red" } }))
+        .await?;
     at.phase("a", "end").await?;
     same!(watch.text().await?, "+a end");
     Ok(())
@@ -123,7 +136,10 @@ async fn a_refused_write_is_not_told<B: Backend>(at: Place<'_, B>) -> Outcome {
     let made = at.create("a", json!({})).await?;
     let ready = at.phase("a", "ready").await?;
     let mut watch = at.watch(ready.version());
-    at.store.update_status(made.as_ref().clone(), made.version()).await.err();
+    at.store
+        .update_status(made.as_ref().clone(), made.version())
+        .await
+        .err();
     at.create("a", json!({})).await.err();
     at.merge("a", json!({ "spec": 1 })).await.err();
     at.phase("a", "end").await?;
@@ -154,7 +170,10 @@ async fn a_change_that_is_told_can_be_read<B: Backend>(at: Place<'_, B>) -> Outc
             let Change::Applied(told) = watch.next().await? else {
                 return Err("not a new object".to_owned().into());
             };
-            check!(at.get(&name)?.version() >= told.version(), "told before it can be read");
+            check!(
+                at.get(&name)?.version() >= told.version(),
+                "told before it can be read"
+            );
             Ok::<_, super::Failure>(told)
         });
         same!(told?, made?);
@@ -163,7 +182,9 @@ async fn a_change_that_is_told_can_be_read<B: Backend>(at: Place<'_, B>) -> Outc
 }
 
 async fn a_watcher_that_lost_its_place_is_told_all<B: Backend>(at: Place<'_, B>) -> Outcome {
-    let Some(window) = at.backend.window() else { return Ok(()) };
+    let Some(window) = at.backend.window() else {
+        return Ok(());
+    };
     let old = at.snapshot().await?.version;
     at.create("gone", json!({})).await?;
     at.delete("gone").await?;
@@ -175,7 +196,11 @@ async fn a_watcher_that_lost_its_place_is_told_all<B: Backend>(at: Place<'_, B>)
     let Change::Reset(all) = watch.next().await? else {
         return Err("not a reset".to_owned().into());
     };
-    let names: Vec<_> = all.objects.iter().filter_map(|widget| at.name(widget)).collect();
+    let names: Vec<_> = all
+        .objects
+        .iter()
+        .filter_map(|widget| at.name(widget))
+        .collect();
     same!(names, ["a"]);
     at.phase("a", "end").await?;
     same!(watch.text().await?, "+a end");

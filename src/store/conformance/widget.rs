@@ -66,7 +66,10 @@ pub fn widget_crd() -> Value {
     };
     let mut reference = any.clone();
     reference["x-kubernetes-map-type"] = "atomic".into();
-    let spec = with(any.clone(), json!({ "ports": keyed("name"), "reference": reference }));
+    let spec = with(
+        any.clone(),
+        json!({ "ports": keyed("name"), "reference": reference }),
+    );
     let status = with(any.clone(), json!({ "conditions": keyed("type") }));
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",

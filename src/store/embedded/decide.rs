@@ -84,13 +84,19 @@ impl Setting<'_> {
                 key: self.key.clone(),
             });
         }
-        if object.meta().resource_version.as_deref().is_some_and(|version| !version.is_empty()) {
+        if object
+            .meta()
+            .resource_version
+            .as_deref()
+            .is_some_and(|version| !version.is_empty())
+        {
             return Err(self.invalid::<K>("metadata.resourceVersion is set on an object to create"));
         }
         object.set_status(None);
         let value = self.to_value(&object)?;
         let schema = Schema::of::<K>();
-        let mut difference = Difference::between(&Value::Object(serde_json::Map::new()), &value, schema);
+        let mut difference =
+            Difference::between(&Value::Object(serde_json::Map::new()), &value, schema);
         // Owned as what is set, not with the parents, so that it reads as an apply would.
         difference.added = crate::store::fields::FieldSet::of(&value, schema);
         let claims = apply::update(&[], &difference, self.manager);
@@ -103,7 +109,11 @@ impl Setting<'_> {
         let now = self.now();
         let uid = format!(
             "{}/{}/{}/{}/{}",
-            K::GROUP, K::KIND, self.key.namespace, self.key.name, self.version.0
+            K::GROUP,
+            K::KIND,
+            self.key.namespace,
+            self.key.name,
+            self.version.0
         );
         let meta = object.meta_mut();
         meta.name = Some(self.key.name.to_string());
@@ -142,7 +152,9 @@ impl Setting<'_> {
     ) -> Result<Decision<K>> {
         let schema = Schema::of::<K>();
         self.check_wanted::<K>(&mut wanted, schema)?;
-        let asked = wanted.pointer("/metadata/resourceVersion").and_then(Value::as_str);
+        let asked = wanted
+            .pointer("/metadata/resourceVersion")
+            .and_then(Value::as_str);
         let asked = asked.filter(|text| !text.is_empty()).map(str::to_owned);
         let Some(current) = current else {
             if asked.is_some() {
@@ -153,7 +165,10 @@ impl Setting<'_> {
                 apply: true,
                 fields: crate::store::fields::FieldSet::of(&wanted, schema),
             }];
-            let claims = claims.into_iter().filter(|claim| !claim.fields.is_empty()).collect();
+            let claims = claims
+                .into_iter()
+                .filter(|claim| !claim.fields.is_empty())
+                .collect();
             let mut object: K = self.read(wanted)?;
             object.set_status(None);
             return self.first(object, claims);
@@ -164,12 +179,14 @@ impl Setting<'_> {
         }
         let live = self.to_value(current.object.as_ref())?;
         let claims = current.managed.claims();
-        let applied = apply::apply(&live, &claims, &wanted, owner, force, schema)
-            .map_err(|clash| StoreError::Owned {
-                kind: K::KIND,
-                key: self.key.clone(),
-                fields: clash.fields,
-                owner: clash.owner,
+        let applied =
+            apply::apply(&live, &claims, &wanted, owner, force, schema).map_err(|clash| {
+                StoreError::Owned {
+                    kind: K::KIND,
+                    key: self.key.clone(),
+                    fields: clash.fields,
+                    owner: clash.owner,
+                }
             })?;
         let object = if applied.value == live {
             None
@@ -196,11 +213,16 @@ impl Setting<'_> {
                 None => drop(map.insert(name.into(), is.into())),
             }
         }
-        let meta = map.entry("metadata").or_insert_with(|| Value::Object(serde_json::Map::new()));
+        let meta = map
+            .entry("metadata")
+            .or_insert_with(|| Value::Object(serde_json::Map::new()));
         let Value::Object(meta) = meta else {
             return Err(self.invalid::<K>("metadata is not an object"));
         };
-        if meta.get("managedFields").is_some_and(|fields| !fields.is_null()) {
+        if meta
+            .get("managedFields")
+            .is_some_and(|fields| !fields.is_null())
+        {
             return Err(self.invalid::<K>("metadata.managedFields is set in what is applied"));
         }
         for (name, is) in [("name", &self.key.name), ("namespace", &self.key.namespace)] {
@@ -303,7 +325,10 @@ impl Setting<'_> {
         object.set_status(Some(live));
         keep_meta(object.meta_mut(), live.meta());
         let same_spec = object.same_spec(live);
-        let mut managed = self.shared.shapes.keep(claims, &current.managed, self.now());
+        let mut managed = self
+            .shared
+            .shapes
+            .keep(claims, &current.managed, self.now());
         if same_spec && object.meta() == live.meta() {
             if managed.same_owners(&current.managed) {
                 return Ok(Decision::Same(current.clone()));

@@ -47,7 +47,9 @@ impl Embedded {
         let table = self.table::<K>()?;
         let mut accept = self.accept();
         if accept.closed {
-            return Err(StoreError::Backend("the store is closed: metalform is stopping".into()));
+            return Err(StoreError::Backend(
+                "the store is closed: metalform is stopping".into(),
+            ));
         }
         let (current, on_its_way) = table.newest(key);
         let setting = Setting {
@@ -111,7 +113,11 @@ impl Embedded {
         };
         table.accept(&write);
         let table = Arc::clone(table);
-        Shared::enqueue(&self.shared, accept, Some(Box::new(Tabled { table, write })))
+        Shared::enqueue(
+            &self.shared,
+            accept,
+            Some(Box::new(Tabled { table, write })),
+        )
     }
 
     /// Removes what is over the retention of its kind, in the same commit.
@@ -123,7 +129,9 @@ impl Embedded {
         rule: crate::store::Retention,
     ) {
         for key in table.expire(object, rule, Self::now(&self.shared)) {
-            let (Some(item), _) = table.newest(&key) else { continue };
+            let (Some(item), _) = table.newest(&key) else {
+                continue;
+            };
             let mut last = item.object.as_ref().clone();
             last.meta_mut().resource_version = Some((accept.version + 1).to_string());
             let changed = Changed {
@@ -147,7 +155,9 @@ impl<K: Object> Store<K> for Embedded {
     }
 
     fn list(&self) -> Vec<Arc<K>> {
-        self.table::<K>().map(|table| table.list()).unwrap_or_default()
+        self.table::<K>()
+            .map(|table| table.list())
+            .unwrap_or_default()
     }
 
     fn watch(&self, from: Version) -> BoxStream<'static, Change<K>> {
@@ -160,8 +170,9 @@ impl<K: Object> Store<K> for Embedded {
     fn create<'a>(&'a self, object: K) -> BoxFuture<'a, Result<Arc<K>>> {
         async move {
             let key = object.key();
-            let outcome =
-                self.write(&key, |setting, current| setting.create(current, object)).await?;
+            let outcome = self
+                .write(&key, |setting, current| setting.create(current, object))
+                .await?;
             Ok(outcome.object())
         }
         .boxed()
@@ -176,7 +187,9 @@ impl<K: Object> Store<K> for Embedded {
     ) -> BoxFuture<'a, Result<Arc<K>>> {
         async move {
             let outcome = self
-                .write(key, |setting, current| setting.apply(current, wanted, owner, force))
+                .write(key, |setting, current| {
+                    setting.apply(current, wanted, owner, force)
+                })
                 .await?;
             Ok(outcome.object())
         }
@@ -191,7 +204,9 @@ impl<K: Object> Store<K> for Embedded {
     ) -> BoxFuture<'a, Result<Arc<K>>> {
         async move {
             let outcome = self
-                .write(key, |setting, current| setting.patch(current, &patch, expected))
+                .write(key, |setting, current| {
+                    setting.patch(current, &patch, expected)
+                })
                 .await?;
             Ok(outcome.object())
         }
@@ -202,7 +217,9 @@ impl<K: Object> Store<K> for Embedded {
         async move {
             let key = object.key();
             let outcome = self
-                .write(&key, |setting, current| setting.update_status(current, object, expected))
+                .write(&key, |setting, current| {
+                    setting.update_status(current, object, expected)
+                })
                 .await?;
             Ok(outcome.object())
         }
@@ -215,8 +232,9 @@ impl<K: Object> Store<K> for Embedded {
         expected: Option<Version>,
     ) -> BoxFuture<'a, Result<Deleted>> {
         async move {
-            let outcome =
-                self.write::<K>(key, |setting, current| setting.delete(current, expected)).await?;
+            let outcome = self
+                .write::<K>(key, |setting, current| setting.delete(current, expected))
+                .await?;
             Ok(match outcome {
                 Outcome::Is(_) => Deleted::Marked,
                 Outcome::Gone(_) => Deleted::Gone,

@@ -4,11 +4,13 @@ The folder's name holds a hash of the pins and of the Python that runs it, so a 
 old ones can simply be deleted. It appears by rename when it is complete; a lock keeps two runs from building it twice.
 """
 
+import ctypes
 import fcntl
 import hashlib
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -50,10 +52,10 @@ def ensure() -> Path:
 def _build(target: Path) -> None:
     started = time.monotonic()
     for stale in target.parent.glob("*.building"):  # of a run that was killed; the lock says that nobody builds now
-        shutil.rmtree(stale)
+        shutil.rmtree(stale, ignore_errors=True)
     wanted = [line for line in (PINS / "requirements.txt").read_text().split("\n") if line and line[0] != "#"]
     _say(f"installing {', '.join(wanted)} and what they need into {target} (about 350 MB, under a minute)")
-    building = target.with_name(target.name + ".building")
+    building = target.with_name(f"{target.name}.{os.getpid()}.building")
     try:
         _run("make a virtualenv (on Debian this needs the package python3-venv)", sys.executable, "-m", "venv", building)
         _run("install the pinned packages", building / "bin/python", "-m", "pip", "install", "--quiet", "--no-input",
@@ -76,9 +78,15 @@ def _schema(venv: Path) -> None:
 
 
 def _run(what: str, *argv) -> None:
-    done = subprocess.run([str(arg) for arg in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run([str(arg) for arg in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          preexec_fn=_end_with_parent)
     if done.returncode != 0:
         sys.exit(f"tests/ironic: cannot {what}:\n{done.stdout.strip()}")
+
+
+def _end_with_parent() -> None:
+    """A pip that outlived a killed install would go on writing beside the next one."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _say(text: str) -> None:

@@ -1,8 +1,7 @@
 //! Files that are not whole, disks that are full, processes that are killed.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 
@@ -20,7 +19,9 @@ fn error(path: &Path) -> OpenError {
 }
 
 fn text(error: &OpenError, folder: &tempfile::TempDir) -> String {
-    error.to_string().replace(&folder.path().display().to_string(), "DIR")
+    error
+        .to_string()
+        .replace(&folder.path().display().to_string(), "DIR")
 }
 
 /// A store with some life in it; its path.
@@ -32,7 +33,9 @@ async fn lived(folder: &tempfile::TempDir) -> PathBuf {
         apply(&store, &name, json!({ "n": n, "text": "x".repeat(200) })).await;
         set_phase(&store, &name, "ready").await;
     }
-    Store::<Widget>::delete(&store, &key("a3"), None).await.unwrap();
+    Store::<Widget>::delete(&store, &key("a3"), None)
+        .await
+        .unwrap();
     store.close().await.unwrap();
     path
 }
@@ -54,7 +57,9 @@ async fn a_file_of_something_else_is_damaged() {
     assert_eq!(error(&path).code(), "StoreDamaged");
     let database = redb::Database::create(folder.path().join("other.db")).unwrap();
     let transaction = database.begin_write().unwrap();
-    transaction.open_table(redb::TableDefinition::<u64, u64>::new("other")).unwrap();
+    transaction
+        .open_table(redb::TableDefinition::<u64, u64>::new("other"))
+        .unwrap();
     transaction.commit().unwrap();
     drop(database);
     let error = error(&folder.path().join("other.db"));
@@ -111,7 +116,10 @@ fn judge(path: &Path, expected: &[Arc<Widget>], what: &str) -> bool {
         }
         Err(error) => {
             assert_eq!(error.code(), "StoreDamaged", "{what}: {error}");
-            assert!(fs::read(path).unwrap() == before, "{what}: the damaged file was changed");
+            assert!(
+                fs::read(path).unwrap() == before,
+                "{what}: the damaged file was changed"
+            );
             false
         }
     }
@@ -230,7 +238,14 @@ impl StorageBackend for Faulty {
 }
 
 async fn try_apply(store: &Embedded, name: &str, n: usize) -> Result<Arc<Widget>> {
-    store.apply(&key(name), json!({ "spec": { "n": n } }), "metalform", false).await
+    store
+        .apply(
+            &key(name),
+            json!({ "spec": { "n": n } }),
+            "metalform",
+            false,
+        )
+        .await
 }
 
 #[tokio::test]
@@ -247,7 +262,10 @@ async fn a_full_disk_is_an_error_and_nothing_changes() {
     let writes = (1..20).map(|n| try_apply(&store, if n % 2 == 0 { "a" } else { "b" }, n));
     for result in join_all(writes).await {
         let text = result.unwrap_err().to_string();
-        assert!(text.contains("the disk is full; nothing was changed. Make space"), "{text}");
+        assert!(
+            text.contains("the disk is full; nothing was changed. Make space"),
+            "{text}"
+        );
     }
     assert_eq!((all(&store), store.version()), (before, version));
 
@@ -309,7 +327,10 @@ async fn a_disk_that_comes_and_goes_loses_nothing_acknowledged() {
         assert_eq!(all(&store), expected, "round {round}");
         if round % 30 == 29 {
             faults.set(false, false);
-            try_apply(&store, "a0", round + 1000).await.map(|w| acknowledged.insert("a0".into(), w)).unwrap();
+            try_apply(&store, "a0", round + 1000)
+                .await
+                .map(|w| acknowledged.insert("a0".into(), w))
+                .unwrap();
             drop(store);
             store = Embedded::open(&path, options()).unwrap();
             let expected: Vec<_> = acknowledged.values().cloned().collect();
@@ -326,7 +347,9 @@ const CHILD: &str = "METALFORM_TEST_STORE";
 #[tokio::test]
 #[ignore = "a process for the test that kills it"]
 async fn child_that_writes() {
-    let Some(path) = std::env::var_os(CHILD) else { return };
+    let Some(path) = std::env::var_os(CHILD) else {
+        return;
+    };
     let store = Embedded::open(Path::new(&path), options().fold_entries(50)).unwrap();
     let start = Store::<Widget>::list(&store).len();
     for round in 0.. {
@@ -360,7 +383,10 @@ fn what_was_acknowledged_survives_kill_9() {
         let mut told = 0;
         for line in lines {
             let Ok(line) = line else { break };
-            let mut words = line.split_whitespace().skip_while(|word| *word != "ACK").skip(1);
+            let mut words = line
+                .split_whitespace()
+                .skip_while(|word| *word != "ACK")
+                .skip(1);
             if let (Some(name), Some(version), Some(round)) =
                 (words.next(), words.next(), words.next())
             {
@@ -378,9 +404,19 @@ fn what_was_acknowledged_survives_kill_9() {
         let store = open(&path);
         for (name, (version, round)) in &acknowledged {
             let widget: Arc<Widget> = store.get(&key(name)).unwrap();
-            assert!(widget.version().0 >= *version, "{name} is older than acknowledged");
-            let found = widget.spec.get("n").and_then(serde_json::Value::as_u64).unwrap();
-            assert!(widget.version().0 > *version || found == *round, "{name} has another value");
+            assert!(
+                widget.version().0 >= *version,
+                "{name} is older than acknowledged"
+            );
+            let found = widget
+                .spec
+                .get("n")
+                .and_then(serde_json::Value::as_u64)
+                .unwrap();
+            assert!(
+                widget.version().0 > *version || found == *round,
+                "{name} has another value"
+            );
         }
     }
 }
