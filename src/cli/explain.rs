@@ -75,16 +75,13 @@ fn page(entry: &codes::Entry, palette: Palette) -> String {
 /// Where a host's value comes from.
 fn value(term: &Term, args: &ExplainArgs, host: &str, field: &str) -> Result<Exit, Failure> {
     let spec = spec::load(&args.spec, &mut eval::Cache::default())?;
-    if spec.fleet.host(host).is_none() {
+    if spec.fleet.host(host).is_none() && !spec.fleet.is_held(host) {
         spec::show(term, &spec);
         let text = format!("the spec has no host `{host}`");
         return Err(Failure::new(Exit::No, text));
     }
-    let Some(ladder) = eval::explain(&spec.evaluation, host, field) else {
-        let text = format!("nothing in the spec says `{field}` for `{host}`");
-        return Err(Failure::new(Exit::No, text)
-            .help("fields are written as in KDL, with dots: boot.mac, bmc.address, labels.role"));
-    };
-    let _ = ladder;
+    let ladder = eval::explain(&spec.evaluation, host, field)
+        .map_err(|error| Failure::new(Exit::No, error.to_string()))?;
+    term.out(&ladder.to_string());
     Ok(Exit::Success)
 }
