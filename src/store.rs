@@ -338,7 +338,8 @@ pub trait Store<K: Object>: Send + Sync + 'static {
         expected: Option<Version>,
     ) -> BoxFuture<'a, Result<Deleted>>;
 
-    /// Who owns which fields of an object, as its `metadata.managedFields` says on a server.
+    /// Who owns which fields of an object, as its `metadata.managedFields` says on a server. The
+    /// embedded store does not list owners of status: it has one writer.
     fn managed_fields<'a>(&'a self, key: &'a Key)
     -> BoxFuture<'a, Result<Vec<ManagedFieldsEntry>>>;
 }
