@@ -60,7 +60,10 @@ impl Simulation {
     /// When the file cannot be read or written, or is not one of these.
     pub fn open(journal: &Path, options: Options, clock: Clock) -> Result<Self, JournalError> {
         let journal = Journal::open(journal)?;
-        Ok(Self::of(World::new(options, Some(journal), clock.now())?, clock))
+        Ok(Self::of(
+            World::new(options, Some(journal), clock.now())?,
+            clock,
+        ))
     }
 
     /// Machines that are gone with this value.
@@ -71,8 +74,15 @@ impl Simulation {
 
     fn of(world: World, clock: Clock) -> Self {
         let limits = world.limits();
-        let core = Core { world: Mutex::new(world), clock, limits, woken: Notify::new() };
-        Self { core: Arc::new(core) }
+        let core = Core {
+            world: Mutex::new(world),
+            clock,
+            limits,
+            woken: Notify::new(),
+        };
+        Self {
+            core: Arc::new(core),
+        }
     }
 
     /// Gives a rule while the machines run; its times count from now.
