@@ -31,8 +31,11 @@ fn accepted(draft: &mut Draft<'_>, effect: &Effect, generation: i64, ack: &Ack) 
             tried(draft, credentials);
             draft.clear_error();
             draft.note(reason::REGISTERED, "Registered new host");
-            // An unknown profile is an error once the BMC answers.
-            super::register::profile_and_hints(draft).ok();
+            let spec = &draft.view.host.spec;
+            // A profile that does not exist is an error once the BMC answers.
+            if super::profile::of(spec, &draft.status.hardware_profile).is_ok() {
+                super::register::profile_and_hints(draft).ok();
+            }
         }
         Effect::Amend {
             credentials: Some(version),

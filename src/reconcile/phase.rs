@@ -153,12 +153,12 @@ pub const WAYS: &[Way] = &[
     way(
         Phase::Provisioning,
         Phase::Deprovisioning,
-        "failed, or image changed or removed",
+        "failed, deleted, or image changed or removed",
     ),
     way(
         Phase::Provisioned,
         Phase::Deprovisioning,
-        "image changed or removed",
+        "deleted, or image changed or removed",
     ),
     way(
         Phase::ExternallyProvisioned,
@@ -174,12 +174,10 @@ pub const WAYS: &[Way] = &[
     way(Phase::Preparing, Phase::PoweringOff, "deleted"),
     way(Phase::Available, Phase::PoweringOff, "deleted"),
     way(Phase::ExternallyProvisioned, Phase::PoweringOff, "deleted"),
-    way(Phase::Provisioning, Phase::Deprovisioning, "deleted"),
-    way(Phase::Provisioned, Phase::Deprovisioning, "deleted"),
     way(
         Phase::Deprovisioning,
         Phase::PoweringOff,
-        "being deleted: cleaned or given up",
+        "being deleted, cleaned or given up",
     ),
     way(
         Phase::PoweringOff,
@@ -189,7 +187,7 @@ pub const WAYS: &[Way] = &[
     way(
         Phase::Deprovisioning,
         Phase::Deleting,
-        "being deleted: the machine is gone for good",
+        "being deleted, the machine is gone for good",
     ),
     way(Phase::Inspecting, Phase::Deleting, "deleted while detached"),
     way(Phase::Preparing, Phase::Deleting, "deleted while detached"),

@@ -46,7 +46,9 @@ impl Draft {
         };
         let length: usize = parts.iter().map(|part| part.len()).sum();
         self.0.extend_from_slice(&(length as u32).to_le_bytes());
-        parts.iter().for_each(|part| self.0.extend_from_slice(part));
+        for part in parts {
+            self.0.extend_from_slice(part);
+        }
     }
 
     /// The bytes.

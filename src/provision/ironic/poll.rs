@@ -23,7 +23,7 @@ use crate::store::Key;
 /// differ a little, and times may be rounded to seconds.
 const OVERLAP: Duration = Duration::from_secs(5);
 /// From the start of a sweep to the start of the next.
-const SWEEP: Duration = Duration::from_secs(600);
+const SWEEP: Duration = Duration::from_mins(10);
 /// Rows of a page of a sweep: half a second of Ironic's time for nodes.
 const NODE_PAGE: usize = 500;
 /// The same for ports, which are cheaper.

@@ -7,8 +7,7 @@
 //!
 //! Differences that are wanted:
 //! - metalform writes less often: the finalizer with the first status, profile and root device
-//!   hints with the id, tried and good credentials at once when nothing has to be verified again;
-//!   the hints do not go and come back at the end of a deprovisioning.
+//!   hints with the id; the hints do not go and come back at the end of a deprovisioning.
 //! - `poweredOn` is newer: what is seen is written, where BMO looks once a minute.
 //! - `spec.architecture` is not written: the spec is the user's. Generations differ by that.
 

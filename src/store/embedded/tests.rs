@@ -6,6 +6,8 @@ mod kinds;
 mod model;
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -14,8 +16,10 @@ use serde_json::json;
 use super::*;
 use futures::future::BoxFuture;
 
+use crate::api::{BareMetalHost, HardwareData, Timestamp};
 use crate::store::conformance::Widget;
 use crate::store::conformance::{self, Backend};
+use crate::store::disk::Medium;
 use crate::store::{Change, Retention, Store};
 
 fn options() -> Options {
