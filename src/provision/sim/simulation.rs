@@ -1,5 +1,6 @@
 //! The provisioner of simulated machines.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +18,7 @@ use super::world::World;
 use crate::api::{BareMetalHost, Timestamp};
 use crate::budget::Limits;
 use crate::engine::Clock;
-use crate::provision::{Ack, Drift, Facts, Fault, Job, Provisioner, Sight, Tick};
+use crate::provision::{Ack, Drift, Facts, Fault, Job, NodeState, Provisioner, Sight, Tick};
 
 /// From one tick to the next at least: what happens in between is told at once.
 const GRAIN: Duration = Duration::from_millis(10);
@@ -112,6 +113,11 @@ impl Simulation {
         })
     }
 
+    /// How many machines are in each state now.
+    pub fn states(&self) -> BTreeMap<NodeState, usize> {
+        self.core.world().states(self.core.clock.now())
+    }
+
     /// Waits for the next tick.
     async fn tick(&self, last: &mut Option<Instant>) -> Tick {
         let core = &*self.core;
@@ -151,6 +157,12 @@ pub struct Glance {
     pub writes: u32,
 }
 
+async fn pause(time: Duration) {
+    if time > Duration::ZERO {
+        tokio::time::sleep(time).await;
+    }
+}
+
 async fn sleep_until(time: Option<Timestamp>, clock: Clock) {
     match time {
         Some(time) => {
@@ -165,12 +177,13 @@ impl Provisioner for Simulation {
     fn run<'a>(&'a self, job: Job) -> BoxFuture<'a, Result<Ack, Fault>> {
         Box::pin(async move {
             let core = &*self.core;
-            let latency = core.world().latency(core.clock.now());
-            if latency > Duration::ZERO {
-                tokio::time::sleep(latency).await;
-            }
+            // Half of it before the machine hears of it, half before we hear the answer: whoever
+            // gives up in between does not know which.
+            let latency = core.world().latency(core.clock.now()) / 2;
+            pause(latency).await;
             let answer = core.world().run(&job, core.clock.now());
             core.woken.notify_one();
+            pause(latency).await;
             answer
         })
     }

@@ -1,7 +1,7 @@
 //! All simulated machines: who is who, what goes wrong, what happens when.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -725,6 +725,18 @@ impl World {
         self.book(index);
         self.news.push(old.host);
         self.plan(index);
+    }
+
+    /// How many machines are in each state.
+    pub fn states(&mut self, now: Timestamp) -> BTreeMap<NodeState, usize> {
+        let mut states = BTreeMap::new();
+        for index in 0..self.slots.len() {
+            self.catch_up(index as u32, now);
+            if let Some(facts) = self.slots[index].machine.facts() {
+                *states.entry(facts.state).or_default() += 1;
+            }
+        }
+        states
     }
 
     /// The machine with this host name, for tests and for those that show.
