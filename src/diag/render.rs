@@ -353,9 +353,7 @@ mod tests {
         let found = [finding];
         let mut out = String::new();
         render_concise(&mut out, &files, &found).expect("a string");
-        assert_snapshot!(out, @r"
-        racks/r01.kdl:2:22: error[MF2400] `boot.mode` has two values of equal rank for host hé1
-        ");
+        assert_snapshot!(out, @"racks/r01.kdl:2:22: error[MF2400] `boot.mode` has two values of equal rank for host hé1");
         let mut out = String::new();
         render_json(&mut out, &files, &found).expect("a string");
         assert_snapshot!(out, @r#"

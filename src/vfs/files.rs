@@ -1,5 +1,6 @@
 //! The texts that were read.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -209,6 +210,8 @@ fn line_starts(text: &str) -> Arc<[u32]> {
 #[derive(Debug, Clone, Default)]
 pub struct Files {
     files: Vec<File>,
+    /// Only ever asked for single paths.
+    by_path: HashMap<PathBuf, FileId>,
     bytes: u64,
 }
 
@@ -269,6 +272,10 @@ impl Files {
     fn push(&mut self, path: String, real: PathBuf, text: Arc<str>) -> FileId {
         self.bytes += text.len() as u64;
         let digest = Digest::of(text.as_bytes());
+        let id = FileId(self.files.len() as u32);
+        if !real.as_os_str().is_empty() {
+            self.by_path.insert(real.clone(), id);
+        }
         self.files.push(File {
             path,
             real,
@@ -276,13 +283,12 @@ impl Files {
             digest,
             lines: OnceLock::new(),
         });
-        FileId(self.files.len() as u32 - 1)
+        id
     }
 
     /// The id of the file at a real path, if it was read.
     pub fn find(&self, real: &Path) -> Option<FileId> {
-        let index = self.files.iter().position(|file| file.real == real)?;
-        Some(FileId(index as u32))
+        self.by_path.get(real).copied()
     }
 
     /// A file.

@@ -1,5 +1,6 @@
 //! The folder that nothing is read outside of.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::disk::clean;
@@ -113,13 +114,14 @@ impl Root {
             found = next;
         }
         let mut real = Vec::new();
+        let mut seen = HashSet::new();
         for path in found {
             // A name without a pattern after one need not exist everywhere.
             if disk.kind(&path).is_err() {
                 continue;
             }
             let path = self.resolve(disk, &path, "")?;
-            if !real.contains(&path) {
+            if seen.insert(path.clone()) {
                 real.push(path);
             }
         }

@@ -461,7 +461,7 @@ fn traps_are_sprung() {
     ");
     assert_snapshot!(found("h\u{43e}st a\u{200b}b \u{441}\u{43e}\n"), @r"
     1:1: warning[MF1014] `hоst` mixes Latin letters with Cyrillic ones
-    1:6: warning[MF1014] `a​b` has a character that does not show: U+200B
+    1:6: warning[MF1014] `a\u{200b}b` has a character that does not show: U+200B
     1:10: warning[MF1014] `со` looks Latin but is Cyrillic
 
     hоst a​b со
