@@ -560,7 +560,7 @@ mod tests {
         let warning = Diagnostic::warning(Code(1), "", at, "");
         let info = Diagnostic::info(Code(1), "", at, "");
         assert_eq!(summary(&[]), "no findings");
-        assert_eq!(summary(&[error.clone()]), "1 error");
+        assert_eq!(summary(std::slice::from_ref(&error)), "1 error");
         let all = [error.clone(), error, warning, info];
         assert_eq!(summary(&all), "2 errors, 1 warning and 1 remark");
     }

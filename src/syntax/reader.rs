@@ -68,10 +68,8 @@ struct Reader<'t> {
     source: Source<'t>,
     text: &'t str,
     limits: &'t Limits,
-    fleet: bool,
     tree: Tree,
     diagnostics: Vec<Diagnostic>,
-    overflowing: bool,
     token: Token,
     /// Where the last token that is not trivia ended.
     last_end: u32,
@@ -104,7 +102,6 @@ impl<'t> Reader<'t> {
             source: Source { file, text },
             text,
             limits,
-            fleet: limits.dialect == Dialect::Fleet,
             tree: Tree {
                 file,
                 text: Arc::clone(whole),
@@ -119,7 +116,6 @@ impl<'t> Reader<'t> {
                 version: None,
             },
             diagnostics: Vec::new(),
-            overflowing: false,
             token: Token {
                 kind: Kind::End,
                 marks: 0,
@@ -137,6 +133,12 @@ impl<'t> Reader<'t> {
             stray_close: NONE,
             spaceless: NONE,
         }
+    }
+
+    /// Whether the rules beyond KDL hold.
+    #[inline]
+    fn is_fleet(&self) -> bool {
+        self.limits.dialect == Dialect::Fleet
     }
 
     fn document(&mut self) {
@@ -175,13 +177,13 @@ impl<'t> Reader<'t> {
             .map(|rest| rest.trim_matches(is_space))
             .filter(|number| !number.is_empty() && !number.contains(is_space));
         let Some(number) = number else {
-            if self.fleet && !rest.trim().is_empty() {
+            if self.is_fleet() && !rest.trim().is_empty() {
                 self.report(self.source.missing_version(start));
             }
             return;
         };
         self.tree.version = number.parse().ok();
-        if self.fleet && number != "2" {
+        if self.is_fleet() && number != "2" {
             let at = number.as_ptr() as usize - self.text.as_ptr() as usize;
             self.report(
                 self.source

@@ -132,7 +132,7 @@ impl<'t> Source<'t> {
         let escaped: String = self
             .str(span)
             .chars()
-            .map(|c| format!("\\u{{{:X}}}", c as u32))
+            .flat_map(char::escape_unicode)
             .collect();
         let found = Diagnostic::error(
             codes::DISALLOWED_CHARACTER,

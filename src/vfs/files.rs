@@ -209,7 +209,7 @@ fn line_starts(text: &str) -> Arc<[u32]> {
 /// All texts of one evaluation, by id. Cheap to copy: texts are shared.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
-    files: Vec<File>,
+    all: Vec<File>,
     /// Only ever asked for single paths.
     by_path: HashMap<PathBuf, FileId>,
     bytes: u64,
@@ -272,11 +272,11 @@ impl Files {
     fn push(&mut self, path: String, real: PathBuf, text: Arc<str>) -> FileId {
         self.bytes += text.len() as u64;
         let digest = Digest::of(text.as_bytes());
-        let id = FileId(self.files.len() as u32);
+        let id = FileId(self.all.len() as u32);
         if !real.as_os_str().is_empty() {
             self.by_path.insert(real.clone(), id);
         }
-        self.files.push(File {
+        self.all.push(File {
             path,
             real,
             text,
@@ -296,7 +296,7 @@ impl Files {
     /// # Panics
     /// If `id` is from other files.
     pub fn get(&self, id: FileId) -> &File {
-        &self.files[id.0 as usize]
+        &self.all[id.0 as usize]
     }
 
     /// A file's path for people.
@@ -334,7 +334,7 @@ impl Files {
 
     /// All files in the order of their ids.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (FileId, &File)> {
-        self.files
+        self.all
             .iter()
             .enumerate()
             .map(|(index, file)| (FileId(index as u32), file))
@@ -342,11 +342,11 @@ impl Files {
 
     /// How many files there are.
     pub fn len(&self) -> usize {
-        self.files.len()
+        self.all.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
+        self.all.is_empty()
     }
 }

@@ -12,10 +12,6 @@ impl Reader<'_> {
         loop {
             self.node_space();
             match self.token.kind {
-                Kind::Word => {
-                    self.need_space(node);
-                    self.entry(node, self.token.start, 0);
-                }
                 Kind::Newline | Kind::Semicolon => {
                     self.end_node(node);
                     self.advance();
@@ -26,7 +22,8 @@ impl Reader<'_> {
                     return self.open(node, false);
                 }
                 Kind::End | Kind::LineComment | Kind::CloseBrace => return self.end_node(node),
-                Kind::Quoted
+                Kind::Word
+                | Kind::Quoted
                 | Kind::Multiline
                 | Kind::Raw
                 | Kind::RawMultiline
@@ -111,7 +108,7 @@ impl Reader<'_> {
         let entries = self.tree.entries.len() - record.first_entry as usize;
         let keep = record.flags & (DASHED | NAMELESS) == 0;
         self.set_last(if keep { node } else { NONE });
-        if entries > 1 && self.fleet {
+        if entries > 1 && self.is_fleet() {
             self.duplicates(node);
         }
     }

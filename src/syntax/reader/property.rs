@@ -142,7 +142,7 @@ impl Reader<'_> {
     /// Whether a key is the left side of a comparison that lacks its quotes.
     #[inline]
     pub(super) fn is_comparison(&self, key: Token) -> bool {
-        self.fleet
+        self.is_fleet()
             && key.kind == Kind::Word
             && matches!(
                 self.text.as_bytes()[key.end as usize - 1],

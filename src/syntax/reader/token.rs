@@ -54,7 +54,7 @@ impl Reader<'_> {
                     }
                     let run = Span::new(at as u32, end as u32);
                     self.report(self.source.disallowed(run, token.kind));
-                    if self.overflowing {
+                    if self.is_overflowing() {
                         return;
                     }
                 }
@@ -63,16 +63,20 @@ impl Reader<'_> {
         }
     }
 
+    /// Whether the cap on findings was met and said.
+    pub(super) fn is_overflowing(&self) -> bool {
+        self.diagnostics.len() > self.limits.diagnostics
+    }
+
     #[cold]
     pub(super) fn report(&mut self, found: Diagnostic) {
-        if self.overflowing {
+        if self.is_overflowing() {
             return;
         }
-        if self.diagnostics.len() >= self.limits.diagnostics {
-            self.overflowing = true;
-            let last = found.primary.place.span;
+        if self.diagnostics.len() == self.limits.diagnostics {
+            let at = found.primary.place.span;
             self.diagnostics
-                .push(self.source.too_many(last, self.limits.diagnostics));
+                .push(self.source.too_many(at, self.limits.diagnostics));
             return;
         }
         self.diagnostics.push(found);

@@ -95,7 +95,7 @@ impl Reader<'_> {
         let text = &self.text[word.span().range()];
         let next = scan(self.text, word.end as usize);
         match next.kind {
-            Kind::LineComment if self.fleet && text.ends_with(':') => self.clump(role, word),
+            Kind::LineComment if self.is_fleet() && text.ends_with(':') => self.clump(role, word),
             Kind::BlockComment if self.is_glob(next) => self.clump(role, word),
             Kind::Backslash => {
                 let after = word.end as usize + 1;
@@ -110,7 +110,7 @@ impl Reader<'_> {
                     self.clump(role, word)
                 }
             }
-            Kind::OpenBrace if self.fleet => self.clump(role, word),
+            Kind::OpenBrace if self.is_fleet() => self.clump(role, word),
             Kind::Quoted | Kind::Raw if text == "r" => {
                 self.bump();
                 let string = self.bump();
@@ -134,9 +134,9 @@ impl Reader<'_> {
     pub(super) fn is_glob(&self, comment: Token) -> bool {
         let inside = &self.text[comment.span().range()];
         comment.is(scan::UNCLOSED)
-            || self.fleet
+            || self.is_fleet()
                 && inside.contains('\n')
-                && inside[2..].starts_with(|c: char| matches!(c, '.' | '/' | '*' | '-'))
+                && inside[2..].starts_with(['.', '/', '*', '-'])
     }
 
     /// Takes a run of tokens that was meant as one word, and says what it lacks.
@@ -233,7 +233,7 @@ impl Reader<'_> {
 
     #[cold]
     pub(super) fn look_at_letters(&mut self, token: Token) {
-        if self.fleet
+        if self.is_fleet()
             && let Some(oddity) = script::oddity(&self.text[token.span().range()])
         {
             self.report(self.source.confusable(token.span(), oddity));
@@ -277,7 +277,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn check_length(&mut self, token: Token, len: usize) {
-        if self.fleet && len > self.limits.string {
+        if self.is_fleet() && len > self.limits.string {
             self.report(
                 self.source
                     .long_string(token.span(), len, self.limits.string),
