@@ -48,39 +48,44 @@ pub(super) fn fold(database: &Database, until: u64) -> Result<(usize, usize), re
     let (mut entries, mut bytes) = (0, 0);
     {
         let mut change = transaction.open_table(CHANGE)?;
-        let mut rows: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
+        // First where the latest content of each row is, then the contents one by one and in
+        // order of row: the log may be larger than what one wants in memory.
+        let mut rows: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
         for entry in change.range(..=until)? {
             let (version, bytes) = entry?;
             let Some(record) = record::read(bytes.value()) else {
                 continue;
             };
-            for (name, content) in record.pieces {
-                if name == LAST {
-                    continue;
+            for (name, _) in record.pieces {
+                if name != LAST {
+                    rows.insert(row_key(record.key, name), version.value());
                 }
-                // A piece that an object lost leaves an empty row: its version may be the
-                // object's last.
-                let row = (!record.gone).then(|| {
-                    let content = content.unwrap_or_default();
-                    let mut row = Vec::with_capacity(content.len() + 8);
-                    row.extend_from_slice(&version.value().to_le_bytes());
-                    row.extend_from_slice(content);
-                    row
-                });
-                rows.insert(row_key(record.key, name), row);
             }
+        }
+        let mut object = transaction.open_table(OBJECT)?;
+        let mut row = Vec::new();
+        for (key, version) in rows {
+            let entry = change.get(version)?;
+            let Some(record) = entry.as_ref().and_then(|entry| record::read(entry.value())) else {
+                continue;
+            };
+            if record.gone {
+                object.remove(key.as_slice())?;
+                continue;
+            }
+            let named = |(name, _): &&(&str, _)| key == row_key(record.key, name);
+            let content = record.pieces.iter().find(named).and_then(|(_, content)| *content);
+            // A piece that an object lost leaves an empty row: its version may be the object's
+            // last.
+            row.clear();
+            row.extend_from_slice(&version.to_le_bytes());
+            row.extend_from_slice(content.unwrap_or_default());
+            object.insert(key.as_slice(), row.as_slice())?;
         }
         change.retain_in(..=until, |_, _| false)?;
         for entry in change.iter()? {
             entries += 1;
             bytes += entry?.1.value().len();
-        }
-        let mut object = transaction.open_table(OBJECT)?;
-        for (key, row) in rows {
-            match row {
-                Some(row) => object.insert(key.as_slice(), row.as_slice()).map(drop)?,
-                None => object.remove(key.as_slice()).map(drop)?,
-            }
         }
         transaction.open_table(META)?.insert("folded", until)?;
     }
