@@ -325,7 +325,9 @@ impl<S: Stores> Shared<S> {
         let Some(budget) = budgets.get_mut(Self::machines_name(host)) else { return };
         let woken = budget.settle(key, rack_of(host), step.slot, waits_for);
         drop(budgets);
-        woken.into_iter().for_each(|key| self.trigger(key));
+        for key in woken {
+            self.trigger(key);
+        }
     }
 
     fn trigger(&self, key: Key) {
@@ -345,7 +347,9 @@ impl<S: Stores> Shared<S> {
         self.memos.forget(key);
         let woken: Vec<Key> =
             self.budgets().values_mut().flat_map(|budget| budget.release(key)).collect();
-        woken.into_iter().for_each(|key| self.trigger(key));
+        for key in woken {
+            self.trigger(key);
+        }
         self.drop_hardware_data(key).await;
     }
 

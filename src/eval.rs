@@ -36,7 +36,7 @@ mod run;
 mod scope;
 pub mod unit;
 
-pub use explain::{Ladder, Rung, explain};
+pub use explain::{ExplainError, Ladder, Rung, explain};
 pub use import::{Cache, ROOT_FILE};
 
 /// What an evaluation reads.

@@ -25,3 +25,4 @@ pub mod budget;
 pub mod provision;
 pub mod engine;
 pub mod serve;
+pub mod cli;

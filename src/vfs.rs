@@ -14,3 +14,6 @@ pub use disk::{Disk, FileKind, MemoryDisk, RealDisk};
 pub use files::{Digest, File, Files, Limits, ReadError};
 pub use natural::natural_cmp;
 pub use root::Root;
+
+#[cfg(test)]
+mod tests;

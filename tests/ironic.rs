@@ -72,6 +72,11 @@ impl Watched {
                 kept.lock().unwrap().push(tick);
             }
         });
+        // With ten thousand nodes on a busy machine the first look at all takes its time.
+        tokio::time::timeout(Duration::from_mins(3), seen.clone().wait_for(Option::is_some))
+            .await
+            .unwrap()
+            .unwrap();
         let mut watched = Self {
             ironic,
             seen,
@@ -439,6 +444,132 @@ async fn steady_state_costs_little() {
             .count()
             == 1
     );
+}
+
+/// A lab of this test alone, which it may break.
+struct OwnLab {
+    state: tempfile::TempDir,
+}
+
+impl OwnLab {
+    fn command(&self, arguments: &[&str]) {
+        let tool = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ironic/lab");
+        let mut command = std::process::Command::new(tool);
+        let status = command.args(arguments).status().unwrap();
+        assert!(status.success(), "lab {arguments:?}: {status}");
+    }
+
+    fn path(&self) -> &str {
+        self.state.path().to_str().unwrap()
+    }
+
+    fn start(options: &[&str]) -> (Self, Value) {
+        let lab = Self {
+            state: tempfile::tempdir().unwrap(),
+        };
+        let owner = std::process::id().to_string();
+        let mut arguments = vec!["start", "1", "0", "--state", lab.path(), "--owner", &owner];
+        arguments.extend(options);
+        lab.command(&arguments);
+        let described = std::fs::read(lab.state.path().join("lab.json")).unwrap();
+        let described = serde_json::from_slice(&described).unwrap();
+        (lab, described)
+    }
+}
+
+impl Drop for OwnLab {
+    fn drop(&mut self) {
+        self.command(&["stop", self.path()]);
+    }
+}
+
+/// HTTPS with a CA of its own, a password, an outage, and a database that is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ironic_that_comes_and_goes() {
+    let Some(_) = lab() else { return };
+    let (own, lab) = OwnLab::start(&["--tls", "--auth", "http_basic"]);
+    let mut watched = Watched::new(&lab).await;
+    let mac = json!("52:54:00:1b:00:03");
+    let lost = host(
+        "lost",
+        &json!("fake-hardware://lost"),
+        &mac,
+        &lab["images"][0],
+    );
+    let mut machine = Machine {
+        watched: &mut watched,
+        host: lost,
+        secrets: JobSecrets::default(),
+    };
+    let Ack::Enrolled(first) = machine.must(enroll()).await else {
+        panic!("not enrolled")
+    };
+
+    own.command(&["pause", own.path()]);
+    let until = Instant::now() + Duration::from_secs(20);
+    let text = loop {
+        if let Sight::Down(text) = machine.watched.ironic.sight(&machine.host) {
+            break text;
+        }
+        assert!(Instant::now() < until, "not down after 20 s");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let url = lab["ironic"]["url"].as_str().unwrap();
+    assert!(
+        text.starts_with(&format!("Ironic at {url} does not answer: ")),
+        "{text}"
+    );
+    let job = Job {
+        host: Arc::new(machine.host.clone()),
+        effect: Effect::Manage,
+        secrets: JobSecrets::default(),
+        facts: None,
+    };
+    let facts = Facts {
+        id: first.clone(),
+        ..machine_facts()
+    };
+    let job = Job {
+        facts: Some(Arc::new(facts)),
+        ..job
+    };
+    let fault = machine.watched.ironic.run(job).await.unwrap_err();
+    assert_eq!(fault.code(), "unreachable", "{fault}");
+    own.command(&["resume", own.path()]);
+    machine.watched.look().await;
+    assert_eq!(machine.facts().expect("it is back").id, first);
+
+    own.command(&["wipe", own.path()]);
+    let until = Instant::now() + Duration::from_secs(30);
+    while !matches!(machine.watched.ironic.sight(&machine.host), Sight::Absent) {
+        assert!(Instant::now() < until, "the lost node is still there");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let Ack::Enrolled(second) = machine.must(enroll()).await else {
+        panic!("not enrolled")
+    };
+    assert_ne!(first, second);
+    machine.must(Effect::Forget { force: false }).await;
+}
+
+/// Facts of no machine in particular.
+fn machine_facts() -> Facts {
+    Facts {
+        id: "".into(),
+        name: None,
+        state: NodeState::Enroll,
+        target: None,
+        power: None,
+        power_changing: false,
+        maintenance: false,
+        fault: None,
+        last_error: None,
+        health: None,
+        inspected: false,
+        image: None,
+        instance: None,
+        updated_at: None,
+    }
 }
 
 #[test]

@@ -218,6 +218,23 @@ fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Words of a message, with what must not reach a terminal written as an escape.
+pub(super) fn printable(text: &str) -> Cow<'_, str> {
+    let hidden = |c: char| replacement(c).is_some() || matches!(c, '\n' | '\r' | '\t');
+    if !text.chars().any(hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if hidden(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// What is shown instead of a character that must not reach a terminal.
 fn replacement(c: char) -> Option<&'static str> {
     match c {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -107,7 +108,7 @@ async fn carry_out<S: Store<BareMetalHost>>(
         standing.send_modify(|now| {
             now.round = round;
             now.held = held;
-            now.trouble = trouble.clone();
+            now.trouble.clone_from(&trouble);
             if first {
                 now.plan = Arc::new(plan);
                 now.holds = Arc::new(holds);
@@ -154,9 +155,14 @@ async fn pass<S: Store<BareMetalHost>>(
         .into_iter()
         .map(|ruling| ruling.hold)
         .collect();
-    let go = plan.actions.iter().zip(&holds).filter(|(_, hold)| hold.is_none());
-    let mut results = futures::stream::iter(go.map(|(action, _)| write(store, wanted, action)))
-        .buffer_unordered(WRITES);
+    // Boxed: the compiler cannot see through the borrows of a stream of mapped futures here.
+    let mut writes: Vec<BoxFuture<'_, Result<(), StoreError>>> = Vec::new();
+    for (action, hold) in plan.actions.iter().zip(&holds) {
+        if hold.is_none() {
+            writes.push(Box::pin(write(store, wanted, action)));
+        }
+    }
+    let mut results = futures::stream::iter(writes).buffer_unordered(WRITES);
     let mut trouble = None;
     while let Some(result) = results.next().await {
         if let Err(error) = result {

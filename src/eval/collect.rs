@@ -50,6 +50,8 @@ pub(super) struct Gathered {
     pub chains: Vec<Chain>,
     /// The instance is not what was meant.
     pub broken: bool,
+    /// For `explain`: expressions with their values put in, by place and chain.
+    pub trace: Option<Vec<(Place, u16, String)>>,
 }
 
 impl Gathered {
@@ -57,6 +59,9 @@ impl Gathered {
         self.defs.clear();
         self.chains.clear();
         self.broken = false;
+        if let Some(trace) = &mut self.trace {
+            trace.clear();
+        }
     }
 }
 
@@ -115,10 +120,16 @@ impl<'t> Collector<'_, 't> {
                         Given::Value(value) => (Some(value.clone()), false),
                         Given::Remove => (None, false),
                         Given::Bad => (None, true),
-                        Given::Made(made) => match self.made(&made.0, made.1, at) {
-                            Some(value) => (Some(value), false),
-                            None => (None, true),
-                        },
+                        Given::Made(made) => {
+                            if let Some(trace) = &mut into.trace {
+                                let shown = made.0.template.show(&self.view(at));
+                                trace.push((set.place, at.chain.unwrap_or(u16::MAX), shown));
+                            }
+                            match self.made(&made.0, made.1, at) {
+                                Some(value) => (Some(value), false),
+                                None => (None, true),
+                            }
+                        }
                         Given::MadeList(items) => match self.list(items, at) {
                             Some(value) => (Some(value), false),
                             None => (None, true),
@@ -134,10 +145,17 @@ impl<'t> Collector<'_, 't> {
                         bad,
                         place: set.place,
                         layer: at.layer,
-                        chain: at.chain.map_or(u16::MAX, |index| index),
+                        chain: at.chain.unwrap_or(u16::MAX),
                     });
                 }
                 Step::Use(used) => self.use_profile(used, at, into),
+                // A pool's own fields are for all its hosts alike; a condition on the host concerns
+                // what it deploys, which is evaluated for each.
+                Step::When(when)
+                    if matches!(self.part, Part::Without(_))
+                        && when.condition.references().iter().any(|read| {
+                            matches!(read.path.split_once('.'), Some(("host" | "rack" | "group", _)))
+                        }) => {}
                 Step::When(when) => {
                     let view = self.view(at);
                     let result = when.condition.test(&view);

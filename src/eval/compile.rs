@@ -603,6 +603,15 @@ impl<'t> Compiler<'_, 't> {
             );
             self.report(finding, out);
         }
+        // `simulated` without anything in it says something; elsewhere an empty record does not.
+        if self.entity == Entity::Spec && node.entries().next().is_none() {
+            out.push(Step::Set(Set {
+                at: at.clone(),
+                value: Given::Value(Value::Present),
+                strength,
+                place: node.name_span().in_file(node.file()),
+            }));
+        }
         self.fields_of(node, at, strength, owner, out);
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Row {
 #[derive(Debug, Default)]
 pub(super) struct Collected {
     pub facts: BTreeMap<Arc<str>, Val>,
-    places: Vec<(Arc<str>, Place)>,
+    pub places: Vec<(Arc<str>, Place)>,
     pub broken: bool,
 }
 

@@ -222,7 +222,7 @@ impl Ironic {
 }
 
 impl Provisioner for Ironic {
-    fn run<'a>(&'a self, job: Job) -> BoxFuture<'a, Result<Ack, Fault>> {
+    fn run(&self, job: Job) -> BoxFuture<'_, Result<Ack, Fault>> {
         Box::pin(async move { self.core.run(&job).await })
     }
 

@@ -72,8 +72,9 @@ pub(super) fn not_found(message: &str) -> Response<Body> {
 /// What a store's error is on the wire.
 pub(super) fn store_error(error: &StoreError) -> Response<Body> {
     let (code, reason) = match error {
-        StoreError::Conflict { .. } => (StatusCode::CONFLICT, "Conflict"),
-        StoreError::Owned { .. } => (StatusCode::CONFLICT, "Conflict"),
+        StoreError::Conflict { .. } | StoreError::Owned { .. } => {
+            (StatusCode::CONFLICT, "Conflict")
+        }
         StoreError::NotFound { .. } => (StatusCode::NOT_FOUND, "NotFound"),
         StoreError::Exists { .. } => (StatusCode::CONFLICT, "AlreadyExists"),
         StoreError::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid"),

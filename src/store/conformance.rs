@@ -235,7 +235,7 @@ impl<'a, B: Backend> Place<'a, B> {
 
     async fn phase(&self, name: &str, phase: &str) -> Result<Arc<Widget>, Failure> {
         self.change(name, |widget| {
-            set(&mut widget.status, "phase", phase.into())
+            set(&mut widget.status, "phase", phase.into());
         })
         .await
     }

@@ -10,6 +10,9 @@
 //! object  kind NUL piece NUL namespace NUL name -> version u64, content (empty: absent)
 //! ```
 
+mod backend;
+mod tables;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
@@ -18,18 +21,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{
-    Builder, Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition,
-    TableError,
-};
+use redb::{Builder, Database, ReadableDatabase as _, StorageBackend, TableError};
 
+use self::backend::AnyBackend;
+use self::tables::{CHANGE, META, OBJECT, append, fold, load, take_back};
 use super::embedded::OpenError;
 use super::lock::{Lock, NoLock};
-use super::record::{self, LAST};
-
-const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
-const CHANGE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("change");
-const OBJECT: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("object");
 
 /// The format that this program writes. A file with a higher one is refused.
 pub(super) const FORMAT: u64 = 1;
@@ -132,7 +129,7 @@ impl Disk {
         }
         // A damaged file may make redb panic; that is one more way to be damaged.
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            let database = database(path, settings.cache, settings.medium.as_ref())
+            let database = database(path, settings.cache, settings.medium.as_ref(), true)
                 .map_err(|error| open_error(path, error))?;
             check_format(path, &database)?;
             let (loaded, entries, bytes) = load(&database).map_err(|error| damaged(path, error))?;
@@ -225,7 +222,7 @@ impl Disk {
     /// The database, opened again after an error.
     fn reopen(&mut self) -> Result<&Database, redb::Error> {
         if self.database.is_none() {
-            let database = database(&self.path, self.cache, self.medium.as_ref())?;
+            let database = database(&self.path, self.cache, self.medium.as_ref(), false)?;
             take_back(&database, self.acknowledged)?;
             self.database = Some(database);
         }
@@ -255,11 +252,17 @@ impl Disk {
     }
 }
 
-fn database(path: &Path, cache: usize, medium: Option<&Medium>) -> Result<Database, redb::Error> {
+/// Opens the database. With `check` all checksums are looked at: when a store is opened all of it
+/// is read anyway.
+fn database(
+    path: &Path,
+    cache: usize,
+    medium: Option<&Medium>,
+    check: bool,
+) -> Result<Database, redb::Error> {
     let mut builder = Builder::new();
     builder.set_cache_size(cache);
-    // All of the file is read anyway; so its checksums are looked at too.
-    builder.set_check_integrity_on_open(true);
+    builder.set_check_integrity_on_open(check);
     let database = match medium {
         None => builder.open(path)?,
         Some(medium) => {
@@ -329,175 +332,6 @@ fn check_format(path: &Path, database: &Database) -> Result<(), OpenError> {
     }
 }
 
-fn append(database: &Database, records: &[(u64, Vec<u8>)]) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    {
-        let mut change = transaction.open_table(CHANGE)?;
-        for (version, record) in records {
-            change.insert(version, record.as_slice())?;
-        }
-    }
-    transaction.commit()?;
-    Ok(())
-}
-
-/// Removes what was written but never acknowledged.
-fn take_back(database: &Database, acknowledged: u64) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    let last = {
-        let change = transaction.open_table(CHANGE)?;
-        change.last()?.map(|(version, _)| version.value())
-    };
-    if last.is_none_or(|last| last <= acknowledged) {
-        transaction.abort()?;
-        return Ok(());
-    }
-    transaction
-        .open_table(CHANGE)?
-        .retain_in(acknowledged + 1.., |_, _| false)?;
-    transaction.commit()?;
-    Ok(())
-}
-
-/// Moves log entries up to `until` into rows. Answers with entries and bytes that are left.
-fn fold(database: &Database, until: u64) -> Result<(usize, usize), redb::Error> {
-    let transaction = database.begin_write()?;
-    let (mut entries, mut bytes) = (0, 0);
-    {
-        let mut change = transaction.open_table(CHANGE)?;
-        let mut rows: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
-        for entry in change.range(..=until)? {
-            let (version, bytes) = entry?;
-            let Some(record) = record::read(bytes.value()) else {
-                continue;
-            };
-            for (name, content) in record.pieces {
-                if name == LAST {
-                    continue;
-                }
-                // A piece that an object lost leaves an empty row: its version may be the
-                // object's last.
-                let row = (!record.gone).then(|| {
-                    let content = content.unwrap_or_default();
-                    let mut row = Vec::with_capacity(content.len() + 8);
-                    row.extend_from_slice(&version.value().to_le_bytes());
-                    row.extend_from_slice(content);
-                    row
-                });
-                rows.insert(row_key(record.key, name), row);
-            }
-        }
-        change.retain_in(..=until, |_, _| false)?;
-        for entry in change.iter()? {
-            entries += 1;
-            bytes += entry?.1.value().len();
-        }
-        let mut object = transaction.open_table(OBJECT)?;
-        for (key, row) in rows {
-            match row {
-                Some(row) => object.insert(key.as_slice(), row.as_slice()).map(drop)?,
-                None => object.remove(key.as_slice()).map(drop)?,
-            }
-        }
-        transaction.open_table(META)?.insert("folded", until)?;
-    }
-    transaction.commit()?;
-    Ok((entries, bytes))
-}
-
-fn load(database: &Database) -> Result<(Loaded, usize, usize), String> {
-    let mut loaded = Loaded::default();
-    let (mut entries, mut bytes) = (0, 0);
-    let mut read = || -> Result<Option<&'static str>, redb::Error> {
-        let transaction = database.begin_read()?;
-        let meta = transaction.open_table(META)?;
-        let number = |name| Ok::<_, redb::Error>(meta.get(name)?.map_or(0, |n| n.value()));
-        loaded.seed = number("seed")?;
-        loaded.folded = number("folded")?;
-        loaded.version = loaded.folded;
-        for row in transaction.open_table(OBJECT)?.iter()? {
-            let (key, row) = row?;
-            let Some((key, name)) = split_row_key(key.value()) else {
-                return Ok(Some("a row has no key"));
-            };
-            let Some((version, content)) = row.value().split_first_chunk::<8>() else {
-                return Ok(Some("a row is cut"));
-            };
-            let object = loaded.objects.entry(key).or_default();
-            object.version = object.version.max(u64::from_le_bytes(*version));
-            if !content.is_empty() {
-                object.pieces.insert(name.into(), content.to_vec());
-            }
-        }
-        for entry in transaction.open_table(CHANGE)?.iter()? {
-            let (version, record) = entry?;
-            entries += 1;
-            bytes += record.value().len();
-            loaded.version = version.value();
-            let Some(record) = record::read(record.value()) else {
-                return Ok(Some("an entry of the log is cut"));
-            };
-            if record.gone {
-                loaded.objects.remove(record.key);
-                let last = record.pieces.iter().find(|(name, _)| *name == LAST);
-                let last = last.and_then(|(_, content)| *content).unwrap_or_default();
-                loaded
-                    .gone
-                    .push((version.value(), record.key.to_vec(), last.to_vec()));
-                continue;
-            }
-            let object = match loaded.objects.get_mut(record.key) {
-                Some(object) => object,
-                None => loaded.objects.entry(record.key.to_vec()).or_default(),
-            };
-            object.version = version.value();
-            for (name, content) in record.pieces {
-                match content {
-                    Some(content) => {
-                        object.pieces.insert(name.into(), content.to_vec());
-                    }
-                    None => {
-                        object.pieces.remove(name);
-                    }
-                }
-            }
-        }
-        Ok(None)
-    };
-    match read() {
-        Ok(None) => Ok((loaded, entries, bytes)),
-        Ok(Some(reason)) => Err(reason.into()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// `kind NUL piece NUL namespace NUL name`: pieces of a sort lie together, so that folding what
-/// changes often does not touch the pages of what does not.
-fn row_key(key: &[u8], piece: &str) -> Vec<u8> {
-    let end = key
-        .iter()
-        .position(|byte| *byte == 0)
-        .map_or(key.len(), |end| end + 1);
-    let (kind, rest) = key.split_at(end);
-    let mut row = Vec::with_capacity(key.len() + piece.len() + 1);
-    row.extend_from_slice(kind);
-    row.extend_from_slice(piece.as_bytes());
-    row.push(0);
-    row.extend_from_slice(rest);
-    row
-}
-
-/// The object's key and the name of the piece.
-fn split_row_key(row: &[u8]) -> Option<(Vec<u8>, &str)> {
-    let mut parts = row.splitn(3, |byte| *byte == 0);
-    let (kind, piece, rest) = (parts.next()?, parts.next()?, parts.next()?);
-    let mut key = Vec::with_capacity(row.len());
-    key.extend_from_slice(kind);
-    key.push(0);
-    key.extend_from_slice(rest);
-    Some((key, std::str::from_utf8(piece).ok()?))
-}
-
 fn io_error(path: &Path, action: &'static str, source: io::Error) -> OpenError {
     OpenError::Io {
         path: path.to_owned(),
@@ -528,35 +362,5 @@ fn open_error(path: &Path, error: redb::Error) -> OpenError {
             holder: "another program".into(),
         },
         other => damaged(path, other.to_string()),
-    }
-}
-
-/// A backend by reference, since redb takes one by value.
-#[derive(Debug)]
-struct AnyBackend(Box<dyn StorageBackend>);
-
-impl StorageBackend for AnyBackend {
-    fn len(&self) -> Result<u64, io::Error> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> Result<(), io::Error> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> Result<(), io::Error> {
-        self.0.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-        self.0.write(offset, data)
-    }
-
-    fn close(&self) -> Result<(), io::Error> {
-        self.0.close()
     }
 }

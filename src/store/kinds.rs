@@ -82,7 +82,7 @@ impl Object for Event {
     const RETENTION: Option<Retention> = Some(Retention {
         each: 32,
         total: 8192,
-        age: Duration::from_secs(3600),
+        age: Duration::from_hours(1),
     });
 
     fn meta(&self) -> &ObjectMeta {

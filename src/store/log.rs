@@ -49,7 +49,10 @@ impl<K: Object> Ring<K> {
             .changes
             .partition_point(|(version, _)| *version <= from);
         let next = self.changes.range(start..).take(CHUNK);
-        let last = next.clone().last().map_or(from, |(version, _)| *version);
+        let last = next
+            .clone()
+            .next_back()
+            .map_or(from, |(version, _)| *version);
         Some((last, next.map(|(_, change)| change.clone()).collect()))
     }
 }

@@ -46,7 +46,9 @@ impl Draft {
         };
         let length: usize = parts.iter().map(|part| part.len()).sum();
         self.0.extend_from_slice(&(length as u32).to_le_bytes());
-        parts.iter().for_each(|part| self.0.extend_from_slice(part));
+        for part in parts {
+            self.0.extend_from_slice(part);
+        }
     }
 
     /// The bytes.
@@ -146,7 +148,7 @@ mod tests {
         let bytes = draft.finish();
         let whole = read(&bytes).unwrap();
         for end in 0..bytes.len() {
-            let cut = read(bytes.get(..end).unwrap());
+            let cut = read(&bytes[..end]);
             assert!(
                 cut.is_none_or(|record| record.pieces.len() < whole.pieces.len()),
                 "{end}"

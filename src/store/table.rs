@@ -9,11 +9,14 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+mod pieces;
+mod retained;
+
+use self::pieces::{draft, restore};
+use self::retained::Retained;
 use super::disk::Stored;
 use super::log::Ring;
 use super::managed::{Managed, Shapes};
-use super::record::{self, Draft, LAST};
-use super::rows::{self, MAIN, STATUS, Wanted};
 use super::{Change, Key, Object, Retention, Snapshot, Version};
 use crate::api::Timestamp;
 
@@ -254,22 +257,17 @@ impl<K: Object> Table<K> {
                 .write()
                 .unwrap_or_else(PoisonError::into_inner);
             published.version = write.version;
-            let change = match write.after {
-                Some(item) => {
-                    let object = Arc::clone(&item.object);
-                    match published.objects.get_mut(&write.key) {
-                        Some(slot) => *slot = item,
-                        None => drop(published.objects.insert(write.key.clone(), item)),
-                    }
-                    Some(Change::Applied(object))
+            let change = if let Some(item) = write.after {
+                let object = Arc::clone(&item.object);
+                match published.objects.get_mut(&write.key) {
+                    Some(slot) => *slot = item,
+                    None => drop(published.objects.insert(write.key.clone(), item)),
                 }
-                None => {
-                    let before = published.objects.remove(&write.key);
-                    write
-                        .last
-                        .or(before.map(|item| item.object))
-                        .map(Change::Deleted)
-                }
+                Some(Change::Applied(object))
+            } else {
+                let before = published.objects.remove(&write.key);
+                let last = write.last.or(before.map(|item| item.object));
+                last.map(Change::Deleted)
             };
             if let Some(change) = change {
                 published.ring.push(write.version, change);
@@ -322,9 +320,9 @@ impl<K: Object> Kind for Table<K> {
         }
         changes.sort_by_key(|(version, _)| *version);
         let mut ring = Ring::new(self.window, rows.floor);
-        changes
-            .into_iter()
-            .for_each(|(version, change)| ring.push(version, change));
+        for (version, change) in changes {
+            ring.push(version, change);
+        }
         let mut published = self
             .published
             .write()
@@ -393,149 +391,5 @@ impl<K: Object> Job for Tabled<K> {
 
     fn publish(self: Box<Self>) {
         self.table.publish(self.write);
-    }
-}
-
-/// The record of a write: the pieces that changed.
-fn draft<K: Object>(kind: &str, write: &Write<K>) -> Result<Vec<u8>, serde_json::Error> {
-    let key = record::key(kind, &write.key.namespace, &write.key.name);
-    let Some(after) = &write.after else {
-        let mut draft = Draft::new(&key, true);
-        for name in [MAIN, STATUS].iter().chain(K::LARGE_STATUS) {
-            draft.piece(name, None);
-        }
-        if let Some(last) = &write.last {
-            draft.piece(LAST, Some(&[&serde_json::to_vec(last.as_ref())?]));
-        }
-        return Ok(draft.finish());
-    };
-    let mut draft = Draft::new(&key, false);
-    let wanted = if write.changed.main {
-        Wanted::All
-    } else {
-        Wanted::Status
-    };
-    let pieces = rows::cut(after.object.as_ref(), wanted)?;
-    if write.changed.main {
-        let managed = after.managed.to_row();
-        let length = (managed.len() as u32).to_le_bytes();
-        draft.piece(MAIN, Some(&[&length, &managed, &pieces.main]));
-    }
-    if write.changed.status {
-        let before = match &write.before {
-            Some(before) => rows::cut(before.object.as_ref(), Wanted::Large)?.large,
-            None => Vec::new(),
-        };
-        match &pieces.status {
-            Some(status) => draft.piece(STATUS, Some(&[status])),
-            None if write.before.is_some() => draft.piece(STATUS, None),
-            None => {}
-        }
-        for (name, text) in &pieces.large {
-            if !before
-                .iter()
-                .any(|(other, same)| other == name && same == text)
-            {
-                draft.piece(name, Some(&[text]));
-            }
-        }
-        for (name, _) in &before {
-            if !pieces.large.iter().any(|(other, _)| other == name) {
-                draft.piece(name, None);
-            }
-        }
-    }
-    Ok(draft.finish())
-}
-
-/// An object from its pieces.
-fn restore<K: Object>(stored: &Stored, shapes: &Shapes) -> Result<Item<K>, String> {
-    let main = stored.pieces.get(MAIN).ok_or("its main row is gone")?;
-    let (length, rest) = main.split_first_chunk::<4>().ok_or("its main row is cut")?;
-    let length = u32::from_le_bytes(*length) as usize;
-    let (managed, main) = rest.split_at_checked(length).ok_or("its main row is cut")?;
-    let status = stored.pieces.get(STATUS).map(Vec::as_slice);
-    let large: Vec<(&str, &[u8])> = stored
-        .pieces
-        .iter()
-        .filter(|(name, _)| ![MAIN, STATUS].contains(&&***name))
-        .map(|(name, piece)| (&**name, piece.as_slice()))
-        .collect();
-    let text = rows::join(main, status, &large);
-    let mut object: K = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
-    object.meta_mut().resource_version = Some(stored.version.to_string());
-    object.meta_mut().managed_fields = None;
-    Ok(Item {
-        object: Arc::new(object),
-        managed: shapes.read(managed)?,
-    })
-}
-
-/// The order in which objects were written that are not kept for ever.
-#[derive(Debug, Default)]
-struct Retained {
-    /// Oldest first; entries whose time is not the one in `latest` are stale.
-    all: VecDeque<(Timestamp, Key)>,
-    about: HashMap<String, VecDeque<Key>>,
-    latest: HashMap<Key, (Timestamp, Option<String>)>,
-}
-
-impl Retained {
-    fn add(&mut self, key: Key, about: Option<String>, now: Timestamp) {
-        let known = self
-            .latest
-            .insert(key.clone(), (now, about.clone()))
-            .is_some();
-        if let Some(about) = about
-            && !known
-        {
-            self.about.entry(about).or_default().push_back(key.clone());
-        }
-        self.all.push_back((now, key));
-    }
-
-    fn forget(&mut self, key: &Key) {
-        let Some((_, Some(about))) = self.latest.remove(key) else {
-            return;
-        };
-        if let Some(keys) = self.about.get_mut(&about) {
-            keys.retain(|other| other != key);
-            if keys.is_empty() {
-                self.about.remove(&about);
-            }
-        }
-    }
-
-    /// Takes out what is over the rule; the object written last stays.
-    fn expire(&mut self, rule: Retention, now: Timestamp) -> Vec<Key> {
-        let mut gone = Vec::new();
-        let newest = self.all.back().map(|(_, key)| key.clone());
-        if let Some(newest) = &newest
-            && let Some((_, Some(about))) = self.latest.get(newest)
-            && let Some(keys) = self.about.get_mut(about)
-            && keys.len() > rule.each.max(1)
-            && let Some(oldest) = keys.iter().find(|key| *key != newest).cloned()
-        {
-            self.forget(&oldest);
-            gone.push(oldest);
-        }
-        let age = jiff::SignedDuration::try_from(rule.age).unwrap_or(jiff::SignedDuration::MAX);
-        while let Some((time, key)) = self.all.front() {
-            let stale = self
-                .latest
-                .get(key)
-                .is_none_or(|(latest, _)| latest != time);
-            let old = now.duration_since(*time) > age || self.latest.len() > rule.total.max(1);
-            if !(stale || old) || (!stale && Some(key) == newest.as_ref()) {
-                break;
-            }
-            if let Some((_, key)) = self.all.pop_front()
-                && !stale
-            {
-                self.forget(&key);
-                gone.push(key);
-            }
-        }
-        gone
     }
 }

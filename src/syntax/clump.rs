@@ -2,6 +2,7 @@
 //! expressions without quotes.
 
 use super::class;
+use super::number::{self, Number};
 use crate::diag::Span;
 
 /// The end of the run that starts at `start` and visibly belongs together: up to white space, `;`,
@@ -108,6 +109,8 @@ pub(super) enum Shape {
     NoFraction,
     /// `0xfg`
     Radix,
+    /// `1,`
+    Comma,
     /// Anything else.
     Other,
 }
@@ -132,6 +135,11 @@ pub(super) fn shape(word: &str) -> Shape {
         return Shape::Address;
     }
     let unsigned = word.trim_start_matches(['+', '-']);
+    if let Some(number) = word.strip_suffix(',')
+        && !matches!(number::parse(number), Number::Malformed)
+    {
+        return Shape::Comma;
+    }
     if let Some(fraction) = unsigned.strip_prefix('.')
         && is_digits(fraction)
     {
@@ -160,6 +168,16 @@ pub(super) fn shape(word: &str) -> Shape {
         return Shape::Version;
     }
     Shape::Other
+}
+
+/// The number that was meant, where only a character is missing or too many.
+pub(super) fn repaired(word: &str) -> Option<String> {
+    match shape(word) {
+        Shape::NoWhole => Some(word.replacen('.', "0.", 1)),
+        Shape::NoFraction => Some(format!("{word}0")),
+        Shape::Comma => Some(word.trim_end_matches(',').to_owned()),
+        _ => None,
+    }
 }
 
 /// The first code point at or after `span.start`, as a span: a caret that fits on one character.

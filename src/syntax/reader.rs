@@ -71,6 +71,8 @@ struct Reader<'t> {
     too_deep: bool,
     /// Where the last `}` that closes nothing ended.
     stray_close: u32,
+    /// The last node that a missing space was reported in.
+    spaceless: u32,
 }
 
 impl<'t> Reader<'t> {
@@ -111,6 +113,7 @@ impl<'t> Reader<'t> {
             swallowed: false,
             too_deep: false,
             stray_close: NONE,
+            spaceless: NONE,
         }
     }
 
@@ -377,6 +380,7 @@ impl<'t> Reader<'t> {
                 self.string(token)
             }
             Kind::OpenBrace => return self.block_without_name(start, flags),
+            Kind::Stray | Kind::Keyword if self.is_hash_comment() => return self.hash_comment(),
             Kind::Stray | Kind::CloseParen => {
                 let word = self.clump(Role::Name, self.token);
                 flags |= BROKEN;
@@ -433,6 +437,38 @@ impl<'t> Reader<'t> {
         }
         let node = self.push_nameless(start, flags);
         self.open(node, false);
+    }
+
+    /// Whether a `#` at the token was meant to start a comment: one with a space behind it, or a
+    /// word that is no keyword where a node has to start.
+    #[cold]
+    fn is_hash_comment(&self) -> bool {
+        let Token {
+            kind, start, end, ..
+        } = self.token;
+        let text = &self.text[start as usize..];
+        match kind {
+            Kind::Stray => {
+                let (class, len) = class::at(self.text, end as usize);
+                text.starts_with('#') && (len == 0 || class & (class::SPACE | class::NEWLINE) != 0)
+            }
+            Kind::Keyword => bare_keyword(&self.text[start as usize + 1..end as usize]).is_none(),
+            _ => false,
+        }
+    }
+
+    /// Reports and skips the rest of a line that was meant as a comment.
+    #[cold]
+    fn hash_comment(&mut self) {
+        let start = self.token.start;
+        let hash = Span::new(start, start + 1);
+        self.report(self.source.hash_comment(hash));
+        let rest = &self.text[start as usize..];
+        let end = rest
+            .char_indices()
+            .find(|(_, c)| class::char(*c) & class::NEWLINE != 0);
+        let end = end.map_or(self.text.len(), |(at, _)| start as usize + at);
+        self.jump(end as u32);
     }
 
     fn push_nameless(&mut self, start: u32, flags: u8) -> u32 {
@@ -629,7 +665,8 @@ impl<'t> Reader<'t> {
         );
         self.mark_broken(node);
         self.set_last(NONE);
-        let starts_node = matches!(self.token.kind, Kind::Word | Kind::Quoted | Kind::OpenParen);
+        let starts_node = matches!(self.token.kind, Kind::Word | Kind::Quoted | Kind::OpenParen)
+            && !self.word_is_key();
         if !only_dashed && !slashdashed && starts_node {
             return;
         }
@@ -705,15 +742,23 @@ impl<'t> Reader<'t> {
                         return;
                     }
                 }
+                Kind::Stray if self.is_spaced() && self.is_hash_comment() => self.hash_comment(),
                 Kind::Equals => {
+                    let NodeRecord {
+                        name,
+                        first_entry,
+                        flags,
+                        ..
+                    } = self.tree.nodes[node as usize];
                     self.mark_broken(node);
-                    let name = self.tree.nodes[node as usize].name;
-                    let first = self.tree.nodes[node as usize].first_entry as usize;
                     let equals = self.bump().span();
                     self.forgiven = self.token.start;
-                    if first == self.tree.entries.len() {
-                        let name = Span::new(name.start, name.end);
-                        self.report(self.source.stray_equals(equals, name));
+                    if first_entry as usize == self.tree.entries.len() {
+                        // A name that has been reported is enough.
+                        if flags & BROKEN == 0 {
+                            let name = Span::new(name.start, name.end);
+                            self.report(self.source.stray_equals(equals, name));
+                        }
                     } else {
                         self.report(self.source.equals_after_value(equals));
                     }
@@ -725,7 +770,7 @@ impl<'t> Reader<'t> {
                     } else {
                         // Stuck to something that has quotes: one finding for both.
                         let before = self.char_before(self.last_end);
-                        self.report(self.source.missing_space(before, self.token.span()));
+                        self.missing_space(node, before, self.token.span());
                         let end = clump::end(self.text, self.token.start as usize, false);
                         self.last_end = (end as u32).max(self.token.end);
                         self.jump(self.last_end);
@@ -739,15 +784,24 @@ impl<'t> Reader<'t> {
     /// Reports a token that follows another without a space.
     #[inline]
     fn need_space(&mut self, node: u32) {
-        if !self.is_spaced() {
+        if !self.is_spaced() && !self.token.is(scan::UNCLOSED) {
             self.space_is_missing(node);
         }
     }
 
+    /// Reports it once a node: quotes within quotes lack several.
     #[cold]
     fn space_is_missing(&mut self, node: u32) {
         let before = self.char_before(self.last_end);
-        self.report(self.source.missing_space(before, self.token.span()));
+        self.missing_space(node, before, self.token.span());
+    }
+
+    #[cold]
+    fn missing_space(&mut self, node: u32, before: Span, after: Span) {
+        if self.spaceless != node {
+            self.spaceless = node;
+            self.report(self.source.missing_space(before, after));
+        }
         self.mark_broken(node);
     }
 
@@ -792,8 +846,7 @@ impl<'t> Reader<'t> {
             _ => {
                 if !spaced {
                     let before = self.char_before(before);
-                    self.report(self.source.missing_space(before, dash.span()));
-                    self.mark_broken(node);
+                    self.missing_space(node, before, dash.span());
                 }
                 self.entry(node, dash.start, DASHED);
             }
@@ -816,7 +869,7 @@ impl<'t> Reader<'t> {
                     key: NONE,
                     annotation,
                 },
-                Role::Value,
+                Role::Key,
             );
             self.node_space();
             if self.token.kind == Kind::Equals {
@@ -1132,7 +1185,15 @@ impl<'t> Reader<'t> {
                 }
                 number::Number::Malformed => {
                     self.report(self.source.malformed_number(token.span()));
-                    GUESS
+                    match clump::repaired(word).map(|word| number::parse(&word)) {
+                        Some(number::Number::Int(number)) => {
+                            (Tag::Int, halves(number as u64), Form::Number, true)
+                        }
+                        Some(number::Number::Float(number)) => {
+                            (Tag::Float, halves(number.to_bits()), Form::Number, true)
+                        }
+                        _ => GUESS,
+                    }
                 }
             };
         }
@@ -1346,7 +1407,8 @@ impl<'t> Reader<'t> {
     fn decoded(&mut self, token: Token) -> Text {
         let before = self.tree.owned.len();
         let faults: Vec<Fault> = string::decode(self.text, token, &mut self.tree.owned);
-        if !faults.is_empty() {
+        // Where a string ends that is not closed is a guess, and so is what is wrong in it.
+        if !faults.is_empty() && !token.is(scan::UNCLOSED) {
             for found in self.source.string_faults(token, &faults) {
                 self.report(found);
             }

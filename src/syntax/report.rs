@@ -35,18 +35,8 @@ impl<'t> Source<'t> {
         const MOST: usize = 40;
         let text = self.str(span);
         let line = text.lines().next().unwrap_or_default();
-        let mut kept: String = line
-            .chars()
-            .take(MOST)
-            .flat_map(|c| {
-                if c.is_control() {
-                    c.escape_default().collect()
-                } else {
-                    vec![c]
-                }
-            })
-            .collect();
-        if kept.len() < text.len() && line.chars().count() > MOST || line.len() < text.len() {
+        let mut kept: String = line.chars().take(MOST).collect();
+        if kept.len() < text.len() {
             kept.push('…');
         }
         kept
@@ -261,24 +251,13 @@ impl<'t> Source<'t> {
                 "KDL reads a number with too many points",
             ),
             Shape::NoWhole => {
-                let better = word.replacen('.', "0.", 1);
-                return Diagnostic::error(
-                    codes::MALFORMED_NUMBER,
-                    format!("`{shown}` has no digit before the point"),
-                    self.place(span),
-                    format!("write `{better}`"),
-                )
-                .fix(Fix::replace("add the 0", Safe, self.place(span), better));
+                return self.almost_a_number(span, "a digit has to stand before the point");
             }
             Shape::NoFraction => {
-                let better = format!("{word}0");
-                return Diagnostic::error(
-                    codes::MALFORMED_NUMBER,
-                    format!("`{shown}` has no digit after the point"),
-                    self.place(span),
-                    format!("write `{better}`"),
-                )
-                .fix(Fix::replace("add the 0", Safe, self.place(span), better));
+                return self.almost_a_number(span, "a digit has to stand after the point");
+            }
+            Shape::Comma => {
+                return self.almost_a_number(span, "spaces separate values, not commas");
             }
             Shape::Radix => (
                 codes::MALFORMED_NUMBER,
@@ -297,6 +276,20 @@ impl<'t> Source<'t> {
             found = found.help(format!("write `{quoted}`"));
         }
         found
+    }
+
+    /// MF1007, where the number that was meant is plain.
+    fn almost_a_number(self, span: Span, label: &str) -> Diagnostic {
+        let word = self.str(span);
+        let better = clump::repaired(word).unwrap_or_else(|| word.to_owned());
+        let title = format!("write `{better}`");
+        Diagnostic::error(
+            codes::MALFORMED_NUMBER,
+            format!("`{word}` is no number"),
+            self.place(span),
+            label,
+        )
+        .fix(Fix::replace(title, Safe, self.place(span), better))
     }
 
     /// MF1009. Returns the finding and the keyword that was probably meant.
@@ -336,6 +329,17 @@ impl<'t> Source<'t> {
             }
         }
         (found, meant)
+    }
+
+    /// MF1009: a `#` that was meant to start a comment.
+    pub(super) fn hash_comment(self, hash: Span) -> Diagnostic {
+        Diagnostic::error(
+            codes::UNKNOWN_KEYWORD,
+            "comments start with `//`, not with `#`",
+            self.place(hash),
+            "starts a keyword such as `#true`",
+        )
+        .fix(Fix::replace("write `//`", Safe, self.place(hash), "//"))
     }
 
     /// MF1010 and MF1011: what is wrong inside the string `token`, at most one finding of a kind.
@@ -404,15 +408,18 @@ impl<'t> Source<'t> {
             self.range(quotes),
             "the text starts on the next line",
         );
-        if source.contains('\n') {
+        if let Some((_, last)) = source.rsplit_once('\n') {
+            // The new line starts as the closing one does.
+            let indentation = &last[..last.len() - last.trim_start().len()];
             let at = self.place(Span::point(quotes.end as u32));
-            return found.fix(Fix::replace("start a new line", Unsafe, at, "\n"));
+            let text = format!("\n{indentation}");
+            return found.fix(Fix::replace("start a new line", Unsafe, at, text));
         }
         let hashes = source.bytes().take_while(|&byte| byte == b'#').count();
         let body = source.get(hashes + 3..source.len().saturating_sub(hashes + 3));
         match body {
             Some(body) if !body.contains('"') => found
-                .help("a text of one line stands between single quotes: `\"…\"`")
+                .help("a text of one line needs only one quote on each side")
                 .fix(Fix::replace(
                     "use one quote",
                     Safe,
@@ -819,13 +826,17 @@ impl<'t> Source<'t> {
             Some(c) => format!("`{c}` cannot stand in text without quotes"),
             None => "cannot stand without quotes".to_owned(),
         };
-        Diagnostic::error(
+        let found = Diagnostic::error(
             codes::NEEDS_QUOTES,
             format!("`{}` needs quotes", self.excerpt(span)),
             self.place(span),
             label,
-        )
-        .fix(self.quote_fix(span))
+        );
+        if source.starts_with('[') {
+            let help = "if a list is meant: values stand behind each other, without brackets";
+            return found.help(help).fix(self.quote_fix(span));
+        }
+        found.fix(self.quote_fix(span))
     }
 
     /// MF1025, for a key that reads as a number.

@@ -313,7 +313,7 @@ fn scan_word_end(text: &str, at: usize) -> usize {
     }
 }
 
-/// A string in single quotes marks, or the start of a multi-line one.
+/// A string between `"`, or the start of a multi-line one.
 #[inline]
 fn quoted(text: &str, at: usize) -> Token {
     let bytes = text.as_bytes();
@@ -515,6 +515,7 @@ fn multi(text: &str, at: usize, hashes: usize) -> Token {
     let mut end = body;
     let mut marks = 0;
     let mut line_start = at;
+    let mut line_before = at;
     let mut first_line_end = None;
     loop {
         let (class, len) = class::at(text, end);
@@ -528,6 +529,7 @@ fn multi(text: &str, at: usize, hashes: usize) -> Token {
         }
         if class & class::NEWLINE != 0 {
             first_line_end = first_line_end.or(Some(end));
+            line_before = end;
             end += class::newline(text, end);
             line_start = end;
             continue;
@@ -535,7 +537,7 @@ fn multi(text: &str, at: usize, hashes: usize) -> Token {
         if bytes[end] == b'"' && bytes[end..].starts_with(b"\"\"\"") {
             if closes(bytes, end + 3, hashes) {
                 if first_line_end.is_some() && opens_another(text, line_start, end, hashes) {
-                    return marked(kind, marks | UNCLOSED, at, line_start);
+                    return marked(kind, marks | UNCLOSED, at, line_before);
                 }
                 return marked(kind, marks, at, end + 3 + hashes);
             }
@@ -548,6 +550,7 @@ fn multi(text: &str, at: usize, hashes: usize) -> Token {
             if text[end..next].contains('\n') {
                 first_line_end = first_line_end.or(Some(end + 1));
                 line_start = end + text[end..next].rfind('\n').map_or(0, |offset| offset + 1);
+                line_before = line_start - 1;
             }
             end = next;
             continue;

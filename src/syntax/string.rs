@@ -130,7 +130,7 @@ fn walk(text: &str, token: Token, sink: Sink<'_>, complain: Complain<'_>) {
 fn body(text: &str, token: Token, hashes: usize, quotes: usize) -> Range<usize> {
     let start = token.start as usize + hashes + quotes;
     let end = token.end as usize;
-    // Text of several lines between single quotes is marked as unclosed, too.
+    // Text of several lines between `"` is marked as unclosed, too.
     let closed =
         !token.is(scan::UNCLOSED) || quotes == 1 && text[start.min(end)..end].ends_with('"');
     if !closed {
@@ -256,11 +256,10 @@ fn multiline(text: &str, token: Token, hashes: usize, sink: Sink<'_>, complain: 
     } else {
         lines.pop().unwrap_or_default()
     };
-    let mut wanted = closing.indentation(text);
+    let wanted = closing.indentation(text);
     if !closing.is_blank(text) {
         complain(Fault::ClosingLine(closing.start..body.end));
         lines.push(closing);
-        wanted = 0..0;
     }
     let last = lines.len().saturating_sub(1);
     for (index, line) in lines.iter().enumerate() {

@@ -206,7 +206,7 @@ pub struct Books {
 
 impl Books {
     /// Makes a node as others would.
-    pub fn add(&mut self, node: Value) -> String {
+    pub fn add(&mut self, node: &Value) -> String {
         self.made += 1;
         let uuid = node["uuid"].as_str().map_or_else(
             || format!("00000000-0000-4000-8000-{:012x}", self.made),
@@ -276,7 +276,7 @@ impl Books {
                     let text = format!("A node with name {name} already exists.");
                     return Answer::fault(409, &text);
                 }
-                let uuid = self.add(seen.body.clone());
+                let uuid = self.add(&seen.body);
                 Answer::json(201, &self.nodes[&uuid].clone().into())
             }
             ("POST", ["v1", "ports"]) => {
@@ -370,7 +370,7 @@ impl Books {
             nodes.sort_by_key(|node| {
                 let time = node["updated_at"]
                     .as_str()
-                    .map(|time| time.parse::<jiff::Timestamp>());
+                    .map(str::parse::<jiff::Timestamp>);
                 std::cmp::Reverse(time.map(Result::unwrap))
             });
         } else {

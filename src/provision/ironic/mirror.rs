@@ -35,8 +35,10 @@ impl Mac {
 
 impl std::fmt::Display for Mac {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        for (at, byte) in self.0.iter().enumerate() {
+            write!(f, "{}{byte:02x}", if at == 0 { "" } else { ":" })?;
+        }
+        Ok(())
     }
 }
 
@@ -418,26 +420,23 @@ impl Mirror {
                     .then(|| self.names.get(&*key.name).copied())
                     .flatten()
             });
-        let found = match found {
-            Some(id) => id,
-            None => {
-                let owner = Mac::parse(&host.spec.boot_mac_address)
-                    .and_then(|mac| self.macs.get(&mac))
-                    .map(|(owner, _)| *owner);
-                let Some(owner) = owner else {
-                    return Found::Nothing;
-                };
-                match self
-                    .nodes
-                    .get(&owner)
-                    .map(|entry| entry.facts.name.as_deref())
-                {
-                    Some(None) => owner,
-                    Some(Some(name)) => {
-                        return Found::Taken(taken(&host.spec.boot_mac_address, name).into());
-                    }
-                    None => return Found::Nothing,
+        let found = if let Some(id) = found {
+            id
+        } else {
+            let owner = Mac::parse(&host.spec.boot_mac_address).and_then(|mac| self.port(mac));
+            let Some(owner) = owner else {
+                return Found::Nothing;
+            };
+            match self
+                .nodes
+                .get(&owner)
+                .map(|entry| entry.facts.name.as_deref())
+            {
+                Some(None) => owner,
+                Some(Some(name)) => {
+                    return Found::Taken(taken(&host.spec.boot_mac_address, name).into());
                 }
+                None => return Found::Nothing,
             }
         };
         let Some(facts) = self.nodes.get(&found).map(|entry| Arc::clone(&entry.facts)) else {

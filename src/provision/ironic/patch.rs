@@ -16,7 +16,8 @@ pub struct Patch {
 
 impl Patch {
     /// Sets a value, whether there is one or not (Ironic's JSON patch takes it so).
-    pub fn add(&mut self, path: &str, value: Value) {
+    pub fn add(&mut self, path: &str, value: impl Into<Value>) {
+        let value: Value = value.into();
         self.operations
             .push(json!({ "op": "add", "path": path, "value": value }));
     }
@@ -52,10 +53,10 @@ pub fn amend(
     let mut patch = Patch::default();
     let driver = wanted.driver();
     if node.name.as_deref() != Some(wanted.name.as_str()) {
-        patch.add("/name", wanted.name.as_str().into());
+        patch.add("/name", wanted.name.as_str());
     }
     if node.driver != driver.name {
-        patch.add("/driver", driver.name.into());
+        patch.add("/driver", driver.name);
         patch.resets_interfaces = true;
     }
     for (name, value) in wanted.interfaces() {
@@ -72,24 +73,24 @@ pub fn amend(
             _ => &node.vendor_interface,
         };
         if patch.resets_interfaces || present != value {
-            patch.add(&format!("/{name}"), value.into());
+            patch.add(&format!("/{name}"), value);
         }
     }
     if let (true, Some(interface)) = (patch.resets_interfaces, map::usual_deploy_interface(driver))
     {
-        patch.add("/deploy_interface", interface.into());
+        patch.add("/deploy_interface", interface);
     }
     driver_info(&mut patch, &node.driver_info, wanted, login);
     if node.automated_clean != Some(wanted.automated_clean) {
-        patch.add("/automated_clean", wanted.automated_clean.into());
+        patch.add("/automated_clean", wanted.automated_clean);
     }
     if node.disable_power_off != wanted.disable_power_off {
-        patch.add("/disable_power_off", wanted.disable_power_off.into());
+        patch.add("/disable_power_off", wanted.disable_power_off);
     }
     let capabilities = wire::str_of(&node.properties, "capabilities");
     if !wanted.has_capabilities(capabilities) {
         let merged = wanted.merged_capabilities(capabilities);
-        patch.add("/properties/capabilities", merged.into());
+        patch.add("/properties/capabilities", merged);
     }
     let present = wire::str_of(&node.properties, "cpu_arch");
     if wanted
@@ -97,10 +98,7 @@ pub fn amend(
         .as_deref()
         .map_or(present.is_empty(), |arch| arch != present)
     {
-        patch.add(
-            "/properties/cpu_arch",
-            map::architecture_or_usual(wanted).into(),
-        );
+        patch.add("/properties/cpu_arch", map::architecture_or_usual(wanted));
     }
     if let Some(data) = network_data
         && data != Value::Object(node.network_data.clone())
@@ -152,8 +150,8 @@ fn driver_info(
         }
     }
     if let (Some(keys), Some((user, password))) = (keys, login) {
-        patch.add(&path(keys.username), user.reveal().into());
-        patch.add(&path(keys.password), password.reveal().into());
+        patch.add(&path(keys.username), user.reveal());
+        patch.add(&path(keys.password), password.reveal());
     }
 }
 

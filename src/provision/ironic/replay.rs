@@ -92,9 +92,9 @@ fn story(writes: impl Iterator<Item = (String, Value)>) -> (Vec<Value>, Vec<Stri
                 }
                 let mut shown = node.clone();
                 // Whatever the deploy interface was before, null is Ironic's default.
-                shown
-                    .as_object_mut()
-                    .map(|node| node.retain(|_, value| !value.is_null()));
+                if let Some(node) = shown.as_object_mut() {
+                    node.retain(|_, value| !value.is_null());
+                }
                 nodes.push(shown);
                 calls.push(format!("{what} {body}"));
             }

@@ -333,7 +333,7 @@ impl Call<'_> {
             .map(|node| node.raid_interface.clone());
         if present.as_deref() != Some(plan.raid_interface) {
             let mut patch = Patch::default();
-            patch.add("/raid_interface", plan.raid_interface.into());
+            patch.add("/raid_interface", plan.raid_interface);
             self.patch(id, patch).await?;
         }
         if !plan.logical_disks.is_empty() {

@@ -13,6 +13,8 @@
 //! - the last error stays until the next action starts;
 //! - an undeployment goes on into cleaning and ends in `available`.
 
+mod record;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +27,8 @@ use crate::api::{
 };
 use crate::dice::Dice;
 use crate::provision::{Ack, Effect, Facts, Fault, Footing, NodeState, PowerTarget};
+
+pub use self::record::Record;
 
 /// One effect and what of the host it needs.
 #[derive(Debug, Clone, Copy)]
@@ -132,6 +136,11 @@ impl Machine {
     /// What the provisioner knows of it; `None` when it is not enrolled.
     pub fn facts(&self) -> Option<&Arc<Facts>> {
         self.node.as_ref().map(|node| &node.facts)
+    }
+
+    /// The credentials on the books.
+    pub fn credentials(&self) -> Option<&str> {
+        self.node.as_ref()?.password.as_deref()
     }
 
     /// Loses the record, as when Ironic's database is wiped. The hardware runs on.

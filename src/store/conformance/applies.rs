@@ -542,7 +542,7 @@ async fn two_owners_of_many_fields_live_side_by_side<B: Backend>(at: Place<'_, B
     let wanted = |owner: &str, round: usize| {
         let mut spec = serde_json::Map::new();
         for n in 0..10 {
-            if (n + round) % 3 != 0 {
+            if !(n + round).is_multiple_of(3) {
                 spec.insert(format!("{owner}{n}"), json!(round));
             }
         }

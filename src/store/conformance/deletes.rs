@@ -122,7 +122,7 @@ async fn one_of_two_finalizers_does_not_let_go<B: Backend>(at: Place<'_, B>) -> 
     held(&at, &[KEEP, TOO]).await?;
     at.delete("a").await?;
     at.change("a", |widget| {
-        widget.metadata.finalizers = Some(vec![TOO.into()])
+        widget.metadata.finalizers = Some(vec![TOO.into()]);
     })
     .await?;
     same!(finalizers(at.get("a")?.as_ref()), [TOO]);

@@ -110,14 +110,14 @@ async fn large_parts_of_the_status_come_stay_and_go<B: Backend>(at: Place<'_, B>
     at.create("a", json!({})).await?;
     let inventory = json!({ "disks": ["x".repeat(3000)] });
     at.change("a", |widget| {
-        set(&mut widget.status, "inventory", inventory.clone())
+        set(&mut widget.status, "inventory", inventory.clone());
     })
     .await?;
     at.phase("a", "ready").await?;
     same!(status(at.get("a")?.as_ref(), "inventory"), inventory);
     let other = json!({ "disks": [] });
     at.change("a", |widget| {
-        set(&mut widget.status, "inventory", other.clone())
+        set(&mut widget.status, "inventory", other.clone());
     })
     .await?;
     same!(status(at.get("a")?.as_ref(), "inventory"), other);
@@ -191,7 +191,7 @@ async fn a_spec_change_alone_is_no_status_write<B: Backend>(at: Place<'_, B>) ->
     let made = at.create("a", json!({ "color": "red" })).await?;
     let same = at
         .change("a", |widget| {
-            drop(widget.spec.insert("color".into(), "blue".into()))
+            drop(widget.spec.insert("color".into(), "blue".into()));
         })
         .await?;
     same!(same, made);

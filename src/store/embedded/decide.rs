@@ -5,10 +5,11 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde_json::Value;
 
+use super::meta::{api_version, check_name, keep_meta, tidy_meta};
 use super::{Embedded, Result, Shared, StoreError, Version};
 use crate::api::{Timestamp, whole_seconds};
 use crate::store::apply::{self, Claim};
-use crate::store::fields::{Difference, Schema};
+use crate::store::fields::{Difference, FieldSet, Schema};
 use crate::store::managed::Managed;
 use crate::store::table::{Changed, Item};
 use crate::store::{Key, Object, Patch};
@@ -95,10 +96,8 @@ impl Setting<'_> {
         object.set_status(None);
         let value = self.to_value(&object)?;
         let schema = Schema::of::<K>();
-        let mut difference =
-            Difference::between(&Value::Object(serde_json::Map::new()), &value, schema);
-        // Owned as what is set, not with the parents, so that it reads as an apply would.
-        difference.added = crate::store::fields::FieldSet::of(&value, schema);
+        let nothing = Value::Object(serde_json::Map::new());
+        let difference = Difference::between(&nothing, &value, Schema::of::<K>());
         let claims = apply::update(&[], &difference, self.manager);
         self.first(object, claims)
     }
@@ -163,7 +162,7 @@ impl Setting<'_> {
             let claims = vec![Claim {
                 manager: owner.to_owned(),
                 apply: true,
-                fields: crate::store::fields::FieldSet::of(&wanted, schema),
+                fields: FieldSet::of(&wanted, schema),
             }];
             let claims = claims
                 .into_iter()
@@ -325,17 +324,10 @@ impl Setting<'_> {
         object.set_status(Some(live));
         keep_meta(object.meta_mut(), live.meta());
         let same_spec = object.same_spec(live);
-        let mut managed = self
-            .shared
-            .shapes
-            .keep(claims, &current.managed, self.now());
-        if same_spec && object.meta() == live.meta() {
-            if managed.same_owners(&current.managed) {
-                return Ok(Decision::Same(current.clone()));
-            }
-        } else if managed.same_owners(&current.managed) {
-            // The values changed and the owners did not.
-            managed = managed.clone();
+        let shapes = &self.shared.shapes;
+        let managed = shapes.keep(claims, &current.managed, self.now());
+        if same_spec && object.meta() == live.meta() && managed.same_owners(&current.managed) {
+            return Ok(Decision::Same(current.clone()));
         }
         self.check_finalizers::<K>(live.meta(), object.meta())?;
         if !same_spec && let Some(generation) = &mut object.meta_mut().generation {
@@ -412,66 +404,3 @@ const NOTHING: Changed = Changed {
     main: false,
     status: false,
 };
-
-/// `group/version` of a kind.
-pub(super) fn api_version<K: Object>() -> String {
-    if K::GROUP.is_empty() {
-        K::VERSION.to_owned()
-    } else {
-        format!("{}/{}", K::GROUP, K::VERSION)
-    }
-}
-
-/// Puts back what only the server sets.
-fn keep_meta(meta: &mut ObjectMeta, live: &ObjectMeta) {
-    meta.name.clone_from(&live.name);
-    meta.namespace.clone_from(&live.namespace);
-    meta.generate_name.clone_from(&live.generate_name);
-    meta.uid.clone_from(&live.uid);
-    meta.self_link.clone_from(&live.self_link);
-    meta.creation_timestamp.clone_from(&live.creation_timestamp);
-    meta.deletion_timestamp.clone_from(&live.deletion_timestamp);
-    meta.deletion_grace_period_seconds = live.deletion_grace_period_seconds;
-    meta.generation = live.generation;
-    meta.resource_version.clone_from(&live.resource_version);
-    meta.managed_fields = None;
-    tidy_meta(meta);
-}
-
-/// Empty and absent are one thing, as in Go.
-fn tidy_meta(meta: &mut ObjectMeta) {
-    meta.annotations.take_if(|all| all.is_empty());
-    meta.labels.take_if(|all| all.is_empty());
-    meta.finalizers.take_if(|all| all.is_empty());
-    meta.owner_references.take_if(|all| all.is_empty());
-    meta.generate_name.take_if(|name| name.is_empty());
-}
-
-/// The rules for names of a Kubernetes API server.
-fn check_name(key: &Key) -> std::result::Result<(), String> {
-    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let is_label = |label: &str| {
-        let bytes = label.as_bytes();
-        bytes.first().is_some_and(|byte| is_word(*byte))
-            && bytes.last().is_some_and(|byte| is_word(*byte))
-            && bytes.iter().all(|byte| is_word(*byte) || *byte == b'-')
-    };
-    if key.name.is_empty() {
-        return Err("it has no name".into());
-    }
-    if key.name.len() > 253 || !key.name.split('.').all(is_label) {
-        return Err(
-            "its name must be lower-case letters, digits, - and ., start and end with a letter \
-             or digit, and have at most 253 characters"
-                .into(),
-        );
-    }
-    if key.namespace.len() > 63 || !is_label(&key.namespace) {
-        return Err(
-            "its namespace must be lower-case letters, digits and -, start and end with a letter \
-             or digit, and have at most 63 characters"
-                .into(),
-        );
-    }
-    Ok(())
-}

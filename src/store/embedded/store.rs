@@ -7,8 +7,10 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::Value;
 
-use super::decide::{Decision, Setting, api_version};
-use super::{Accept, Embedded, Shared, StoreError, Waits};
+use super::commit::Waits;
+use super::decide::{Decision, Setting};
+use super::meta::api_version;
+use super::{Accept, Embedded, Shared, StoreError};
 use crate::store::table::{Changed, Item, Table, Tabled, Write};
 use crate::store::{Change, Deleted, Key, Object, Patch, Result, Snapshot, Store, Version, log};
 
@@ -167,7 +169,7 @@ impl<K: Object> Store<K> for Embedded {
         }
     }
 
-    fn create<'a>(&'a self, object: K) -> BoxFuture<'a, Result<Arc<K>>> {
+    fn create(&self, object: K) -> BoxFuture<'_, Result<Arc<K>>> {
         async move {
             let key = object.key();
             let outcome = self
@@ -213,7 +215,7 @@ impl<K: Object> Store<K> for Embedded {
         .boxed()
     }
 
-    fn update_status<'a>(&'a self, object: K, expected: Version) -> BoxFuture<'a, Result<Arc<K>>> {
+    fn update_status(&self, object: K, expected: Version) -> BoxFuture<'_, Result<Arc<K>>> {
         async move {
             let key = object.key();
             let outcome = self

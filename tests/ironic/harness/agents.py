@@ -152,7 +152,9 @@ class Agent:
 
     def inspect(self) -> None:
         rows = self.fleet.query(
-            "select p.address from ports p join nodes n on p.node_id = n.id where n.uuid = ? order by p.address", self.uuid)
+            "select p.address from ports p join nodes n on p.node_id = n.id where n.uuid = ? order by p.address",
+            self.uuid,
+        )
         driver_info = self.fleet.query("select driver_info from nodes where uuid = ?", self.uuid)[0][0]
         data = collect(self.name or self.uuid, [row[0] for row in rows], json.loads(driver_info or "{}"))
         if self.failing("inspect"):
@@ -168,7 +170,11 @@ class Agent:
                 token = self.fleet.query(sql, self.uuid)[0][0]
             self.token = token
         self.beat_at = time.monotonic() + BEAT
-        body = {"callback_url": f"{self.fleet.address}/agent/{self.uuid}", "agent_version": VERSION, "agent_token": self.token}
+        body = {
+            "callback_url": f"{self.fleet.address}/agent/{self.uuid}",
+            "agent_version": VERSION,
+            "agent_token": self.token,
+        }
         self.fleet.call("POST", f"/v1/heartbeat/{self.uuid}", body)
 
     def execute(self, name: str, params: dict, wait: bool) -> dict:
@@ -214,8 +220,10 @@ class Agent:
 
     def result(self, kind: str, phase: str, step: str, params: dict) -> dict:
         if kind in ("get_clean_steps", "get_deploy_steps", "get_service_steps"):
-            return {f"{phase}_steps": {"SimulatedHardwareManager": STEPS[phase]},
-                    "hardware_manager_version": {"SimulatedHardwareManager": "1.0"}}
+            return {
+                f"{phase}_steps": {"SimulatedHardwareManager": STEPS[phase]},
+                "hardware_manager_version": {"SimulatedHardwareManager": "1.0"},
+            }
         if kind.startswith("execute_"):
             raid = (params.get("node") or {}).get("target_raid_config") if step == "create_configuration" else None
             return {f"{phase}_step": params["step"], f"{phase}_result": raid}
@@ -290,7 +298,9 @@ class Server(ThreadingHTTPServer):
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="agent", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="agent", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--ironic", required=True, metavar="URL")
     parser.add_argument("--database", required=True, type=Path, help="Ironic's SQLite file")
     parser.add_argument("--port", required=True, type=int)

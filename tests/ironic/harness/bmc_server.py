@@ -32,7 +32,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from harness.inventory import redfish_mac, redfish_uuid, second_mac  # noqa: E402
 from harness.rules import Rules  # noqa: E402
 
-BIOS = {"BootMode": "Uefi", "ProcTurboMode": "Enabled", "ProcVirtualization": "Enabled", "NumCores": "10", "QuietBoot": "true"}
+BIOS = {
+    "BootMode": "Uefi",
+    "ProcTurboMode": "Enabled",
+    "ProcVirtualization": "Enabled",
+    "NumCores": "10",
+    "QuietBoot": "true",
+}
 DISK = 480103981056
 OPEN_PATHS = ("", "/redfish", "/redfish/v1")  # a Redfish service answers its root without credentials
 RULES = Rules()
@@ -94,8 +100,18 @@ class Machine(fakedriver.FakeDriver):
         return 32
 
     def get_processors(self, identity):
-        return [{"id": f"CPU{n}", "Id": f"CPU{n}", "socket": f"CPU {n}", "model": "Sim(R) 9000 @ 2.50GHz", "vendor": "Sim",
-                 "cores": "8", "threads": "16"} for n in range(2)]
+        return [
+            {
+                "id": f"CPU{n}",
+                "Id": f"CPU{n}",
+                "socket": f"CPU {n}",
+                "model": "Sim(R) 9000 @ 2.50GHz",
+                "vendor": "Sim",
+                "cores": "8",
+                "threads": "16",
+            }
+            for n in range(2)
+        ]
 
     def get_bios(self, identity):
         return {**BIOS, **(self._get(identity).get("bios") or {})}
@@ -184,12 +200,21 @@ def system_name(uuid: str | None) -> str | None:
 def configuration(count: int, delay: float) -> dict:
     uuids = [redfish_uuid(index) for index in range(count)]
     systems = [
-        {"uuid": uuid, "name": system_name(uuid), "power_state": "Off",
-         "nics": [{"mac": mac, "ip": "127.0.0.1"} for mac in (redfish_mac(index), second_mac(redfish_mac(index)))]}
+        {
+            "uuid": uuid,
+            "name": system_name(uuid),
+            "power_state": "Off",
+            "nics": [{"mac": mac, "ip": "127.0.0.1"} for mac in (redfish_mac(index), second_mac(redfish_mac(index)))],
+        }
         for index, uuid in enumerate(uuids)
     ]
     controller = {"MemberId": "0", "Name": "Simulated RAID", "SpeedGbps": 12, "SupportedRAIDTypes": ["RAID0", "RAID1"]}
-    storage = {"Id": "1", "Name": "Local Storage Controller", "StorageControllers": [controller], "Drives": ["DRIVE0", "DRIVE1"]}
+    storage = {
+        "Id": "1",
+        "Name": "Local Storage Controller",
+        "StorageControllers": [controller],
+        "Drives": ["DRIVE0", "DRIVE1"],
+    }
     drives = [{"Id": f"DRIVE{n}", "Name": f"Drive {n}", "CapacityBytes": DISK, "Protocol": "SAS"} for n in (0, 1)]
     return {
         "SUSHY_EMULATOR_FAKE_DRIVER": True,
@@ -203,7 +228,9 @@ def configuration(count: int, delay: float) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="bmc", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="bmc", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("count", type=int, metavar="N")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--user", default="admin")

@@ -41,7 +41,9 @@ class Options:
 def render(state: Path, options: Options) -> str:
     """The configuration. Traps that cost time are noted at their line."""
     o, files = options, options.files_url
-    tls = f"enable_ssl_api = true\ncert_file = {state}/tls/server.pem\nkey_file = {state}/tls/server.key" if o.tls else ""
+    tls = (
+        f"enable_ssl_api = true\ncert_file = {state}/tls/server.pem\nkey_file = {state}/tls/server.key" if o.tls else ""
+    )
     return f"""\
 # Written by tests/ironic; a start writes it anew.
 [DEFAULT]
@@ -172,7 +174,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--user", default=defaults.user)
     parser.add_argument("--password", default=defaults.password)
     parser.add_argument("--tls", action="store_true", help="HTTPS, with a CA made for this instance")
-    parser.add_argument("--fake-delay", default=defaults.fake_delay, metavar="S|MIN,MAX", help="time of each fake operation")
+    parser.add_argument(
+        "--fake-delay", default=defaults.fake_delay, metavar="S|MIN,MAX", help="time of each fake operation"
+    )
     parser.add_argument("--power-sync", type=int, default=defaults.power_sync, metavar="S", help="0 turns it off")
     parser.add_argument("--poll", type=int, default=defaults.poll, metavar="S", help="look at Redfish steps so often")
     parser.add_argument("--fast-track", action="store_true")

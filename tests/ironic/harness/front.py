@@ -57,8 +57,13 @@ class Front:
         return None
 
     def record(self, method: str, path: str, status: int, started: float) -> None:
-        entry = {"time": round(time.time(), 3), "method": method, "path": path, "status": status,
-                 "ms": round((time.monotonic() - started) * 1000, 1)}
+        entry = {
+            "time": round(time.time(), 3),
+            "method": method,
+            "path": path,
+            "status": status,
+            "ms": round((time.monotonic() - started) * 1000, 1),
+        }
         with self.lock:
             self.log.write(json.dumps(entry) + "\n")
 
@@ -109,7 +114,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def forward(self, body: bytes) -> tuple[int, list, bytes]:
         # The Host header stays the client's, so that links in answers lead through here.
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP - {"content-length"}}
+        headers = {
+            name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP - {"content-length"}
+        }
         # A connection each: an idle one that Ironic closes meanwhile would look like an outage.
         upstream = http.client.HTTPConnection(self.front.host, self.front.port, timeout=120)
         try:
@@ -146,7 +153,9 @@ class Server(ThreadingHTTPServer):
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="front", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="front", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--ironic", required=True, metavar="URL")
     parser.add_argument("--port", required=True, type=int)
     parser.add_argument("--log", required=True, metavar="FILE")

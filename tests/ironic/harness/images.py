@@ -15,7 +15,9 @@ def _qcow2(name: str) -> bytes:
     """A valid, empty qcow2 (version 2) disk of 64 MiB; the name makes it differ from others."""
     cluster_bits, size = 16, 64 << 20
     cluster = 1 << cluster_bits
-    header = struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", 2, 0, 0, cluster_bits, size, 0, 1, 3 * cluster, cluster, 1, 0, 0)
+    header = struct.pack(
+        ">4sIQIIQIIQQIIQ", b"QFI\xfb", 2, 0, 0, cluster_bits, size, 0, 1, 3 * cluster, cluster, 1, 0, 0
+    )
     refcounts = struct.pack(">Q", 2 * cluster)
     blocks = struct.pack(">HHHH", 1, 1, 1, 1)
     disk = b"".join(part.ljust(cluster, b"\0") for part in (header, refcounts, blocks, b""))
@@ -35,6 +37,7 @@ def write(folder: Path, url: str) -> list[dict]:
         sums = {kind: hashlib.new(kind, content).hexdigest() for kind in ("md5", "sha256", "sha512")}
         for algorithm, value in sums.items():
             (folder / f"{name}.{algorithm}").write_text(f"{value}  {name}\n")
-        described.append({"name": name, "format": kind, "url": f"{url}/{name}", **sums,
-                          "checksum_url": f"{url}/{name}.sha256"})
+        described.append(
+            {"name": name, "format": kind, "url": f"{url}/{name}", **sums, "checksum_url": f"{url}/{name}.sha256"}
+        )
     return described

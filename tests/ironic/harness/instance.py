@@ -54,7 +54,17 @@ class Instance:
             self._create(options or config.Options(), python)
         options = self.options
         if not processes.recorded(self.files_pid_file):
-            argv = [python, "-I", "-m", "http.server", options.files_port, "--bind", "127.0.0.1", "--directory", self.state / "http"]
+            argv = [
+                python,
+                "-I",
+                "-m",
+                "http.server",
+                options.files_port,
+                "--bind",
+                "127.0.0.1",
+                "--directory",
+                self.state / "http",
+            ]
             processes.spawn(argv, self.files_pid_file, self.state / "files.log")
         if processes.recorded(self.pid_file) and self.ready():
             return
@@ -114,7 +124,9 @@ class Instance:
     def describe(self) -> dict:
         """What a client needs to know, and which processes run."""
         options = self.options
-        running = {name: processes.recorded(file) for name, file in (("ironic", self.pid_file), ("files", self.files_pid_file))}
+        running = {
+            name: processes.recorded(file) for name, file in (("ironic", self.pid_file), ("files", self.files_pid_file))
+        }
         basic = options.auth == "http_basic"
         return {
             "url": options.url,
@@ -134,7 +146,9 @@ class Instance:
         if options.auth == "http_basic":
             # bcrypt comes with the pins, not with the standard library.
             make = "import bcrypt, sys; print(bcrypt.hashpw(sys.stdin.buffer.read(), bcrypt.gensalt(4)).decode().replace('$2b$', '$2y$', 1))"
-            hashed = subprocess.run([python, "-c", make], input=options.password.encode(), stdout=subprocess.PIPE, check=True)
+            hashed = subprocess.run(
+                [python, "-c", make], input=options.password.encode(), stdout=subprocess.PIPE, check=True
+            )
             (self.state / "htpasswd").write_text(f"{options.user}:{hashed.stdout.decode()}")
             (self.state / "htpasswd").chmod(0o600)
         if options.tls:

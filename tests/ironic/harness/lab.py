@@ -25,8 +25,16 @@ class Lab:
         self.instance = Instance(self.state)
         self.file = self.state / "lab.json"
 
-    def start(self, fake: int, redfish: int, options: config.Options, boot: float, step: float,
-              owner: int | None = None, temporary: bool = False) -> None:
+    def start(
+        self,
+        fake: int,
+        redfish: int,
+        options: config.Options,
+        boot: float,
+        step: float,
+        owner: int | None = None,
+        temporary: bool = False,
+    ) -> None:
         """Starts everything, or ends everything if one part does not come up.
 
         The lab ends when the process `owner` does; its folder goes too if it is `temporary`.
@@ -49,8 +57,20 @@ class Lab:
         self.instance.start(options)
         facts = self.instance.describe()
         agents, bmc, front = ports.free(3)
-        argv = [python, HERE.parent / "agent", "--ironic", facts["url"], "--database", self.instance.database,
-                "--port", agents, "--boot", boot, "--step", step]
+        argv = [
+            python,
+            HERE.parent / "agent",
+            "--ironic",
+            facts["url"],
+            "--database",
+            self.instance.database,
+            "--port",
+            agents,
+            "--boot",
+            boot,
+            "--step",
+            step,
+        ]
         self._spawn("agents", argv + (["--ca-file", facts["ca_file"]] if facts["ca_file"] else []), agents)
         through = None
         if not facts["ca_file"]:  # it speaks plain HTTP only
@@ -94,7 +114,9 @@ class Lab:
         if identity is None:
             sys.exit(f"tests/ironic: there is no process {owner} to own the lab")
         argv = [python, HERE.parent / "lab", "keep", self.state, "--owner", identity]
-        processes.spawn(argv + (["--temporary"] if temporary else []), self.state / "run/keeper.pid", self.state / "keeper.log")
+        processes.spawn(
+            argv + (["--temporary"] if temporary else []), self.state / "run/keeper.pid", self.state / "keeper.log"
+        )
 
     def keep(self, owner: processes.Identity, temporary: bool) -> None:
         """The keeper's life: waits for the owner's end."""

@@ -9,7 +9,17 @@ import sys
 
 import pycdlib
 
-IGNORED = {"-l", "-r", "-J", "-ldots", "-allow-lowercase", "-allow-multidot", "-quiet", "-no-emul-boot", "-boot-info-table"}
+IGNORED = {
+    "-l",
+    "-r",
+    "-J",
+    "-ldots",
+    "-allow-lowercase",
+    "-allow-multidot",
+    "-quiet",
+    "-no-emul-boot",
+    "-boot-info-table",
+}
 VALUED = {"-o", "-V", "-publisher", "-e", "-b", "-boot-load-size"}
 
 
@@ -32,8 +42,13 @@ def parse(argv: list[str]) -> tuple[dict, str]:
 def main() -> None:
     options, root = parse(sys.argv[1:])
     iso = pycdlib.PyCdlib()
-    iso.new(interchange_level=4, joliet=3, rock_ridge="1.09", vol_ident=options.get("-V", ""),
-            pub_ident_str=options.get("-publisher", ""))
+    iso.new(
+        interchange_level=4,
+        joliet=3,
+        rock_ridge="1.09",
+        vol_ident=options.get("-V", ""),
+        pub_ident_str=options.get("-publisher", ""),
+    )
     for folder, folders, files in os.walk(root):
         folders.sort()
         inside = "/" if folder == root else "/" + os.path.relpath(folder, root) + "/"
@@ -43,8 +58,14 @@ def main() -> None:
             iso.add_file(os.path.join(folder, name), inside + name, rr_name=name, joliet_path=inside + name)
     boot = options.get("-e") or options.get("-b")
     if boot:
-        iso.add_eltorito("/" + boot, bootcatfile="/boot.cat", rr_bootcatname="boot.cat", joliet_bootcatfile="/boot.cat",
-                         efi="-e" in options, platform_id=0xEF if "-e" in options else 0)
+        iso.add_eltorito(
+            "/" + boot,
+            bootcatfile="/boot.cat",
+            rr_bootcatname="boot.cat",
+            joliet_bootcatfile="/boot.cat",
+            efi="-e" in options,
+            platform_id=0xEF if "-e" in options else 0,
+        )
     iso.write(options["-o"])
     iso.close()
 

@@ -57,9 +57,25 @@ def _build(target: Path) -> None:
     _say(f"installing {', '.join(wanted)} and what they need into {target} (about 350 MB, under a minute)")
     building = target.with_name(f"{target.name}.{os.getpid()}.building")
     try:
-        _run("make a virtualenv (on Debian this needs the package python3-venv)", sys.executable, "-m", "venv", building)
-        _run("install the pinned packages", building / "bin/python", "-m", "pip", "install", "--quiet", "--no-input",
-             "--disable-pip-version-check", "--only-binary", ":all:", "-r", PINS / "requirements.txt", "-c", PINS / "constraints.txt")
+        _run(
+            "make a virtualenv (on Debian this needs the package python3-venv)", sys.executable, "-m", "venv", building
+        )
+        _run(
+            "install the pinned packages",
+            building / "bin/python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-input",
+            "--disable-pip-version-check",
+            "--only-binary",
+            ":all:",
+            "-r",
+            PINS / "requirements.txt",
+            "-c",
+            PINS / "constraints.txt",
+        )
         _schema(building)
         building.rename(target)
     finally:
@@ -74,12 +90,18 @@ def _schema(venv: Path) -> None:
     """
     conf = venv / "schema.conf"
     conf.write_text(f"[database]\nconnection = sqlite:///{venv / SCHEMA}\n")
-    _run("create Ironic's database schema", venv / "bin/python", venv / "bin/ironic-dbsync", "--config-file", conf, "create_schema")
+    dbsync = venv / "bin/ironic-dbsync"
+    _run("create Ironic's database schema", venv / "bin/python", dbsync, "--config-file", conf, "create_schema")
 
 
 def _run(what: str, *argv) -> None:
-    done = subprocess.run([str(arg) for arg in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          preexec_fn=_end_with_parent)
+    done = subprocess.run(
+        [str(arg) for arg in argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=_end_with_parent,
+    )
     if done.returncode != 0:
         sys.exit(f"tests/ironic: cannot {what}:\n{done.stdout.strip()}")
 

@@ -109,7 +109,6 @@ pub fn info(
 }
 
 /// Checksum and algorithm; without an algorithm Ironic finds it out.
-#[expect(clippy::type_complexity, reason = "read once, right here")]
 fn checksum(image: &Image) -> Result<Option<(&str, Option<&str>)>, String> {
     if image.is_oci() {
         return if image.checksum.is_empty() {
@@ -154,13 +153,10 @@ pub fn patch(
     let live = !custom && image.is_some_and(Image::is_live_iso);
     let mut patch = Patch::default();
     if let Some(uid) = uid(host) {
-        patch.add("/instance_uuid", uid.into());
+        patch.add("/instance_uuid", uid);
     }
     // Whole, so that nothing of an earlier image stays.
-    patch.add(
-        "/instance_info",
-        info(host, image, custom, pull_secret)?.into(),
-    );
+    patch.add("/instance_info", info(host, image, custom, pull_secret)?);
     let interface = if custom {
         Some("custom-agent")
     } else if live {
@@ -170,7 +166,7 @@ pub fn patch(
     };
     match interface {
         Some(interface) if interface != deploy_interface => {
-            patch.add("/deploy_interface", interface.into());
+            patch.add("/deploy_interface", interface);
         }
         // Back to what Ironic does by default.
         None if matches!(deploy_interface, "ramdisk" | "custom-agent") => {
@@ -179,10 +175,7 @@ pub fn patch(
         _ => {}
     }
     if !custom {
-        patch.add(
-            "/driver_info/force_persistent_boot_device",
-            "Default".into(),
-        );
+        patch.add("/driver_info/force_persistent_boot_device", "Default");
     }
     Ok(patch)
 }

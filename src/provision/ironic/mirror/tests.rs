@@ -9,7 +9,7 @@ fn uuid(n: u32) -> String {
     format!("00000000-0000-4000-8000-{n:012x}")
 }
 
-fn node(n: u32, name: &str, more: Value) -> Node {
+fn node(n: u32, name: &str, more: &Value) -> Node {
     let mut node = json!({
         "uuid": uuid(n), "name": name, "provision_state": "manageable", "power_state": "power off",
     });
@@ -27,7 +27,7 @@ fn port(mac: &str, n: u32) -> Port {
     }
 }
 
-fn host(name: &str, spec: Value, id: &str) -> BareMetalHost {
+fn host(name: &str, spec: &Value, id: &str) -> BareMetalHost {
     let mut host: BareMetalHost = serde_json::from_value(json!({
         "apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost",
         "metadata": { "namespace": "m", "name": name },
@@ -73,26 +73,32 @@ fn macs_are_read_in_any_writing() {
 fn a_host_is_found_by_id_name_bare_name_and_mac() {
     let (mut mirror, now) = (Mirror::default(), Instant::now());
     for (n, name) in [(1, "m~a"), (2, "b"), (3, ""), (4, "other~c")] {
-        mirror.put(&node(n, name, json!({})), now);
+        mirror.put(&node(n, name, &json!({})), now);
         mirror.put_port(&port(&format!("52:54:00:00:00:0{n}"), n), now);
     }
-    assert_eq!(found(&mut mirror, &host("a", json!({}), "")), uuid(1));
-    assert_eq!(found(&mut mirror, &host("x", json!({}), &uuid(1))), uuid(1));
+    assert_eq!(found(&mut mirror, &host("a", &json!({}), "")), uuid(1));
     assert_eq!(
-        found(&mut mirror, &host("a", json!({}), &uuid(9))),
+        found(&mut mirror, &host("x", &json!({}), &uuid(1))),
+        uuid(1)
+    );
+    assert_eq!(
+        found(&mut mirror, &host("a", &json!({}), &uuid(9))),
         uuid(1),
         "the id is gone"
     );
-    assert_eq!(found(&mut mirror, &host("b", json!({}), "")), uuid(2));
+    assert_eq!(found(&mut mirror, &host("b", &json!({}), "")), uuid(2));
     let mac = |n: u32| json!({ "mac": format!("52:54:00:00:00:0{n}") });
-    assert_eq!(found(&mut mirror, &host("y", mac(3), "")), uuid(3));
+    assert_eq!(found(&mut mirror, &host("y", &mac(3), "")), uuid(3));
     assert_eq!(
-        found(&mut mirror, &host("y", mac(4), "")),
+        found(&mut mirror, &host("y", &mac(4), "")),
         "MAC address 52:54:00:00:00:04 conflicts with existing node other~c"
     );
-    assert_eq!(found(&mut mirror, &host("y", mac(7), "")), "nothing");
+    assert_eq!(found(&mut mirror, &host("y", &mac(7), "")), "nothing");
     // Who was found under another name hears of changes.
-    let key = mirror.put(&node(3, "", json!({ "maintenance": true })), Instant::now());
+    let key = mirror.put(
+        &node(3, "", &json!({ "maintenance": true })),
+        Instant::now(),
+    );
     assert_eq!(key.unwrap().to_string(), "m/y");
 }
 
@@ -101,11 +107,11 @@ fn an_answer_that_was_overtaken_changes_nothing() {
     let (mut mirror, early) = (Mirror::default(), Instant::now());
     let late = early + Duration::from_millis(5);
     mirror.put(
-        &node(1, "m~a", json!({ "provision_state": "available" })),
+        &node(1, "m~a", &json!({ "provision_state": "available" })),
         late,
     );
-    assert_eq!(mirror.put(&node(1, "m~a", json!({})), early), None);
-    let Found::Node(facts) = mirror.find(&host("a", json!({}), "")) else {
+    assert_eq!(mirror.put(&node(1, "m~a", &json!({})), early), None);
+    let Found::Node(facts) = mirror.find(&host("a", &json!({}), "")) else {
         panic!()
     };
     assert_eq!(facts.state, NodeState::Available);
@@ -116,7 +122,7 @@ fn only_what_matters_is_a_change() {
     let (mut mirror, mut now) = (Mirror::default(), Instant::now());
     let mut put = |more: Value| {
         now += Duration::from_millis(1);
-        mirror.put(&node(1, "m~a", more), now).is_some()
+        mirror.put(&node(1, "m~a", &more), now).is_some()
     };
     assert!(put(json!({})), "new");
     assert!(!put(json!({ "updated_at": "2026-11-23T09:02:20+00:00" })));
@@ -138,8 +144,8 @@ fn the_lock_alone_tells_of_a_power_change() {
     let mut mirror = Mirror::default();
     let mut changing = |more: Value| {
         let now = Instant::now();
-        mirror.put(&node(1, "m~a", more), now);
-        let Found::Node(facts) = mirror.find(&host("a", json!({}), "")) else {
+        mirror.put(&node(1, "m~a", &more), now);
+        let Found::Node(facts) = mirror.find(&host("a", &json!({}), "")) else {
             panic!()
         };
         facts.power_changing
@@ -174,7 +180,7 @@ fn ten_thousand_nodes_are_small() {
             "instance_info": { "image_source": "http://images/one.qcow2" },
             "instance_uuid": uuid(n + 100_000), "updated_at": "2026-11-23T09:02:20+00:00",
         });
-        mirror.put(&node(n, &format!("metal3~rack-{n:05}"), more), now);
+        mirror.put(&node(n, &format!("metal3~rack-{n:05}"), &more), now);
         for k in 0..4 {
             mirror.put_port(
                 &port(
@@ -266,7 +272,7 @@ proptest! {
                 Op::Put { n, name, second, stale } => {
                     let name = if name == 0 { String::new() } else { format!("m~n{name}") };
                     let more = json!({ "updated_at": second.map(time) });
-                    mirror.put(&node(n, &name, more), if stale { start } else { now });
+                    mirror.put(&node(n, &name, &more), if stale { start } else { now });
                 }
                 Op::Port { n, mac } => {
                     mirror.put_port(&port(&format!("52:54:00:00:00:0{mac}"), n), now);
@@ -277,7 +283,7 @@ proptest! {
                 Op::Look { kept, whole } => {
                     let page: Vec<_> = kept
                         .iter()
-                        .map(|n| node(*n, "", json!({ "updated_at": time(5) })))
+                        .map(|n| node(*n, "", &json!({ "updated_at": time(5) })))
                         .collect();
                     let gone = mirror.vanished(&page, whole, now);
                     prop_assert!(gone.hosts.len() <= gone.nodes);
@@ -296,7 +302,7 @@ proptest! {
                 }
                 Op::Find { name, mac } => {
                     let spec = json!({ "mac": format!("52:54:00:00:00:0{mac}") });
-                    mirror.find(&host(&format!("n{name}"), spec, ""));
+                    mirror.find(&host(&format!("n{name}"), &spec, ""));
                 }
             }
             verify(&mirror);
