@@ -81,7 +81,7 @@ struct Going {
     /// Nanoseconds.
     #[serde(default, skip_serializing_if = "is_nothing")]
     stage: u64,
-    /// The cleaning that follows: nanoseconds of a stage, and whether it fails.
+    /// The cleaning after an undeployment: nanoseconds of a stage, and whether it fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cleaning: Option<(u64, bool)>,
 }
