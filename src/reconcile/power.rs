@@ -108,9 +108,11 @@ fn without_off(
         .iter()
         .any(|name| name == annotation::REBOOT);
     if reboot.once && !asked && power {
-        let target = match reboot.hard || draft.soft_refused {
-            true => PowerTarget::Reboot,
-            false => PowerTarget::SoftReboot,
+        let hard = reboot.hard || draft.soft_refused;
+        let target = if hard {
+            PowerTarget::Reboot
+        } else {
+            PowerTarget::SoftReboot
         };
         return draft.send(
             Effect::Power(target),
