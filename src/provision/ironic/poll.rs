@@ -245,7 +245,11 @@ impl Poller {
         } else {
             ""
         };
-        let rows = if self.core.is_synced() { NODE_PAGE } else { FULL_PAGE };
+        let rows = if self.core.is_synced() {
+            NODE_PAGE
+        } else {
+            FULL_PAGE
+        };
         let sweep = std::mem::replace(&mut self.sweep, Sweep::Idle);
         self.sweep = match sweep {
             Sweep::Idle => Sweep::Nodes {
