@@ -284,7 +284,12 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// Where objects of one kind live. One value of a backend implements this for every kind.
 ///
 /// Acknowledged means durable: a future of a write is ready only when the write would survive the
-/// end of the process.
+/// end of the process. From then on `get`, `list` and `snapshot` of the same store show it. A write
+/// that fails with [`StoreError::Backend`] may still come through where the backend cannot know
+/// (a server that did not answer); the embedded store takes it back.
+///
+/// Writes run when they are polled, and go on when their future is dropped after that. Fields that
+/// `create`, `patch` and `update_status` change belong to the field manager of the store's handle.
 pub trait Store<K: Object>: Send + Sync + 'static {
     /// All objects, from memory.
     fn snapshot(&self) -> BoxFuture<'_, Result<Snapshot<K>>>;
@@ -300,7 +305,7 @@ pub trait Store<K: Object>: Send + Sync + 'static {
     fn watch(&self, from: Version) -> BoxStream<'static, Change<K>>;
 
     /// Creates an object; `Exists` when there is one.
-    fn create<'a>(&'a self, object: K) -> BoxFuture<'a, Result<Arc<K>>>;
+    fn create(&self, object: K) -> BoxFuture<'_, Result<Arc<K>>>;
 
     /// Server-side apply: creates the object or brings the fields of `wanted` (a partial object
     /// with `metadata.name`) to these values, owned by `owner` from now on; fields that `owner`
@@ -324,7 +329,7 @@ pub trait Store<K: Object>: Send + Sync + 'static {
 
     /// Replaces metadata and status of the object at `expected` by those of `object` (compare and
     /// set). The spec is not touched. One write for what a reconcile step decides.
-    fn update_status<'a>(&'a self, object: K, expected: Version) -> BoxFuture<'a, Result<Arc<K>>>;
+    fn update_status(&self, object: K, expected: Version) -> BoxFuture<'_, Result<Arc<K>>>;
 
     /// Deletes. With `expected` only at that version.
     fn delete<'a>(
@@ -333,7 +338,8 @@ pub trait Store<K: Object>: Send + Sync + 'static {
         expected: Option<Version>,
     ) -> BoxFuture<'a, Result<Deleted>>;
 
-    /// Who owns which fields of an object, as its `metadata.managedFields` says on a server.
+    /// Who owns which fields of an object, as its `metadata.managedFields` says on a server. The
+    /// embedded store does not list owners of status: it has one writer.
     fn managed_fields<'a>(&'a self, key: &'a Key)
     -> BoxFuture<'a, Result<Vec<ManagedFieldsEntry>>>;
 }

@@ -72,6 +72,11 @@ impl Watched {
                 kept.lock().unwrap().push(tick);
             }
         });
+        // With ten thousand nodes on a busy machine the first look at all takes its time.
+        tokio::time::timeout(Duration::from_mins(3), seen.clone().wait_for(Option::is_some))
+            .await
+            .unwrap()
+            .unwrap();
         let mut watched = Self {
             ironic,
             seen,

@@ -24,3 +24,6 @@ pub use self::fault::ScriptError;
 pub use self::journal::JournalError;
 pub use self::options::{Options, OptionsError};
 pub use self::simulation::{Glance, Simulation};
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,9 @@
 //! Server-side apply on values: merge what is wanted, drop what its owner no longer wants, and say
 //! who owns what. Pure; the semantics are those of a Kubernetes API server.
 
+#[cfg(test)]
+mod tests;
+
 use serde_json::{Map, Value};
 
 use super::fields::{Difference, FieldSet, ListKind, Schema, item_element, items};

@@ -129,7 +129,7 @@ impl Disk {
         }
         // A damaged file may make redb panic; that is one more way to be damaged.
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            let database = database(path, settings.cache, settings.medium.as_ref())
+            let database = database(path, settings.cache, settings.medium.as_ref(), true)
                 .map_err(|error| open_error(path, error))?;
             check_format(path, &database)?;
             let (loaded, entries, bytes) = load(&database).map_err(|error| damaged(path, error))?;
@@ -222,7 +222,7 @@ impl Disk {
     /// The database, opened again after an error.
     fn reopen(&mut self) -> Result<&Database, redb::Error> {
         if self.database.is_none() {
-            let database = database(&self.path, self.cache, self.medium.as_ref())?;
+            let database = database(&self.path, self.cache, self.medium.as_ref(), false)?;
             take_back(&database, self.acknowledged)?;
             self.database = Some(database);
         }
@@ -252,11 +252,17 @@ impl Disk {
     }
 }
 
-fn database(path: &Path, cache: usize, medium: Option<&Medium>) -> Result<Database, redb::Error> {
+/// Opens the database. With `check` all checksums are looked at: when a store is opened all of it
+/// is read anyway.
+fn database(
+    path: &Path,
+    cache: usize,
+    medium: Option<&Medium>,
+    check: bool,
+) -> Result<Database, redb::Error> {
     let mut builder = Builder::new();
     builder.set_cache_size(cache);
-    // All of the file is read anyway; so its checksums are looked at too.
-    builder.set_check_integrity_on_open(true);
+    builder.set_check_integrity_on_open(check);
     let database = match medium {
         None => builder.open(path)?,
         Some(medium) => {

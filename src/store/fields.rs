@@ -411,6 +411,8 @@ fn compare(
         return;
     }
     match (old, new) {
+        // Metadata is always there.
+        _ if path == "metadata" => {}
         (Some(_), None) => parts.removed.member = true,
         (None, Some(_)) => parts.added.member = true,
         _ => {}

@@ -148,7 +148,7 @@ mod tests {
         let bytes = draft.finish();
         let whole = read(&bytes).unwrap();
         for end in 0..bytes.len() {
-            let cut = read(bytes.get(..end).unwrap());
+            let cut = read(&bytes[..end]);
             assert!(
                 cut.is_none_or(|record| record.pieces.len() < whole.pieces.len()),
                 "{end}"

@@ -44,7 +44,7 @@ pub fn until_retry(failures: u32) -> Duration {
 /// How many rows to ask for after a look in which so many were new: few while little happens, as
 /// rows are what looks cost.
 pub fn rows_for(new: usize) -> usize {
-    (new * 2 + 4).next_power_of_two().clamp(16, MOST_ROWS)
+    (new * 2 + 4).next_power_of_two().clamp(8, MOST_ROWS)
 }
 
 #[cfg(test)]
@@ -61,6 +61,6 @@ mod tests {
         assert_eq!(until_next_page(ms(50)), ms(4000));
         assert_eq!(until_next_page(ms(500)), ms(10_000));
         assert_eq!((until_retry(1), until_retry(100)), (ms(500), ms(5000)));
-        assert_eq!((rows_for(0), rows_for(10), rows_for(5000)), (16, 32, 1000));
+        assert_eq!((rows_for(0), rows_for(10), rows_for(5000)), (8, 32, 1000));
     }
 }

@@ -96,10 +96,8 @@ impl Setting<'_> {
         object.set_status(None);
         let value = self.to_value(&object)?;
         let schema = Schema::of::<K>();
-        let mut difference =
-            Difference::between(&Value::Object(serde_json::Map::new()), &value, schema);
-        // Owned as what is set, not with the parents, so that it reads as an apply would.
-        difference.added = FieldSet::of(&value, schema);
+        let nothing = Value::Object(serde_json::Map::new());
+        let difference = Difference::between(&nothing, &value, Schema::of::<K>());
         let claims = apply::update(&[], &difference, self.manager);
         self.first(object, claims)
     }

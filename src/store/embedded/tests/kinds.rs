@@ -23,7 +23,7 @@ impl Object for Tick {
     const RETENTION: Option<Retention> = Some(Retention {
         each: 3,
         total: 5,
-        age: Duration::from_secs(60),
+        age: Duration::from_mins(1),
     });
 
     fn meta(&self) -> &ObjectMeta {

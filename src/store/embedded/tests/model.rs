@@ -179,19 +179,20 @@ impl World {
                     .spec
                     .clone_from(spec_of(&fields).as_object().unwrap());
                 let result = self.store.create(widget).await;
-                if self.model.contains_key(&name) {
+                let std::collections::btree_map::Entry::Vacant(free) = self.model.entry(name)
+                else {
                     assert!(matches!(result, Err(StoreError::Exists { .. })));
-                } else {
-                    result.unwrap();
-                    let mut thing = Thing {
-                        generation: 1,
-                        ..Thing::default()
-                    };
-                    fields
-                        .iter()
-                        .for_each(|(field, value)| thing.set(*field, *value, PATCHER));
-                    self.model.insert(name, thing);
+                    return;
+                };
+                result.unwrap();
+                let mut thing = Thing {
+                    generation: 1,
+                    ..Thing::default()
+                };
+                for (field, value) in &fields {
+                    thing.set(*field, *value, PATCHER);
                 }
+                free.insert(thing);
             }
             Op::Apply {
                 name,
@@ -200,9 +201,10 @@ impl World {
                 force,
             } => {
                 // An empty spec would be owned as such.
-                let spec = match wanted.is_empty() {
-                    true => json!({}),
-                    false => json!({ "spec": spec_of(&wanted) }),
+                let spec = if wanted.is_empty() {
+                    json!({})
+                } else {
+                    json!({ "spec": spec_of(&wanted) })
                 };
                 let key = Self::key(name);
                 let result: Result<Arc<Widget>> =
@@ -329,7 +331,9 @@ impl World {
             .collect();
         let without_owners = |model: &BTreeMap<usize, Thing>| {
             let mut model = model.clone();
-            model.values_mut().for_each(|thing| thing.owners.clear());
+            for thing in model.values_mut() {
+                thing.owners.clear();
+            }
             model
         };
         assert_eq!(stored, without_owners(&self.model));
