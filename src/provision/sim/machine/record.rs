@@ -81,6 +81,9 @@ struct Going {
     /// Nanoseconds.
     #[serde(default, skip_serializing_if = "is_nothing")]
     stage: u64,
+    /// The cleaning that comes after it: how long a stage takes, and whether it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cleaning: Option<(u64, bool)>,
 }
 
 const fn yes() -> bool {
@@ -205,6 +208,9 @@ impl Node {
                 fails: work.fails,
                 stages: work.stages,
                 stage: work.stage.as_nanos() as u64,
+                cleaning: work
+                    .cleaning
+                    .map(|(stage, fails)| (stage.as_nanos() as u64, fails)),
             }),
             switch: self.switch.as_ref().map(|switch| Going {
                 what: power_word(switch.target).into(),
@@ -212,6 +218,7 @@ impl Node {
                 fails: switch.fails,
                 stages: 0,
                 stage: 0,
+                cleaning: None,
             }),
         }
     }
@@ -247,6 +254,9 @@ impl Books {
                 stages: going.stages,
                 stage: Duration::from_nanos(going.stage),
                 fails: going.fails,
+                cleaning: going
+                    .cleaning
+                    .map(|(stage, fails)| (Duration::from_nanos(stage), fails)),
             }),
             None => None,
         };
