@@ -44,7 +44,7 @@ pub use status::{
     BareMetalHostStatus, Condition, ConditionStatus, ConditionType, CredentialsStatus, ErrorType,
     OperationHistory, OperationMetric, OperationalStatus, ProvisionStatus, ProvisioningState,
 };
-pub use wire::whole_seconds;
+pub use wire::{Extra, whole_seconds};
 
 /// A point in time. On the wire it has whole seconds, see [`whole_seconds`].
 pub type Timestamp = jiff::Timestamp;

@@ -15,6 +15,7 @@ mod plan;
 mod render;
 mod run;
 mod screen;
+mod source;
 mod spec;
 mod term;
 
@@ -185,4 +186,10 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Usage, format!("no async runtime: {error}")))
+}
+
+/// A pattern of host names from the command line: ranges and `*`.
+fn pattern(text: &str) -> Result<crate::eval::range::Pattern, Failure> {
+    crate::eval::range::Pattern::compile(text)
+        .map_err(|error| Failure::new(Exit::Usage, format!("`{text}`: {error}")))
 }

@@ -40,9 +40,9 @@ use tracing::{debug, info};
 
 use crate::api::names::annotation;
 use crate::api::{BareMetalHost, HardwareData};
-use crate::budget::{Budget, SlotKind};
+use crate::budget::Budget;
 use crate::provision::Provisioner;
-use crate::reconcile::{Grants, Policy, Step, Wake, Why};
+use crate::reconcile::{Code, Grants, Policy, Step, Wake, Why};
 use crate::secrets::Secrets;
 use crate::store::{Key, Store, StoreError, Version};
 
@@ -299,12 +299,7 @@ impl<S: Stores> Shared<S> {
                 .collect::<Vec<_>>()
                 .join(", ")
         );
-        let why = Why {
-            code: "NoProvisioner",
-            text,
-            blocked: true,
-        };
-        self.note_why(key, why, false);
+        self.note_why(key, Why::new(Code::NoProvisioner, text));
         None
     }
 
@@ -322,36 +317,17 @@ impl<S: Stores> Shared<S> {
 
     /// Books what the step holds or waits for and wakes those whose turn for a slot it is.
     fn settle_slots(&self, key: &Key, host: &BareMetalHost, step: &Step) {
-        let wanted = match step.wake {
+        let waits_for = match step.wake {
             Wake::OnSlot(kind) => Some(kind),
             Wake::OnChange | Wake::After(_) => None,
         };
-        let rack = rack_of(host);
-        self.book(key, Self::machines_name(host), rack, step.slot, wanted);
-    }
-
-    fn book(
-        &self,
-        key: &Key,
-        machines: &str,
-        rack: &str,
-        held: Option<SlotKind>,
-        wanted: Option<SlotKind>,
-    ) {
         let mut budgets = self.budgets();
-        let Some(budget) = budgets.get_mut(machines) else {
-            return;
-        };
-        let mut woken = Vec::new();
-        match held {
-            Some(kind) => woken.extend(budget.hold(key, rack, kind)),
-            None => woken.extend(budget.release(key)),
-        }
-        if let Some(kind) = wanted {
-            budget.enqueue(key, rack, kind);
-        }
+        let Some(budget) = budgets.get_mut(Self::machines_name(host)) else { return };
+        let woken = budget.settle(key, rack_of(host), step.slot, waits_for);
         drop(budgets);
-        woken.into_iter().for_each(|key| self.trigger(key));
+        for key in woken {
+            self.trigger(key);
+        }
     }
 
     fn trigger(&self, key: Key) {
@@ -366,41 +342,30 @@ impl<S: Stores> Shared<S> {
             .for_each(|(key, ..)| self.trigger(key));
     }
 
-    fn forget(&self, key: &Key) {
+    /// A host is gone: its memory, its slots and its HardwareData go too.
+    async fn forget(&self, key: &Key) {
         self.memos.forget(key);
-        let names: Vec<Arc<str>> = self.machines.keys().cloned().collect();
-        for name in names {
-            self.book(key, &name, "", None, None);
+        let woken: Vec<Key> =
+            self.budgets().values_mut().flat_map(|budget| budget.release(key)).collect();
+        for key in woken {
+            self.trigger(key);
         }
+        self.drop_hardware_data(key).await;
     }
 
-    /// Keeps what the step said of the host for those that look.
-    fn remember(&self, key: &Key, step: &Step) {
-        let settled = step.settled();
-        if !step.keeps_inventory() {
-            self.memos.with(key, |memo| memo.inventory = None);
-        }
-        self.note_why(key, step.why.clone(), settled);
-    }
-
-    fn note_why(&self, key: &Key, why: Why, settled: bool) {
+    /// Keeps the reason for those that look.
+    fn note_why(&self, key: &Key, why: Why) {
         let now = self.clock.now();
         self.memos.with(key, |memo| {
             if memo.why.as_ref().map(|known| known.code) != Some(why.code) {
                 memo.since = Some(now);
             }
             memo.why = Some(why);
-            memo.settled = settled;
         });
     }
 
     fn store_trouble(&self, key: &Key, error: &StoreError) {
-        let why = Why {
-            code: "StoreFailed",
-            text: error.to_string(),
-            blocked: true,
-        };
-        self.note_why(key, why, false);
+        self.note_why(key, Why::new(Code::StoreFailed, error.to_string()));
     }
 }
 

@@ -1,3 +1,152 @@
-//! Evaluation of trees to a fleet.
+//! Evaluation of a project's files to a [`Fleet`].
+//!
+//! ```text
+//! import (files, trees) ─ declare (names, scopes, facts, compiled blocks) ─ per instance:
+//!   facts ─ collect (definitions with ranks) ─ merge ─ decode ─ rules ─ pools ─ digest
+//! ```
+//!
+//! Total and pure: every phase works on finite input, no phase feeds an earlier one, and what is
+//! read are the files below the root and a params file (language.md section 7). Evaluation never
+//! fails; what is wrong is in [`Evaluation::diagnostics`], and who is touched by it is held
+//! ([`Fleet::held`]) while all others stand.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diag::Diagnostic;
+use crate::fleet::Fleet;
+use crate::syntax::{Entry, Value};
+use crate::vfs::{Disk, Files};
+
+mod collect;
+mod compile;
+mod declare;
+mod decode;
+mod explain;
+pub mod expr;
+mod facts;
+mod import;
+mod instance;
+mod merge;
+mod pool;
 pub mod range;
+mod report;
+mod rules;
+mod run;
+mod scope;
+pub mod unit;
+
+pub use explain::{ExplainError, Ladder, Rung, explain};
+pub use import::{Cache, ROOT_FILE};
+
+/// What an evaluation reads.
+pub struct Inputs<'a> {
+    /// The disk.
+    pub disk: &'a dyn Disk,
+    /// The root file, or a folder with a [`ROOT_FILE`] in it. Its folder bounds what is read.
+    pub root: &'a Path,
+    /// A file that replaces parameters.
+    pub params: Option<&'a Path>,
+    /// Bounds; `spec { limits … }` of the root file changes them.
+    pub limits: Limits,
+}
+
+/// Bounds on what is read and made. All are reported as MF9xxx with their number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one file.
+    pub file: u64,
+    /// Bytes of all files.
+    pub project: u64,
+    /// Nesting of blocks.
+    pub nesting: usize,
+    /// Hosts, racks, groups and pools together.
+    pub instances: usize,
+    /// Names that one range gives.
+    pub range: usize,
+    /// Bytes of one string.
+    pub string: usize,
+    /// Length of a chain of `use`.
+    pub profile_depth: u8,
+    /// Length of a chain of imports.
+    pub import_depth: usize,
+    /// Findings kept.
+    pub diagnostics: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            file: 16 << 20,
+            project: 256 << 20,
+            nesting: 128,
+            instances: 100_000,
+            range: 65_536,
+            string: 64 * 1024,
+            profile_depth: 16,
+            import_depth: 32,
+            diagnostics: 1000,
+        }
+    }
+}
+
+impl Limits {
+    /// Takes over a field of `spec { limits … }`; what is wrong with it is found when the block is
+    /// compiled.
+    fn set(&mut self, name: &str, entry: Entry<'_>, _file: &Arc<str>) {
+        let count = match entry.value() {
+            Value::Int(number) => usize::try_from(number).ok(),
+            _ => None,
+        };
+        let size = || match (entry.value(), entry.annotation()) {
+            (Value::Int(number), Some((unit, _))) => unit::size(&format!("{number}{unit}")).ok(),
+            (Value::Str(text), _) => unit::size(text).ok(),
+            _ => None,
+        };
+        let size = || size().map(unit::Size::bytes);
+        match name {
+            "file" => self.file = size().unwrap_or(self.file),
+            "project" => self.project = size().unwrap_or(self.project),
+            "string" => {
+                self.string =
+                    size().and_then(|size| usize::try_from(size).ok()).unwrap_or(self.string);
+            }
+            "instances" => self.instances = count.unwrap_or(self.instances),
+            "range" => self.range = count.unwrap_or(self.range),
+            _ => {}
+        }
+    }
+}
+
+/// What became of the files.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    /// The fleet, without the hosts that have an error (those are in [`Fleet::held`]).
+    pub fleet: Fleet,
+    /// All texts that were read.
+    pub files: Files,
+    /// All that is wrong, sorted by file, place and code.
+    pub diagnostics: Vec<Diagnostic>,
+    /// False when something did not parse, an import is gone, a folder is unreadable, or a
+    /// declaration could not be understood: then nothing may be removed because it is not here.
+    pub complete: bool,
+    /// Files and folders to watch, those that are not there included.
+    pub watched: Vec<PathBuf>,
+    project: Arc<import::Project>,
+}
+
+impl Evaluation {
+    /// Whether there is an error anywhere.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// Evaluates a project. Never fails and never panics; trees of files that did not change are taken
+/// from `cache`.
+pub fn evaluate(inputs: &Inputs<'_>, cache: &mut Cache) -> Evaluation {
+    run::evaluate(inputs, cache)
+}
+
+#[cfg(test)]
+mod tests;

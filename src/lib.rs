@@ -8,16 +8,21 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub mod diag;
-pub mod syntax;
-pub mod vfs;
-
 pub mod api;
+pub mod diag;
+pub mod vfs;
+pub mod syntax;
+pub mod schema;
 pub mod eval;
+pub mod fleet;
 pub mod desired;
 pub mod plan;
 pub mod store;
 pub mod secrets;
+pub mod dice;
 pub mod reconcile;
 pub mod budget;
 pub mod provision;
+pub mod engine;
+pub mod serve;
+pub mod cli;

@@ -6,6 +6,8 @@
 //! costs nothing ([`Provisioner::sight`]); it tells what changed ([`Provisioner::ticks`]); and it
 //! carries out one effect at a time for a host ([`Provisioner::run`]).
 
+pub mod ironic;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +18,11 @@ use crate::api::{BareMetalHost, HardwareJson, Timestamp};
 use crate::budget::Limits;
 use crate::secrets::JobSecrets;
 use crate::store::Key;
+
+pub mod sim;
+mod state;
+
+pub use state::{Footing, NodeState};
 
 /// A driver of machines. Object-safe, so that a fleet can have several (one an Ironic).
 pub trait Provisioner: Send + Sync + 'static {
@@ -59,13 +66,18 @@ pub struct Job {
 /// What can be done to a machine. Verbs are Ironic's; the data comes from the host's spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Makes the machine known, with all its settings and its boot port.
-    Enroll,
+    /// Makes the machine known, with all its settings and its boot port. Refused with
+    /// [`Fault::Taken`] when the MAC address or the name belongs to another machine.
+    Enroll {
+        /// Version of the credentials that are to be written. The job's secrets are of this
+        /// version, or the effect is not run at all (the engine decides again).
+        credentials: Arc<str>,
+    },
     /// Brings the machine's settings (name, driver, addresses, capabilities, cleaning mode, …) in
     /// line with the host; with `credentials` also user name and password.
     Amend {
-        /// Credentials are new: write them.
-        credentials: bool,
+        /// Credentials are new: write them. Their version, as with [`Effect::Enroll`].
+        credentials: Option<Arc<str>>,
     },
     /// Creates the ports that the inventory shows and that are not there.
     Ports,
@@ -103,7 +115,7 @@ impl Effect {
     /// A stable, low-cardinality name for metrics and logs.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Enroll => "enroll",
+            Self::Enroll { .. } => "enroll",
             Self::Amend { .. } => "amend",
             Self::Ports => "ports",
             Self::Manage => "manage",
@@ -119,6 +131,13 @@ impl Effect {
             Self::Unlock => "unlock",
             Self::Forget { .. } => "forget",
         }
+    }
+}
+
+impl Effect {
+    /// False for what only reads: what is known of the machine stays true after it.
+    pub fn changes(&self) -> bool {
+        !matches!(self, Self::ReadInventory)
     }
 }
 
@@ -230,7 +249,12 @@ pub struct Facts {
     pub last_error: Option<Arc<str>>,
     /// Health as the BMC reports it (`OK`, `Warning`, `Critical`), where it is known.
     pub health: Option<Arc<str>>,
-    /// URL of the image that is or was to be deployed (`instance_info`), if any.
+    /// An inspection has finished since the machine was enrolled (`inspection_finished_at`), so
+    /// that there is an inventory to read. Must become true when an inspection succeeds: the
+    /// reconciler inspects a manageable machine for which this is false.
+    pub inspected: bool,
+    /// URL of the image that is or was to be deployed (`instance_info`: `image_source` or
+    /// `boot_iso`), if any. Gone after an undeployment.
     pub image: Option<Arc<str>>,
     /// The deployment belongs to this object UID, if any.
     pub instance: Option<Arc<str>>,
@@ -257,43 +281,4 @@ pub struct Tick {
     pub as_of: Option<tokio::time::Instant>,
     /// Everything has to be looked at: first tick, or the provisioner came back.
     pub all: bool,
-}
-
-/// Provision states, with Ironic's own names in [`std::fmt::Display`] and `From<&str>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names are Ironic's and documented there")]
-pub enum NodeState {
-    Enroll,
-    Verifying,
-    Manageable,
-    Inspecting,
-    InspectWait,
-    InspectFailed,
-    Cleaning,
-    CleanWait,
-    CleanFailed,
-    CleanHold,
-    Available,
-    Deploying,
-    DeployWait,
-    DeployFailed,
-    DeployHold,
-    Active,
-    Deleting,
-    Error,
-    Adopting,
-    AdoptFailed,
-    Rebuild,
-    Rescue,
-    Rescuing,
-    RescueWait,
-    RescueFailed,
-    Unrescuing,
-    UnrescueFailed,
-    Servicing,
-    ServiceWait,
-    ServiceFailed,
-    ServiceHold,
-    /// A state of a newer Ironic: nothing is decided in it.
-    Unknown,
 }

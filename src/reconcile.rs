@@ -22,13 +22,114 @@
 //!   faults stop.
 //! - Every wait has a [`Why`].
 
+mod absorb;
+mod adopt;
+mod annotations;
+pub mod backoff;
+mod deploy;
+mod detach;
+mod draft;
+mod inspect;
+pub mod phase;
+mod power;
+mod prepare;
+mod profile;
+mod register;
+mod remove;
+mod restore;
+mod undeploy;
+pub mod why;
+
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::api::{BareMetalHost, BareMetalHostStatus, HardwareJson, Timestamp};
+use crate::api::names::finalizer;
+use crate::api::{BareMetalHost, BareMetalHostStatus, ObjectMeta, Timestamp};
 use crate::budget::SlotKind;
-use crate::provision::{Drift, Effect, Fault, Sight};
+use crate::provision::{Ack, Drift, Effect, Fault, Sight};
+
+use self::draft::{Draft, Flow};
+use self::phase::Phase;
+
+pub use self::why::{Code, Why};
+pub use crate::budget::Grants;
+
+/// Decides what to do next for one host. Pure: the same view gives the same step.
+pub fn step(view: &View<'_>) -> Step {
+    if annotations::is_paused(view.host) {
+        return Step::idle(Why::new(Code::Paused, "the annotation paused is set"));
+    }
+    let mut draft = Draft::new(view);
+    absorb::outcome(&mut draft);
+    loop {
+        match decide(&mut draft) {
+            // Only states that were left at once; each is entered at most once on the way.
+            Flow::Next if !view.policy.write_passing_states => {}
+            Flow::Next => {
+                draft.wake = Wake::After(Duration::ZERO);
+                break;
+            }
+            Flow::Done => break,
+        }
+    }
+    draft.finish()
+}
+
+fn decide(draft: &mut Draft<'_>) -> Flow {
+    let Some(phase) = Phase::of(&draft.status.provisioning.state) else {
+        let text = format!(
+            "the state `{}` is of a newer operator; metalform leaves the host alone",
+            draft.status.provisioning.state
+        );
+        return draft.wait(Code::UnknownState, text);
+    };
+    if draft.just_entered() {
+        return Flow::Next;
+    }
+    if let Some(flow) = remove::begin(draft, phase) {
+        return flow;
+    }
+    if phase == Phase::Deleting {
+        return remove::forget(draft);
+    }
+    draft.keep_finalizer();
+    if let Some(flow) = restore::all(draft) {
+        return flow;
+    }
+    match phase {
+        Phase::New | Phase::Unmanaged => return register::begin(draft, phase),
+        Phase::Deleting => return Flow::Done,
+        Phase::Registering
+        | Phase::Inspecting
+        | Phase::Preparing
+        | Phase::Available
+        | Phase::Provisioning
+        | Phase::Provisioned
+        | Phase::ExternallyProvisioned
+        | Phase::Deprovisioning
+        | Phase::PoweringOff => {}
+    }
+    if let Some(flow) = detach::run(draft, phase) {
+        return flow;
+    }
+    let facts = match register::ensure(draft, phase) {
+        Ok(facts) => facts,
+        Err(flow) => return flow,
+    };
+    match phase {
+        Phase::New | Phase::Unmanaged | Phase::Deleting => Flow::Done,
+        Phase::Registering => register::finish(draft, facts),
+        Phase::Inspecting => inspect::run(draft, facts),
+        Phase::Preparing => prepare::run(draft, facts),
+        Phase::Available => adopt::available(draft, facts),
+        Phase::Provisioning => deploy::run(draft, facts),
+        Phase::Provisioned => adopt::provisioned(draft, facts),
+        Phase::ExternallyProvisioned => adopt::externally_provisioned(draft, facts),
+        Phase::Deprovisioning => undeploy::run(draft, facts),
+        Phase::PoweringOff => remove::power_off(draft, facts),
+    }
+}
 
 /// All that [`step`] may look at. Borrowed, so that making one costs nothing.
 #[derive(Debug, Clone, Copy)]
@@ -44,16 +145,53 @@ pub struct View<'a> {
     pub sight: &'a Sight,
     /// How the machine's settings differ from what the host asks for.
     pub drift: Drift,
-    /// The inventory that [`Effect::ReadInventory`] brought back in this round of inspection.
-    pub inventory: Option<&'a HardwareJson>,
     /// Slots that this host holds or would be granted if it asked now.
     pub grants: Grants,
-    /// The failure of the last effect, given to exactly one step.
+    /// What came of the last effect. Given to the first step after the effect ended, and again
+    /// if what that step decided could not be written. Losing it (a crash) is safe: it saves
+    /// time, events and repeated writes, no decision depends on it alone.
     pub outcome: Option<&'a Outcome>,
     /// The time of this step.
     pub now: Timestamp,
-    /// Seeds the jitter of back-offs; the same seed gives the same delays.
+    /// Seeds the jitter of back-offs; the same seed gives the same delays. The host's own id is
+    /// mixed in, so that hosts that failed together do not come back together.
     pub seed: u64,
+    /// Delays and limits.
+    pub policy: &'a Policy,
+}
+
+/// Delays and limits of all hosts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// The unit of the back-off after errors: `2^n` units less up to half. A minute, as the Bare
+    /// Metal Operator has it; shorter retries sooner (simulations and tests use seconds).
+    pub backoff_unit: Duration,
+    /// The most that `n` becomes. Higher lets a failing host rest longer.
+    pub backoff_cap: u32,
+    /// Provisioning is given up after this many failures with one image; 0 never gives up.
+    pub max_provisioning_retries: i64,
+    /// A step of a deletion (undeploying, powering off) that failed more often than this is
+    /// skipped.
+    pub max_delete_retries: i64,
+    /// The shortest wait after a refusal because of a lock. The longest is three times this.
+    pub busy_unit: Duration,
+    /// Each state is written, even one that is left at once (preparing without anything to
+    /// prepare), so that whoever watches sees them all, as with the Bare Metal Operator. False
+    /// saves those writes.
+    pub write_passing_states: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            backoff_unit: Duration::from_mins(1),
+            backoff_cap: 9,
+            max_provisioning_retries: 5,
+            max_delete_retries: 3,
+            busy_unit: Duration::from_secs(1),
+            write_passing_states: true,
+        }
+    }
 }
 
 /// What is known of the BMC credentials.
@@ -70,24 +208,15 @@ pub enum Credentials {
     },
 }
 
-/// Slots granted or held.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Grants {
-    /// May be inspecting.
-    pub inspect: bool,
-    /// May be cleaning (preparing, deprovisioning, becoming available).
-    pub clean: bool,
-    /// May be deploying.
-    pub deploy: bool,
-}
-
-/// A failed effect.
+/// An effect that ended.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// What was tried.
     pub effect: Effect,
+    /// `metadata.generation` of the host for which it was tried: the spec that it carried out.
+    pub generation: i64,
     /// What came of it.
-    pub fault: Fault,
+    pub result: Result<Ack, Fault>,
 }
 
 /// What is to be done, all of it decided: carrying it out leaves no choice.
@@ -109,6 +238,21 @@ pub struct Step {
     pub why: Why,
 }
 
+impl Step {
+    /// Nothing to do, for this reason.
+    fn idle(why: Why) -> Self {
+        Self {
+            status: None,
+            meta: MetaChange::default(),
+            effect: None,
+            notes: SmallVec::new(),
+            wake: Wake::OnChange,
+            slot: None,
+            why,
+        }
+    }
+}
+
 /// Changes of metadata.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MetaChange {
@@ -124,6 +268,26 @@ impl MetaChange {
     /// True when nothing is to be written.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Makes the changes.
+    pub fn apply(&self, meta: &mut ObjectMeta) {
+        if self.add_finalizer {
+            let all = meta.finalizers.get_or_insert_default();
+            if !all.iter().any(|name| name == finalizer::HOST) {
+                all.push(finalizer::HOST.to_owned());
+            }
+        }
+        if self.drop_finalizer
+            && let Some(all) = &mut meta.finalizers
+        {
+            all.retain(|name| name != finalizer::HOST);
+        }
+        if let Some(annotations) = &mut meta.annotations {
+            for name in &self.drop_annotations {
+                annotations.remove(name);
+            }
+        }
     }
 }
 
@@ -150,14 +314,5 @@ pub enum Wake {
     OnSlot(SlotKind),
 }
 
-/// A reason: a stable code for machines and a sentence for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Why {
-    /// CamelCase, stable, e.g. `WaitingForInspectSlot`.
-    pub code: &'static str,
-    /// What is waited for and, where one can do something, what to do.
-    pub text: String,
-    /// True when a person has to act or something is wrong: shown as the condition
-    /// `metalform.dev/Waiting` and in red.
-    pub blocked: bool,
-}
+#[cfg(test)]
+mod tests;

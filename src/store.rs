@@ -11,7 +11,23 @@
 //! - an object with finalizers is not removed by `delete` but gets `deletionTimestamp`; it goes
 //!   with its last finalizer;
 //! - `apply` owns the fields that it sets, removes what it set before and sets no more, and leaves
-//!   all other fields (annotations that a user added, say) as they are.
+//!   all other fields (annotations that a user added, say) as they are;
+//! - who owns which field is kept as `managedFields` has it, but not in the objects, of which it
+//!   would be a large part: objects from a store have no `managedFields`, and
+//!   [`Store::managed_fields`] tells them.
+
+mod apply;
+pub mod conformance;
+mod disk;
+pub mod embedded;
+mod fields;
+mod kinds;
+mod lock;
+mod log;
+mod managed;
+mod record;
+mod rows;
+mod table;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,10 +35,12 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+pub use embedded::{Embedded, OpenError, Options};
 
 /// Namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,7 +54,10 @@ pub struct Key {
 impl Key {
     /// A key from its parts.
     pub fn new(namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 }
 
@@ -51,7 +72,9 @@ impl fmt::Display for Key {
 pub struct Version(pub u64);
 
 /// A kind of object that a store keeps.
-pub trait Object: Clone + Send + Sync + Serialize + DeserializeOwned + fmt::Debug + 'static {
+pub trait Object:
+    Clone + Send + Sync + Serialize + DeserializeOwned + fmt::Debug + 'static
+{
     /// API group, empty for the core group.
     const GROUP: &'static str;
     /// Version of the API.
@@ -62,6 +85,19 @@ pub trait Object: Clone + Send + Sync + Serialize + DeserializeOwned + fmt::Debu
     const PLURAL: &'static str;
     /// True when `/status` is a subresource.
     const HAS_STATUS: bool;
+    /// Direct children of `status` that are large and seldom change (an inventory, say). The
+    /// embedded store writes them only when they do. Adding a name is a change of the format on
+    /// disk only for objects written from then on; removing one is not allowed.
+    const LARGE_STATUS: &'static [&'static str] = &[];
+    /// Maps that are owned and replaced whole (`x-kubernetes-map-type: atomic`), as dotted paths.
+    /// All other maps are merged field by field.
+    const ATOMIC: &'static [&'static str] = &[];
+    /// Lists that are merged by keys of their items (`x-kubernetes-list-map-keys`), as dotted
+    /// paths. All other lists are owned and replaced whole, but `metadata.finalizers` and
+    /// `metadata.ownerReferences`, which every kind has.
+    const KEYED: &'static [(&'static str, &'static [&'static str])] = &[];
+    /// How long objects of this kind are kept; `None` is for ever.
+    const RETENTION: Option<Retention> = None;
     /// Metadata.
     fn meta(&self) -> &ObjectMeta;
     /// Metadata, to change.
@@ -70,7 +106,10 @@ pub trait Object: Clone + Send + Sync + Serialize + DeserializeOwned + fmt::Debu
     /// The key; objects without a name do not get into a store.
     fn key(&self) -> Key {
         let meta = self.meta();
-        Key::new(meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
+        Key::new(
+            meta.namespace.as_deref().unwrap_or_default(),
+            meta.name.as_deref().unwrap_or_default(),
+        )
     }
 
     /// The version that `resourceVersion` tells.
@@ -78,6 +117,50 @@ pub trait Object: Clone + Send + Sync + Serialize + DeserializeOwned + fmt::Debu
         let text = self.meta().resource_version.as_deref().unwrap_or_default();
         Version(text.parse().unwrap_or_default())
     }
+
+    /// What the object is about, for [`Retention::each`].
+    fn about(&self) -> Option<String> {
+        None
+    }
+
+    /// True when all but metadata and status is equal.
+    ///
+    /// This and the next three take the way over JSON unless a kind that is written often has
+    /// something better.
+    fn same_spec(&self, other: &Self) -> bool {
+        rows::without_meta_and_status(self) == rows::without_meta_and_status(other)
+    }
+
+    /// Takes all but metadata and status from `other`.
+    fn set_spec(&mut self, other: &Self) {
+        rows::take(self, other, rows::Part::Spec);
+    }
+
+    /// True when the status is equal.
+    fn same_status(&self, other: &Self) -> bool {
+        !Self::HAS_STATUS || rows::status_of(self) == rows::status_of(other)
+    }
+
+    /// Takes the status from `other`, or loses it.
+    fn set_status(&mut self, other: Option<&Self>) {
+        if Self::HAS_STATUS {
+            match other {
+                Some(other) => rows::take(self, other, rows::Part::Status),
+                None => rows::drop_status(self),
+            }
+        }
+    }
+}
+
+/// How long objects are kept that are not kept for ever. The oldest written go first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// At most this many about one thing, see [`Object::about`].
+    pub each: usize,
+    /// At most this many in all.
+    pub total: usize,
+    /// None older than this (since last written), looked at when one is written and at opening.
+    pub age: Duration,
 }
 
 /// All objects of a kind at one version.
@@ -201,7 +284,12 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// Where objects of one kind live. One value of a backend implements this for every kind.
 ///
 /// Acknowledged means durable: a future of a write is ready only when the write would survive the
-/// end of the process.
+/// end of the process. From then on `get`, `list` and `snapshot` of the same store show it. A write
+/// that fails with [`StoreError::Backend`] may still come through where the backend cannot know
+/// (a server that did not answer); the embedded store takes it back.
+///
+/// Writes run when they are polled, and go on when their future is dropped after that. Fields that
+/// `create`, `patch` and `update_status` change belong to the field manager of the store's handle.
 pub trait Store<K: Object>: Send + Sync + 'static {
     /// All objects, from memory.
     fn snapshot(&self) -> BoxFuture<'_, Result<Snapshot<K>>>;
@@ -209,28 +297,49 @@ pub trait Store<K: Object>: Send + Sync + 'static {
     /// One object, from memory.
     fn get(&self, key: &Key) -> Option<Arc<K>>;
 
+    /// All objects in order of key, from memory.
+    fn list(&self) -> Vec<Arc<K>>;
+
     /// Changes after `from`, in order, without end. When the store has lost that place, the first
     /// item is [`Change::Reset`].
     fn watch(&self, from: Version) -> BoxStream<'static, Change<K>>;
 
     /// Creates an object; `Exists` when there is one.
-    fn create<'a>(&'a self, object: K) -> BoxFuture<'a, Result<Arc<K>>>;
+    fn create(&self, object: K) -> BoxFuture<'_, Result<Arc<K>>>;
 
     /// Server-side apply: creates the object or brings the fields of `wanted` (a partial object
     /// with `metadata.name`) to these values, owned by `owner` from now on; fields that `owner`
     /// applied before and that `wanted` lacks are removed. Without `force` a field with another
     /// value that somebody else owns is [`StoreError::Owned`]. Status is not touched.
-    fn apply<'a>(&'a self, key: &'a Key, wanted: Value, owner: &'a str, force: bool)
-    -> BoxFuture<'a, Result<Arc<K>>>;
+    fn apply<'a>(
+        &'a self,
+        key: &'a Key,
+        wanted: Value,
+        owner: &'a str,
+        force: bool,
+    ) -> BoxFuture<'a, Result<Arc<K>>>;
 
     /// Changes anything but status. With `expected` only at that version.
-    fn patch<'a>(&'a self, key: &'a Key, patch: Patch, expected: Option<Version>)
-    -> BoxFuture<'a, Result<Arc<K>>>;
+    fn patch<'a>(
+        &'a self,
+        key: &'a Key,
+        patch: Patch,
+        expected: Option<Version>,
+    ) -> BoxFuture<'a, Result<Arc<K>>>;
 
     /// Replaces metadata and status of the object at `expected` by those of `object` (compare and
     /// set). The spec is not touched. One write for what a reconcile step decides.
-    fn update_status<'a>(&'a self, object: K, expected: Version) -> BoxFuture<'a, Result<Arc<K>>>;
+    fn update_status(&self, object: K, expected: Version) -> BoxFuture<'_, Result<Arc<K>>>;
 
     /// Deletes. With `expected` only at that version.
-    fn delete<'a>(&'a self, key: &'a Key, expected: Option<Version>) -> BoxFuture<'a, Result<Deleted>>;
+    fn delete<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: Option<Version>,
+    ) -> BoxFuture<'a, Result<Deleted>>;
+
+    /// Who owns which fields of an object, as its `metadata.managedFields` says on a server. The
+    /// embedded store does not list owners of status: it has one writer.
+    fn managed_fields<'a>(&'a self, key: &'a Key)
+    -> BoxFuture<'a, Result<Vec<ManagedFieldsEntry>>>;
 }

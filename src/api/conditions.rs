@@ -309,8 +309,8 @@ mod tests {
         }
     }
 
-    fn find(list: &[Condition], kind: ConditionType) -> &Condition {
-        list.iter().find(|condition| condition.kind == kind).unwrap()
+    fn find<'a>(list: &'a [Condition], kind: &ConditionType) -> &'a Condition {
+        list.iter().find(|condition| condition.kind == *kind).unwrap()
     }
 
     #[test]
@@ -320,14 +320,14 @@ mod tests {
         let next =
             Inputs { now: later, generation: 2, ..inputs(&ProvisioningState::Preparing, &before) };
         let after = conditions(&next);
-        let progressing = find(&after, ConditionType::Progressing);
+        let progressing = find(&after, &ConditionType::Progressing);
         assert_eq!(progressing.reason, Reason::Preparing);
         assert_eq!(progressing.observed_generation, 2);
         assert_eq!(progressing.last_transition_time, FIRST.parse().unwrap());
-        assert_eq!(find(&after, ConditionType::Healthy).observed_generation, 1);
+        assert_eq!(find(&after, &ConditionType::Healthy).observed_generation, 1);
         let last =
             conditions(&Inputs { now: later, ..inputs(&ProvisioningState::Available, &after) });
-        let progressing = find(&last, ConditionType::Progressing);
+        let progressing = find(&last, &ConditionType::Progressing);
         assert_eq!(progressing.last_transition_time, "2026-08-20T11:00:00Z".parse().unwrap());
     }
 

@@ -1,5 +1,9 @@
 //! BareMetalHost and what its spec holds.
 
+mod disk;
+mod image;
+mod network;
+
 use k8s_openapi::api::core::v1::{ObjectReference, Taint};
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -9,6 +13,10 @@ use super::names::annotation;
 use super::status::{BareMetalHostStatus, ProvisioningState};
 use super::text::text_enum;
 use super::wire::{Extra, is_zero};
+
+pub use disk::{HardwareRaidVolume, RaidConfig, RaidLevel, RootDeviceHints, SoftwareRaidVolume};
+pub use image::{ChecksumType, CustomDeploy, Image, ImageFormat};
+pub use network::{HostNetworkAttachmentRef, NetworkInterface, SwitchPort};
 
 text_enum! {
     schema: closed;
@@ -53,62 +61,8 @@ text_enum! {
     }
 }
 
-text_enum! {
-    schema: closed;
-    /// Algorithm of an image's checksum.
-    pub enum ChecksumType {
-        /// MD5; what an absent field means.
-        Md5 = "md5",
-        /// SHA-256.
-        Sha256 = "sha256",
-        /// SHA-512.
-        Sha512 = "sha512",
-        /// Found out from the checksum.
-        Auto = "auto",
-    }
-}
-
-text_enum! {
-    schema: closed;
-    /// Format of an image.
-    pub enum ImageFormat {
-        /// Raw disk image.
-        Raw = "raw",
-        /// QEMU copy-on-write image.
-        Qcow2 = "qcow2",
-        /// VirtualBox disk.
-        Vdi = "vdi",
-        /// VMware disk.
-        Vmdk = "vmdk",
-        /// An ISO that is booted, not written to a disk.
-        LiveIso = "live-iso",
-    }
-}
-
-text_enum! {
-    schema: closed;
-    /// RAID level of a volume.
-    pub enum RaidLevel {
-        /// Striping.
-        Raid0 = "0",
-        /// Mirroring.
-        Raid1 = "1",
-        /// Bit-level parity.
-        Raid2 = "2",
-        /// Striping with parity.
-        Raid5 = "5",
-        /// Striping with double parity.
-        Raid6 = "6",
-        /// Striped mirrors.
-        Raid10 = "1+0",
-        /// Striped RAID 5.
-        Raid50 = "5+0",
-        /// Striped RAID 6.
-        Raid60 = "6+0",
-    }
-}
-
 /// What is wanted of a machine.
+#[expect(clippy::duplicated_attributes, reason = "columns have the same type and priority")]
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "metal3.io",
@@ -169,11 +123,12 @@ text_enum! {
     )
 )]
 #[serde(rename_all = "camelCase", remote = "Self")]
+#[schemars(extend("x-go" = { "required": ["online"] }))]
 pub struct BareMetalHostSpec {
     /// Never implemented by anybody; kept for round trips.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taints: Vec<Taint>,
-    /// How the management controller is reached. Always written, as Go does.
+    /// How the management controller is reached.
     #[serde(default)]
     pub bmc: Bmc,
     /// RAID volumes to make before the machine is available. Absent: left as they are.
@@ -196,6 +151,7 @@ pub struct BareMetalHostSpec {
     #[schemars(extend("pattern" = "[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}"))]
     pub boot_mac_address: String,
     /// Whether the machine is to be powered on. Nothing is provisioned while false.
+    #[serde(default)]
     pub online: bool,
     /// Who uses the host, a Cluster API machine for instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -279,9 +235,10 @@ impl<'de> Deserialize<'de> for BareMetalHostSpec {
 
 /// How the management controller (BMC) of a machine is reached.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-go" = { "required": ["address", "credentialsName"] }))]
 pub struct Bmc {
-    /// URL whose scheme chooses the driver, see [`super::bmc`].
+    /// URL whose scheme chooses the driver.
     pub address: String,
     /// Secret with the keys `username` and `password`.
     pub credentials_name: String,
@@ -292,70 +249,6 @@ pub struct Bmc {
     #[serde(flatten)]
     #[schemars(skip)]
     pub extra: Extra,
-}
-
-/// RAID volumes. An empty list clears, null keeps what is there; null is always written, as Go does.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RaidConfig {
-    /// Volumes of a RAID controller. Not together with software volumes.
-    #[serde(rename = "hardwareRAIDVolumes", default)]
-    #[schemars(extend("x-go" = { "nullable": true }))]
-    pub hardware_raid_volumes: Option<Vec<HardwareRaidVolume>>,
-    /// Volumes made by the operating system, at most two, the first a RAID 1.
-    #[serde(rename = "softwareRAIDVolumes", default)]
-    #[schemars(extend("maxItems" = 2, "x-go" = { "nullable": true }))]
-    pub software_raid_volumes: Option<Vec<SoftwareRaidVolume>>,
-}
-
-/// A volume of a RAID controller.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct HardwareRaidVolume {
-    /// Size in GiB; absent or 0 for all there is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("minimum" = 0))]
-    pub size_gibibytes: Option<i64>,
-    /// RAID level.
-    pub level: RaidLevel,
-    /// Name of the volume, unique within the machine.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(extend("maxLength" = 64))]
-    pub name: String,
-    /// Only rotational disks (true), only others (false), or any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rotational: Option<bool>,
-    /// How many disks to use; by default as few as the level needs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("minimum" = 1))]
-    pub number_of_physical_disks: Option<i64>,
-    /// Name of the controller.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub controller: String,
-    /// Disks by the names that the controller gives them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub physical_disks: Vec<String>,
-}
-
-/// A volume made by the operating system.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SoftwareRaidVolume {
-    /// The image goes here. At most one volume.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    #[schemars(extend("x-go" = { "default": false }))]
-    pub root_volume: bool,
-    /// Size in GiB; absent or 0 for all there is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("minimum" = 0))]
-    pub size_gibibytes: Option<i64>,
-    /// RAID level: 0, 1 or 1+0.
-    #[schemars(extend("enum" = ["0", "1", "1+0"]))]
-    pub level: RaidLevel,
-    /// Hints for the disks, at least two.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("minItems" = 2))]
-    pub physical_disks: Vec<RootDeviceHints>,
 }
 
 /// BIOS settings of old; refused by the webhook.
@@ -376,87 +269,6 @@ pub struct FirmwareConfig {
     pub sriov_enabled: Option<bool>,
 }
 
-/// What the disk for the image must be like; all that is set must hold.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RootDeviceHints {
-    /// Exact device name: /dev/sda or /dev/disk/by-path/….
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub device_name: String,
-    /// Exact SCSI address, as 0:0:0:0.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub hctl: String,
-    /// Part of the model.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub model: String,
-    /// Part of the vendor.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub vendor: String,
-    /// Exact serial number.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub serial_number: String,
-    /// At least this large, in GB; 0 for any size.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    #[schemars(extend("minimum" = 0))]
-    pub min_size_gigabytes: i64,
-    /// Exact World Wide Name.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub wwn: String,
-    /// Exact World Wide Name with the vendor's extension.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub wwn_with_extension: String,
-    /// Exact vendor's extension of the World Wide Name.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub wwn_vendor_extension: String,
-    /// Rotational (true) or not (false).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rotational: Option<bool>,
-}
-
-/// An image, wanted or provisioned.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Image {
-    /// Where it is: http, https, ftp, gopher, oci.
-    pub url: String,
-    /// Checksum or the URL of a list of checksums. Not for live-iso and OCI images.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub checksum: String,
-    /// Algorithm of the checksum; MD5 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checksum_type: Option<ChecksumType>,
-    /// Format of the image.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub format: Option<ImageFormat>,
-    /// Secret with the registry credentials of an OCI image.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub oci_auth_secret_name: String,
-    /// Fields of a newer API, kept as they are.
-    #[serde(flatten)]
-    #[schemars(skip)]
-    pub extra: Extra,
-}
-
-impl Image {
-    /// True for an ISO that is booted, not written.
-    pub fn is_live_iso(&self) -> bool {
-        self.format == Some(ImageFormat::LiveIso)
-    }
-
-    /// True for an OCI artifact (`oci://`).
-    pub fn is_oci(&self) -> bool {
-        self.url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("oci://"))
-    }
-}
-
-/// A site's own deploy step.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CustomDeploy {
-    /// Name of the step.
-    pub method: String,
-}
-
 /// A Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
@@ -467,59 +279,6 @@ pub struct SecretReference {
     /// Namespace; only the host's own is allowed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub namespace: String,
-}
-
-/// A NIC and the network it is attached to. Nothing acts on it yet.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct NetworkInterface {
-    /// Name of the NIC in the inventory. Not together with `macAddress`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(extend("pattern" = "^[a-zA-Z0-9._-]+$"))]
-    pub name: String,
-    /// MAC address of the NIC.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(extend("pattern" = "^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$"))]
-    pub mac_address: String,
-    /// The HostNetworkAttachment.
-    #[serde(default)]
-    pub host_network_attachment: HostNetworkAttachmentRef,
-    /// The switch port, where LLDP does not tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub switch_port: Option<SwitchPort>,
-    /// Fields of a newer API, kept as they are.
-    #[serde(flatten)]
-    #[schemars(skip)]
-    pub extra: Extra,
-}
-
-/// A HostNetworkAttachment.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct HostNetworkAttachmentRef {
-    /// Name.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(extend("maxLength" = 253))]
-    pub name: String,
-    /// Namespace; the host's own when absent.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(extend("maxLength" = 63))]
-    pub namespace: String,
-}
-
-/// A port of a switch.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SwitchPort {
-    /// MAC address by which the switch is known.
-    #[serde(rename = "switchID")]
-    #[schemars(extend("pattern" = "^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$"))]
-    pub switch_id: String,
-    /// Name of the port.
-    #[serde(rename = "portID")]
-    pub port_id: String,
-    /// Fields of a newer API, kept as they are.
-    #[serde(flatten)]
-    #[schemars(skip)]
-    pub extra: Extra,
 }
 
 impl BareMetalHost {
@@ -559,5 +318,7 @@ impl BareMetalHost {
     }
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -49,7 +49,10 @@ impl<T> Json<T> {
         // `serde_json::Map` sorts its keys (the feature preserve_order is off, see the test), so
         // this text is canonical.
         let text = serde_json::value::to_raw_value(value)?;
-        Ok(Self { text: text.into(), of: PhantomData })
+        Ok(Self {
+            text: text.into(),
+            of: PhantomData,
+        })
     }
 }
 
@@ -58,7 +61,10 @@ impl<T: DeserializeOwned> Json<T> {
     /// the CRD says.
     pub fn get(&self) -> Result<T, JsonError> {
         serde_json::from_str(self.text()).map_err(|source| JsonError {
-            kind: std::any::type_name::<T>().rsplit("::").next().unwrap_or("value"),
+            kind: std::any::type_name::<T>()
+                .rsplit("::")
+                .next()
+                .unwrap_or("value"),
             start: self.text().chars().take(40).collect(),
             source,
         })
@@ -74,7 +80,10 @@ impl<T: Serialize> Json<T> {
 
 impl<T> Clone for Json<T> {
     fn clone(&self) -> Self {
-        Self { text: Arc::clone(&self.text), of: PhantomData }
+        Self {
+            text: Arc::clone(&self.text),
+            of: PhantomData,
+        }
     }
 }
 
@@ -126,5 +135,64 @@ impl<T: JsonSchema> JsonSchema for Json<T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         T::json_schema(generator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::HardwareDetails;
+
+    #[test]
+    fn the_text_is_canonical_and_shared() {
+        let one: Json<HardwareDetails> = serde_json::from_str(
+            r#"{ "ramMebibytes": 1, "hostname": "a", "new": {"b":1, "a":2} }"#,
+        )
+        .unwrap();
+        assert_eq!(one.text(), r#"{"hostname":"a","new":{"a":2,"b":1},"ramMebibytes":1}"#);
+        let other = serde_json::from_value(json!({
+            "new": { "a": 2, "b": 1 }, "ramMebibytes": 1, "hostname": "a"
+        }));
+        assert_eq!(one, other.unwrap());
+        assert!(std::ptr::eq(one.text(), one.clone().text()));
+        assert_eq!(one.get().unwrap().ram_mebibytes, 1);
+    }
+
+    #[test]
+    fn it_is_an_object_in_every_format() {
+        let it =
+            Json::new(&HardwareDetails { hostname: "a".into(), ..Default::default() }).unwrap();
+        let value =
+            json!({ "cpu": {}, "firmware": { "bios": {} }, "hostname": "a", "systemVendor": {} });
+        assert_eq!(serde_json::to_value(&it).unwrap(), value);
+        assert_eq!(serde_json::to_string(&it).unwrap(), it.text());
+        assert_eq!(serde_json::to_vec(&Some(&it)).unwrap(), it.text().as_bytes());
+        let pretty = serde_json::to_string_pretty(&it).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&pretty).unwrap(), value);
+        let yaml = serde_yaml_ng::to_string(&it).unwrap();
+        assert_eq!(yaml, "cpu: {}\nfirmware:\n  bios: {}\nhostname: a\nsystemVendor: {}\n");
+        assert_eq!(serde_yaml_ng::from_str::<Json<HardwareDetails>>(&yaml).unwrap(), it);
+    }
+
+    /// The way that the text takes into JSON text must stay the quick one: see `serialize`.
+    #[test]
+    fn it_goes_into_json_text_unparsed() {
+        let spaced: Json<HardwareDetails> = Json {
+            text: RawValue::from_string(r#"{ "as": "it is" }"#.to_owned()).unwrap().into(),
+            of: PhantomData,
+        };
+        assert_eq!(serde_json::to_string(&spaced).unwrap(), r#"{ "as": "it is" }"#);
+        assert_eq!(serde_json::to_vec(&vec![&spaced]).unwrap(), br#"[{ "as": "it is" }]"#);
+    }
+
+    #[test]
+    fn what_is_no_inventory_is_told() {
+        assert!(serde_json::from_str::<Json<HardwareDetails>>("[]").is_err());
+        let it: Json<HardwareDetails> = serde_json::from_str(r#"{"nics": 3}"#).unwrap();
+        let error = it.get().unwrap_err();
+        assert_eq!(error.code(), "MalformedJson");
+        assert!(error.to_string().starts_with("cannot read the HardwareDetails in"), "{error}");
     }
 }

@@ -115,53 +115,57 @@ text_enum! {
 
 /// What was last seen of a machine and done to it.
 ///
-/// Serialises as Go does: whatever has no `default` here is always written.
+/// Serialises as Go does: whatever is not skipped here when empty is always written. A field that
+/// is missing is read as empty, as Go does, also those that the CRD requires.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-go" = { "required": [
+    "errorCount",
+    "errorMessage",
+    "operationalStatus",
+    "poweredOn",
+    "provisioning",
+    "provisioningFailCount"
+] }))]
 pub struct BareMetalHostStatus {
     /// How the host is doing.
     pub operational_status: OperationalStatus,
     /// What failed, when `operationalStatus` is error.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error_type: Option<ErrorType>,
     /// When this status was written.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "wire::optional_time")]
+    #[serde(skip_serializing_if = "Option::is_none", with = "wire::optional_time")]
     #[schemars(schema_with = "wire::time_schema")]
     pub last_updated: Option<Timestamp>,
     /// Deprecated; the profile of the hardware.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub hardware_profile: String,
     /// The inventory; HardwareData holds the same.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hardware: Option<HardwareJson>,
     /// What was applied, and where the host is in its life.
     pub provisioning: ProvisionStatus,
     /// The credentials that last worked.
-    #[serde(default)]
     pub good_credentials: CredentialsStatus,
     /// The credentials that were last tried.
-    #[serde(default)]
     pub tried_credentials: CredentialsStatus,
     /// The last error in words; empty when there is none.
     pub error_message: String,
     /// Whether the machine is powered on, as last seen.
     pub powered_on: bool,
     /// When the phases began and ended.
-    #[serde(default)]
     pub operation_history: OperationHistory,
     /// Errors since the last success.
-    #[serde(default)]
-    #[schemars(extend("x-go" = { "default": 0, "required": true }))]
+    #[schemars(extend("x-go" = { "default": 0 }))]
     pub error_count: i64,
     /// Failed attempts to provision the current image.
-    #[serde(default)]
-    #[schemars(extend("x-go" = { "default": 0, "required": true }))]
+    #[schemars(extend("x-go" = { "default": 0 }))]
     pub provisioning_fail_count: i64,
     /// The image of the last attempt to provision.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_attempted_image: Option<Box<Image>>,
-    /// Conditions, see [`super::conditions`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Conditions, one of a type.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend(
         "maxItems" = 32,
         "x-kubernetes-list-map-keys" = ["type"],
@@ -183,7 +187,8 @@ impl BareMetalHostStatus {
 
 /// What was applied to a machine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-go" = { "required": ["ID", "state"] }))]
 pub struct ProvisionStatus {
     /// Where the host is in its life.
     pub state: ProvisioningState,
@@ -191,22 +196,21 @@ pub struct ProvisionStatus {
     #[serde(rename = "ID")]
     pub id: String,
     /// The image on the machine; an empty URL for none. Always written, as Go does.
-    #[serde(default)]
     pub image: Image,
     /// The hints that the image's disk was chosen by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub root_device_hints: Option<Box<RootDeviceHints>>,
     /// The boot mode that was set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_mode: Option<BootMode>,
     /// The RAID volumes that were made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub raid: Option<Box<RaidConfig>>,
     /// Always empty in practice.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub firmware: Option<FirmwareConfig>,
     /// The custom deploy step that was run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_deploy: Option<CustomDeploy>,
     /// Fields of a newer API, kept as they are.
     #[serde(flatten)]
@@ -274,7 +278,7 @@ pub struct OperationMetric {
 }
 
 /// The value of a condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ConditionStatus {
     /// It holds.
     True,
@@ -295,11 +299,32 @@ impl ConditionStatus {
     }
 }
 
+impl JsonSchema for ConditionStatus {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ConditionStatus".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "enum": ["True", "False", "Unknown"] })
+    }
+}
+
 /// One aspect of a host's state.
 ///
 /// The wire form of the API machinery's Condition, in less memory: every host has six.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-go" = { "required": [
+    "lastTransitionTime",
+    "message",
+    "reason",
+    "status",
+    "type"
+] }))]
 pub struct Condition {
     /// Which aspect.
     #[serde(rename = "type")]
@@ -309,7 +334,6 @@ pub struct Condition {
     ))]
     pub kind: ConditionType,
     /// Its value.
-    #[schemars(extend("enum" = ["True", "False", "Unknown"]))]
     pub status: ConditionStatus,
     /// The generation of the host that the value was computed from; 0 when not told.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -327,6 +351,7 @@ pub struct Condition {
     ))]
     pub reason: super::conditions::Reason,
     /// Why, in words; may be empty.
+    #[serde(default)]
     #[schemars(extend("maxLength" = 32768))]
     pub message: String,
 }

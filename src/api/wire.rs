@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::Timestamp;
 
 /// Fields that this version does not know, kept as they came.
-pub(crate) type Extra = Map<String, Value>;
+pub type Extra = Map<String, Value>;
 
 /// True for the zero value, which Go's `omitempty` leaves out.
 pub(crate) fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
@@ -45,6 +45,7 @@ pub(crate) mod time {
 pub(crate) mod optional_time {
     use super::{Deserialize, Deserializer, Serializer, Timestamp};
 
+    #[expect(clippy::ref_option, reason = "the signature that serde asks for")]
     pub(crate) fn serialize<S: Serializer>(
         time: &Option<Timestamp>,
         to: S,
@@ -69,7 +70,10 @@ pub(crate) mod float {
     /// Above this Go writes an exponent, and an integer would no longer be exact.
     const EXACT: f64 = 9_007_199_254_740_992.0;
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature that serde asks for"
+    )]
     pub(crate) fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
         if value.fract() == 0.0 && value.abs() < EXACT {
             (*value as i64).serialize(to)

@@ -1,6 +1,7 @@
 //! The terminal: where to write, in which colours, how wide.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::plan::Palette;
 
@@ -13,6 +14,8 @@ pub struct Term {
     color_out: bool,
     color_err: bool,
     tty_err: bool,
+    /// Lines of the picture that stands at the bottom of the terminal and is drawn anew.
+    drawn: Arc<Mutex<usize>>,
 }
 
 impl Term {
@@ -31,6 +34,7 @@ impl Term {
             color_out: allowed(io::stdout().is_terminal()),
             color_err: allowed(io::stderr().is_terminal()),
             tty_err: io::stderr().is_terminal(),
+            drawn: Arc::default(),
         }
     }
 
@@ -89,10 +93,26 @@ impl Term {
         }
     }
 
-    /// Writes to standard error, quiet or not.
+    /// Writes to standard error, quiet or not. A picture that stands there goes; it comes back
+    /// with the next [`Term::redraw`].
     pub fn err(&self, text: &str) {
+        let mut drawn = self.drawn();
         let mut err = io::stderr().lock();
-        err.write_all(text.as_bytes()).and_then(|()| err.flush()).ok();
+        clear(&mut err, &mut drawn).and_then(|()| err.write_all(text.as_bytes())).ok();
+        err.flush().ok();
+    }
+
+    /// Puts a picture in the place of the last one.
+    pub fn redraw(&self, text: &str) {
+        let mut drawn = self.drawn();
+        let mut err = io::stderr().lock();
+        clear(&mut err, &mut drawn).and_then(|()| err.write_all(text.as_bytes())).ok();
+        err.flush().ok();
+        *drawn = text.lines().count();
+    }
+
+    fn drawn(&self) -> MutexGuard<'_, usize> {
+        self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes an error.
@@ -105,5 +125,34 @@ impl Term {
     pub fn help(&self, text: &str) {
         let Palette { dim, off, .. } = self.palette_err();
         self.err(&format!("  {dim}help{off}: {text}\n"));
+    }
+}
+
+/// Takes the picture off: up to its first line, and clear to the end of the screen.
+fn clear(err: &mut impl io::Write, drawn: &mut usize) -> io::Result<()> {
+    let lines = std::mem::take(drawn);
+    if lines == 0 { Ok(()) } else { write!(err, "\u{1b}[{lines}A\r\u{1b}[J") }
+}
+
+/// Lets log lines and a picture share the terminal.
+#[derive(Debug)]
+pub struct LogWriter(Term);
+
+impl io::Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.err(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Term {
+    type Writer = LogWriter;
+
+    fn make_writer(&'a self) -> LogWriter {
+        LogWriter(self.clone())
     }
 }

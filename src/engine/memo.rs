@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::api::{HardwareJson, Timestamp};
+use crate::api::Timestamp;
 use crate::provision::Effect;
 use crate::reconcile::{Outcome, Why};
 use crate::store::Key;
@@ -14,18 +14,14 @@ use crate::store::Key;
 /// One host's memory.
 #[derive(Debug, Default)]
 pub(super) struct Memo {
-    /// The failure of the last effect, until a step has seen it.
+    /// What came of the last effect, until a step that saw it was written.
     pub outcome: Option<Outcome>,
-    /// The inventory that was read, until the host is past its inspection.
-    pub inventory: Option<Option<HardwareJson>>,
     /// An effect that was accepted at this time and is not confirmed yet.
     pub unconfirmed: Option<(Effect, Instant)>,
     /// Why the host is where it is.
     pub why: Option<Why>,
     /// Since when it is so.
     pub since: Option<Timestamp>,
-    /// Nothing is left to do for it.
-    pub settled: bool,
 }
 
 /// All hosts' memories.
@@ -75,12 +71,12 @@ impl Memos {
     }
 
     /// The reasons of all hosts, in order of key.
-    pub fn reasons(&self) -> Vec<(Key, Why, Option<Timestamp>, bool)> {
+    pub fn reasons(&self) -> Vec<(Key, Why, Option<Timestamp>)> {
         let all = self.lock();
         let mut rows: Vec<_> = all
             .iter()
             .filter_map(|(key, memo)| {
-                Some((key.clone(), memo.why.clone()?, memo.since, memo.settled))
+                Some((key.clone(), memo.why.clone()?, memo.since))
             })
             .collect();
         rows.sort_by(|a, b| a.0.cmp(&b.0));

@@ -86,8 +86,8 @@ pub(super) async fn drain<S: Stores>(shared: &Shared<S>) {
     }
     let now = shared.clock.now();
     let writes = waiting.into_values().map(|Waiting { host, note, count }| {
-        let object: Event =
-            event::event(&host, note.reason, &note.message, note.warning, count, now);
+        let mut object: Event = event::event(&host, note.reason, &note.message, note.warning, now);
+        object.count = Some(count);
         async move {
             match Store::<Event>::create(shared.store.as_ref(), object).await {
                 Ok(_) | Err(crate::store::StoreError::Exists { .. }) => {}

@@ -82,17 +82,15 @@ pub(super) fn overview<S: Stores>(shared: &Shared<S>) -> Overview {
         .memos
         .reasons()
         .into_iter()
-        .map(|(key, why, since, settled)| (key, (why, since, settled)))
+        .map(|(key, why, since)| (key, (why, since)))
         .collect();
     let hosts = Store::<BareMetalHost>::list(shared.store.as_ref());
     let hosts = hosts
         .into_iter()
         .map(|host| {
             let known = reasons.remove(&host.key());
-            let (why, since, settled) = known
-                .map_or((None, None, false), |(why, since, settled)| {
-                    (Some(why), since, settled)
-                });
+            let (why, since) = known.map_or((None, None), |(why, since)| (Some(why), since));
+            let settled = why.as_ref().is_some_and(|why| why.settled);
             HostLine {
                 host,
                 why,

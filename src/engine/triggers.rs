@@ -49,7 +49,7 @@ pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, tickets: Tickets, f
             Change::Deleted(host) => {
                 let key = host.key();
                 tell(&tickets, &watcher::Event::Delete(Ticket::new(&key)));
-                shared.forget(&key);
+                shared.forget(&key).await;
                 shared.activity.send_modify(|count| *count += 1);
             }
             Change::Reset(hosts) => {

@@ -9,9 +9,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info_span, warn};
 
-use crate::api::{BareMetalHost, BareMetalHostStatus};
-use crate::provision::{Ack, Effect, Fault, Job, Provisioner, Sight};
-use crate::reconcile::{self, Outcome, Step, View, Wake};
+use crate::api::names::finalizer;
+use crate::api::{BareMetalHost, BareMetalHostStatus, ObjectMeta};
+use crate::dice::Dice;
+use crate::provision::{Drift, Effect, Fault, Job, Provisioner, Sight};
+use crate::reconcile::{self, Credentials, MetaChange, Outcome, Step, View, Wake};
 use crate::secrets;
 use crate::store::{Key, Object as _, StoreError};
 
@@ -19,7 +21,7 @@ use super::{Shared, Stores};
 
 /// Steps that one turn may take before it lets others run. A life needs at most a few in a row;
 /// more means that a step does not settle, which is logged.
-const MOST_STEPS: usize = 16;
+const MOST_STEPS: usize = 32;
 
 /// When the scheduler should come back by itself.
 pub(super) type Again = Option<Duration>;
@@ -34,10 +36,7 @@ pub(super) async fn turn<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Again
                 Next::Rest(again) => return again,
             }
         }
-        warn!(
-            code = "Unsettled",
-            "{MOST_STEPS} steps in a row and no rest; going on in a second"
-        );
+        warn!(code = "Unsettled", "{MOST_STEPS} steps in a row and no rest; going on in a second");
         Some(Duration::from_secs(1))
     }
     .instrument(span)
@@ -53,24 +52,24 @@ enum Next {
 
 async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
     let Some(host) = shared.host(key) else {
-        shared.forget(key);
+        shared.forget(key).await;
         return Next::Rest(None);
     };
     let Some(machines) = shared.machines_of(&host) else {
         return Next::Rest(shared.no_machines(key, &host));
     };
-    let step = decide(key, shared, &host, machines.as_ref());
+    let (step, credentials) = decide(key, shared, &host, machines.as_ref());
     shared.settle_slots(key, &host, &step);
     if let Err(error) = write(shared, &host, &step).await {
         return store_failed(key, shared, &error);
     }
-    // Only now: a failure that was decided on but not written is decided on again.
+    // Only now: what came of an effect is decided on again until the decision is written.
     shared.memos.with(key, |memo| memo.outcome = None);
-    shared.remember(key, &host, &step);
+    shared.note_why(key, step.why.clone());
     shared.publish(&host, &step.notes);
     let wrote = step.status.is_some() || !step.meta.is_empty();
     match step.effect {
-        Some(effect) => act(key, shared, machines, effect).await,
+        Some(effect) => act(key, shared, machines, effect, &credentials).await,
         None if wrote => Next::Step,
         None => Next::Rest(match step.wake {
             Wake::After(delay) => Some(delay),
@@ -85,21 +84,20 @@ fn decide<S: Stores>(
     shared: &Shared<S>,
     host: &BareMetalHost,
     machines: &dyn Provisioner,
-) -> Step {
-    let (outcome, inventory, unconfirmed) = shared.memos.with(key, |memo| {
-        (
-            memo.outcome.clone(),
-            memo.inventory.clone(),
-            memo.unconfirmed.clone(),
-        )
-    });
+) -> (Step, Credentials) {
+    let (outcome, unconfirmed) =
+        shared.memos.with(key, |memo| (memo.outcome.clone(), memo.unconfirmed.clone()));
     let sight = match unconfirmed {
         Some((effect, _)) => Sight::Unconfirmed(effect),
         None => machines.sight(host),
     };
     let drift = match &sight {
         Sight::Present(facts) => machines.drift(host, facts),
-        _ => crate::provision::Drift::default(),
+        Sight::Unsynced
+        | Sight::Down(_)
+        | Sight::Unconfirmed(_)
+        | Sight::Absent
+        | Sight::Taken(_) => Drift::default(),
     };
     let credentials = secrets::credentials(host, shared.secrets.as_ref());
     let missing = secrets::missing(host, shared.secrets.as_ref());
@@ -110,15 +108,14 @@ fn decide<S: Stores>(
         missing: &missing,
         sight: &sight,
         drift,
-        inventory: inventory.as_ref(),
         grants: shared.grants(key, host),
         outcome: outcome.as_ref(),
         policy: &shared.policy,
         now: shared.clock.now(),
-        seed: shared.seed,
+        seed: Dice::of(&key.name, shared.seed).roll(),
     });
     shared.metrics.step(started.elapsed(), &step);
-    step
+    (step, credentials)
 }
 
 /// Writes what the step decided, as one compare-and-set.
@@ -134,22 +131,35 @@ async fn write<S: Stores>(
     if let Some(status) = &step.status {
         object.status = Some(BareMetalHostStatus::clone(status));
     }
-    step.meta.apply(&mut object.metadata);
-    let inventory = step
-        .status
-        .as_ref()
-        .and_then(|status| status.hardware.clone());
-    if let Some(hardware) = inventory
-        && host
-            .status
-            .as_ref()
-            .and_then(|status| status.hardware.as_ref())
-            != Some(&hardware)
+    change_meta(&step.meta, &mut object.metadata);
+    let known = host.status.as_ref().and_then(|status| status.hardware.as_ref());
+    let found = step.status.as_ref().and_then(|status| status.hardware.as_ref());
+    if let Some(hardware) = found
+        && known != Some(hardware)
     {
-        shared.write_hardware_data(host, &hardware).await?;
+        shared.write_hardware_data(host, hardware).await?;
     }
     shared.update_host(object, host.version()).await?;
     Ok(())
+}
+
+fn change_meta(change: &MetaChange, meta: &mut ObjectMeta) {
+    let finalizers = meta.finalizers.get_or_insert_default();
+    let has = finalizers.iter().any(|name| name == finalizer::HOST);
+    if change.add_finalizer && !has {
+        finalizers.push(finalizer::HOST.to_owned());
+    }
+    if change.drop_finalizer {
+        finalizers.retain(|name| name != finalizer::HOST);
+    }
+    if finalizers.is_empty() {
+        meta.finalizers = None;
+    }
+    if let Some(annotations) = &mut meta.annotations {
+        change.drop_annotations.iter().for_each(|name| {
+            annotations.remove(name);
+        });
+    }
 }
 
 /// Sends the effect and notes what came of it.
@@ -158,72 +168,62 @@ async fn act<S: Stores>(
     shared: &Arc<Shared<S>>,
     machines: Arc<dyn Provisioner>,
     effect: Effect,
+    credentials: &Credentials,
 ) -> Next {
     // The host as it is after the write: the mapping to requests sees the same status.
-    let Some(host) = shared.host(key) else {
-        return Next::Step;
+    let Some(host) = shared.host(key) else { return Next::Step };
+    let generation = host.metadata.generation.unwrap_or_default();
+    let ended = |effect, result| {
+        shared.memos.with(key, |memo| memo.outcome = Some(Outcome { effect, generation, result }));
     };
-    let secrets = match secrets::job_secrets(&host, &effect, shared.secrets.as_ref()) {
-        Ok(secrets) => secrets,
+    let job = match secrets::job_secrets(&host, &effect, shared.secrets.as_ref()) {
+        Ok(job) => job,
         Err(error) => {
-            let fault = Fault::Refused(error.to_string());
-            shared
-                .memos
-                .with(key, |memo| memo.outcome = Some(Outcome { effect, fault }));
+            ended(effect, Err(Fault::Refused(error.to_string())));
             return Next::Step;
         }
     };
+    // A secret that changed between the decision and now: decide again with the new one.
+    if secrets::credentials(&host, shared.secrets.as_ref()) != *credentials {
+        return Next::Step;
+    }
     let facts = match machines.sight(&host) {
         Sight::Present(facts) => Some(facts),
-        _ => None,
+        Sight::Unsynced
+        | Sight::Down(_)
+        | Sight::Unconfirmed(_)
+        | Sight::Absent
+        | Sight::Taken(_) => None,
     };
     let started = Instant::now();
     let name = effect.name();
-    let job = Job {
-        host,
-        effect: effect.clone(),
-        secrets,
-        facts,
-    };
-    let result = machines.run(job).await;
+    let result = machines.run(Job { host, effect: effect.clone(), secrets: job, facts }).await;
     shared.metrics.effect(name, started.elapsed(), &result);
-    match result {
-        Ok(Ack::Inventory(found)) => {
-            shared.memos.with(key, |memo| memo.inventory = Some(found));
-            Next::Step
-        }
-        Ok(Ack::Done | Ack::Enrolled(_)) => {
+    match &result {
+        Ok(_) => {
             debug!(effect = name, "accepted");
-            shared.memos.with(key, |memo| {
-                memo.unconfirmed = Some((effect, Instant::now()))
-            });
-            machines.hurry();
-            Next::Step
+            if effect.changes() {
+                let sent = Some((effect.clone(), Instant::now()));
+                shared.memos.with(key, |memo| memo.unconfirmed = sent);
+                machines.hurry();
+            }
         }
-        Err(fault) => {
-            debug!(effect = name, code = fault.code(), "not accepted: {fault}");
-            shared
-                .memos
-                .with(key, |memo| memo.outcome = Some(Outcome { effect, fault }));
-            Next::Step
-        }
+        Err(fault) => debug!(effect = name, code = fault.code(), "not accepted: {fault}"),
     }
+    ended(effect, result);
+    Next::Step
 }
 
 /// A write did not succeed: a conflict is decided again, anything else waits a second.
 fn store_failed<S: Stores>(key: &Key, shared: &Shared<S>, error: &StoreError) -> Next {
     match error {
-        StoreError::Conflict { .. } => Next::Step,
-        StoreError::NotFound { .. } => Next::Step,
+        StoreError::Conflict { .. } | StoreError::NotFound { .. } => Next::Step,
         StoreError::Busy(delay) => Next::Rest(Some(*delay)),
         StoreError::Owned { .. }
         | StoreError::Exists { .. }
         | StoreError::Invalid { .. }
         | StoreError::Backend(_) => {
-            warn!(
-                code = error.code(),
-                "status not written, trying again: {error}"
-            );
+            warn!(code = error.code(), "status not written, trying again: {error}");
             shared.store_trouble(key, error);
             Next::Rest(Some(Duration::from_secs(1)))
         }

@@ -81,7 +81,7 @@ pub fn job_secrets(
     let mut job = JobSecrets::default();
     if matches!(
         effect,
-        Effect::Enroll | Effect::Amend { .. } | Effect::Adopt | Effect::Deploy
+        Effect::Enroll { .. } | Effect::Amend { .. } | Effect::Adopt | Effect::Deploy
     ) && !spec.bmc.credentials_name.is_empty()
     {
         let secret = read(&spec.bmc.credentials_name)?;

@@ -14,11 +14,9 @@ pub fn natural_cmp(a: &str, b: &str) -> Ordering {
             let (from_i, from_j) = (i, j);
             i = end_of_digits(left, i);
             j = end_of_digits(right, j);
-            let (x, y) = (
-                without_zeros(&left[from_i..i]),
-                without_zeros(&right[from_j..j]),
-            );
-            x.len().cmp(&y.len()).then_with(|| x.cmp(y))
+            let ours = without_zeros(&left[from_i..i]);
+            let theirs = without_zeros(&right[from_j..j]);
+            ours.len().cmp(&theirs.len()).then_with(|| ours.cmp(theirs))
         } else {
             i += 1;
             j += 1;

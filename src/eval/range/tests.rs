@@ -1,3 +1,5 @@
+#![allow(clippy::format_push_string, reason = "tests may be slow")]
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

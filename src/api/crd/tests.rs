@@ -1,0 +1,163 @@
+//! The generated CRDs against the facts of BMO's, and against the files in `crds/`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::*;
+
+/// Where we differ on purpose: path, and why. Nothing at present.
+const DIFFERENCES: &[(&str, &str)] = &[];
+
+/// Path to (type, required, constraints).
+type Facts = BTreeMap<String, (String, bool, Value)>;
+
+fn walk(path: &str, schema: &Value, required: bool, facts: &mut Facts) {
+    let shown = if path.is_empty() { "." } else { path };
+    let schema = schema.as_object().unwrap();
+    let mut constraints = Map::new();
+    for (key, value) in schema {
+        match key.as_str() {
+            "type" | "description" | "properties" | "items" | "required" => {}
+            _ => {
+                constraints.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    let kind = schema.get("type").and_then(Value::as_str).unwrap_or_default();
+    facts.insert(shown.into(), (kind.into(), required, Value::Object(constraints)));
+    let names: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .map(|names| names.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        for name in &names {
+            assert!(properties.contains_key(*name), "{shown} requires {name}, which is not there");
+        }
+        for (name, property) in properties {
+            walk(&format!("{path}.{name}"), property, names.contains(&name.as_str()), facts);
+        }
+    }
+    if let Some(items) = schema.get("items") {
+        walk(&format!("{path}[]"), items, false, facts);
+    }
+}
+
+/// The rows of a list of facts below its head line.
+fn told(tsv: &str) -> Facts {
+    tsv.lines()
+        .filter(|line| !line.starts_with('#') && !line.starts_with("path\t"))
+        .map(|line| {
+            let mut cells = line.split('\t');
+            let mut cell = || cells.next().unwrap_or_default().to_owned();
+            let (path, kind, required, constraints) = (cell(), cell(), cell(), cell());
+            let constraints = match constraints.trim() {
+                "" => json!({}),
+                text => serde_json::from_str(text).unwrap(),
+            };
+            (path, (kind, required == "required", constraints))
+        })
+        .collect()
+}
+
+/// The head lines: names, scope, flags, columns.
+fn head(crd: &CustomResourceDefinition) -> Vec<String> {
+    let (spec, names) = (&crd.spec, &crd.spec.names);
+    let [version] = spec.versions.as_slice() else { panic!("one version") };
+    let capital = |yes: bool| if yes { "True" } else { "False" };
+    let list = |names: &Option<Vec<String>>| names.clone().unwrap_or_default().join(",");
+    let status = version.subresources.as_ref().is_some_and(|it| it.status.is_some());
+    let mut lines = vec![format!(
+        "# group={} version={} kind={} plural={} singular={} shortNames={} categories={} scope={} \
+         storage={} served={} deprecated={} subresources={}",
+        spec.group,
+        version.name,
+        names.kind,
+        names.plural,
+        names.singular.as_deref().unwrap_or_default(),
+        list(&names.short_names),
+        list(&names.categories),
+        spec.scope,
+        capital(version.storage),
+        capital(version.served),
+        capital(version.deprecated.unwrap_or_default()),
+        if status { "status" } else { "" },
+    )];
+    for column in version.additional_printer_columns.iter().flatten() {
+        lines.push(format!(
+            "# column {}\t{}\t{}\tpriority={}",
+            column.name,
+            column.type_,
+            column.json_path,
+            column.priority.unwrap_or_default()
+        ));
+    }
+    lines
+}
+
+#[test]
+fn they_say_the_same_as_bmo() {
+    let told_of = [
+        include_str!("../../../tests/data/crds/metal3.io_v1alpha1_BareMetalHost.tsv"),
+        include_str!("../../../tests/data/crds/metal3.io_v1alpha1_HardwareData.tsv"),
+    ];
+    let mut wrong = Vec::new();
+    for (crd, tsv) in crds().unwrap().iter().zip(told_of) {
+        let said: Vec<&str> = tsv.lines().filter(|line| line.starts_with('#')).collect();
+        assert_eq!(head(crd), said);
+        let schema = crd.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap();
+        let mut made = Facts::new();
+        let mut schema = serde_json::to_value(schema).unwrap();
+        whole_numbers(&mut schema);
+        walk("", &schema, false, &mut made);
+        let told = told(tsv);
+        for path in made.keys().chain(told.keys()).collect::<std::collections::BTreeSet<_>>() {
+            if DIFFERENCES.iter().all(|(known, _)| known != path)
+                && made.get(path) != told.get(path)
+            {
+                wrong.push(format!(
+                    "{} {path}\n   ours {:?}\n  BMO's {:?}",
+                    crd.spec.names.kind,
+                    made.get(path),
+                    told.get(path)
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// `UPDATE_CRDS=1 cargo test --lib api::crd` writes them.
+#[test]
+fn the_files_are_up_to_date() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+    for (name, text) in files().unwrap() {
+        let path = folder.join(&name);
+        if std::env::var_os("UPDATE_CRDS").is_some() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(&path, &text).unwrap();
+        }
+        let there = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(there == text, "crds/{name} is out of date: run the test with UPDATE_CRDS=1");
+    }
+}
+
+#[test]
+fn every_field_is_described() {
+    fn look(path: &str, schema: &Value, bare: &mut Vec<String>) {
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let path = format!("{path}.{name}");
+            if property.get("description").is_none() && path.matches('.').count() > 1 {
+                bare.push(path.clone());
+            }
+            look(&path, property, bare);
+            look(&path, &property["items"], bare);
+        }
+    }
+    for crd in crds().unwrap() {
+        let schema = crd.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap();
+        let mut bare = Vec::new();
+        look("", &serde_json::to_value(schema).unwrap(), &mut bare);
+        assert!(bare.is_empty(), "no description: {bare:?}");
+    }
+}

@@ -1,0 +1,82 @@
+//! `metalform check`.
+
+use std::time::Instant;
+
+use clap::ValueEnum;
+
+use crate::diag::{Severity, render, worst};
+use crate::eval::Cache;
+
+use super::{Exit, Failure, SpecArgs, Term, spec};
+
+/// Check a spec offline: syntax, evaluation, rules
+///
+/// Exits with 0 when there are no errors, 1 when there are (or warnings, with --deny-warnings), 2
+/// when the spec cannot be found.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    spec: SpecArgs,
+    /// How findings look
+    #[arg(long, value_enum, default_value_t = OutputFormat::Full, value_name = "FORMAT")]
+    output_format: OutputFormat,
+    /// Exit with 1 on warnings too
+    #[arg(long)]
+    deny_warnings: bool,
+}
+
+/// How findings look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// With the source around each place
+    Full,
+    /// One line each: path:line:column: severity[code] message
+    Concise,
+    /// One JSON document
+    Json,
+}
+
+pub(super) fn check(term: &Term, args: &CheckArgs) -> Result<Exit, Failure> {
+    let started = Instant::now();
+    let found = spec::load(&args.spec, &mut Cache::default());
+    // Machine formats are valid on early failure too: a reader never meets an empty stdout.
+    let spec = match found {
+        Ok(spec) => spec,
+        Err(failure) => {
+            if args.output_format == OutputFormat::Json {
+                let failed = serde_json::json!({
+                    "format_version": "1.0",
+                    "diagnostics": [],
+                    "failure": failure.text,
+                });
+                term.out(&format!("{failed:#}\n"));
+            }
+            return Err(failure);
+        }
+    };
+    let (files, found) = (&spec.files, spec.diagnostics());
+    let mut text = String::new();
+    let look = render::Look { color: term.color_out(), unicode: true, width: term.width() };
+    let written = match args.output_format {
+        OutputFormat::Full => render::render_full(&mut text, files, found, look),
+        OutputFormat::Concise => render::render_concise(&mut text, files, found),
+        OutputFormat::Json => render::render_json(&mut text, files, found),
+    };
+    // Writing into a String does not fail.
+    written.ok();
+    term.out(&text);
+    if args.output_format == OutputFormat::Full {
+        term.say(&format!(
+            "{}; {} hosts in {} files, {} ms",
+            render::summary(found),
+            spec.fleet.hosts.len(),
+            files.len(),
+            started.elapsed().as_millis()
+        ));
+    }
+    Ok(match worst(found) {
+        Some(Severity::Error) => Exit::No,
+        Some(Severity::Warning) if args.deny_warnings => Exit::No,
+        Some(Severity::Warning | Severity::Info) | None => Exit::Success,
+    })
+}

@@ -1,0 +1,130 @@
+//! `metalform explain`: a rule, a reason, or where a value comes from.
+
+use std::fmt::Write as _;
+
+use crate::diag::codes;
+use crate::diag::Code;
+use crate::eval::{self, Ladder, Rung};
+use crate::plan::Palette;
+use crate::reconcile::why;
+
+use super::{Exit, Failure, SpecArgs, Term, spec};
+
+/// Explain a rule (MF2400), a reason (CredentialsMissing), or where a host's value comes from
+///
+/// For a value: who wins, who loses, where each is written, and what it compiles to.
+///
+/// Example: metalform explain host/r01-n07 boot.mac specs/lab
+#[derive(Debug, clap::Args)]
+pub struct ExplainArgs {
+    /// A rule's code, a reason's code, or host/NAME
+    #[arg(value_name = "SUBJECT")]
+    subject: String,
+    /// The field, e.g. boot.mac
+    #[arg(value_name = "FIELD")]
+    field: Option<String>,
+    #[command(flatten)]
+    spec: SpecArgs,
+}
+
+pub(super) fn explain(term: &Term, args: &ExplainArgs) -> Result<Exit, Failure> {
+    let palette = term.palette();
+    if let Some(("host" | "hosts" | "bmh", name)) = args.subject.split_once('/') {
+        let Some(field) = &args.field else {
+            return Err(Failure::new(Exit::Usage, "which field of the host?")
+                .help("metalform explain host/NAME FIELD [SPEC], e.g. boot.mac"));
+        };
+        return value(term, args, name, field);
+    }
+    if let Ok(code) = args.subject.parse::<Code>() {
+        let Some(entry) = codes::find(code) else {
+            return Err(Failure::new(Exit::No, format!("there is no rule {code}")));
+        };
+        term.out(&page(entry, palette));
+        return Ok(Exit::Success);
+    }
+    if let Some(code) = why::Code::ALL.iter().find(|code| code.as_str() == args.subject) {
+        let doc = code.doc().lines().map(str::trim).collect::<Vec<_>>().join("\n");
+        term.out(&format!("{}\n\n{doc}\n", code.as_str()));
+        return Ok(Exit::Success);
+    }
+    let text = format!("`{}` is neither a rule, nor a reason, nor host/NAME", args.subject);
+    Err(Failure::new(Exit::Usage, text).help("e.g. MF2400, CredentialsMissing, host/r01-n07"))
+}
+
+/// A rule's page.
+fn page(entry: &codes::Entry, palette: Palette) -> String {
+    let Palette { dim, off, .. } = palette;
+    let mut text = format!("{} ({}, {})\n\n{}\n", entry.code, entry.slug, entry.severity, entry.summary);
+    let mut part = |title: &str, body: &str, code: bool| {
+        if body.is_empty() {
+            return;
+        }
+        let _ = write!(text, "\n{dim}{title}{off}\n");
+        for line in body.trim_end().lines() {
+            let _ = writeln!(text, "{}{line}", if code { "    " } else { "" });
+        }
+    };
+    part("Why", entry.why, false);
+    part("Bad", entry.bad, true);
+    part("Good", entry.good, true);
+    part("Fix", entry.fix, false);
+    text
+}
+
+/// Where a host's value comes from.
+fn value(term: &Term, args: &ExplainArgs, host: &str, field: &str) -> Result<Exit, Failure> {
+    let spec = spec::load(&args.spec, &mut eval::Cache::default())?;
+    match eval::explain(&spec.evaluation, host, field) {
+        Ok(ladder) => {
+            term.out(&show(&ladder, term.palette()));
+            Ok(Exit::Success)
+        }
+        Err(error) => {
+            // A spec that does not parse may be why the host is not there.
+            spec::show(term, &spec);
+            Err(Failure::new(Exit::No, error.to_string()))
+        }
+    }
+}
+
+/// The ladder of definitions, as columns.
+fn show(ladder: &Ladder, palette: Palette) -> String {
+    let Palette { dim, green, off, .. } = palette;
+    let value = ladder.value.as_deref().or(ladder.default).unwrap_or("#null");
+    let mut text = format!("{} = {value}", ladder.path);
+    if ladder.rungs.is_empty() {
+        text.push_str(if ladder.default.is_some() {
+            "   (default; the spec says nothing)"
+        } else {
+            "   (the spec says nothing)"
+        });
+    }
+    text.push('\n');
+    let width = |of: fn(&Rung) -> &str| {
+        ladder.rungs.iter().map(|rung| of(rung).chars().count()).max().unwrap_or(0)
+    };
+    let (site, from, rank) =
+        (width(|rung| &rung.site), width(|rung| &rung.from), width(|rung| &rung.rank));
+    for rung in &ladder.rungs {
+        let (word, colour) = if rung.wins { ("wins", green) } else { ("loses to", dim) };
+        let _ = write!(
+            text,
+            "  {colour}{word:<9}{off} {:<site$}   {:<from$}   {:<rank$}   {}",
+            rung.site, rung.from, rung.rank, rung.value
+        );
+        if let Some(expression) = &rung.expression {
+            let _ = write!(text, "  {dim}= {expression}{off}");
+        }
+        text.push('\n');
+    }
+    if let Some(path) = ladder.compiles_to {
+        let _ = writeln!(
+            text,
+            "compiles to BareMetalHost/{} {path}   disruption: {}",
+            ladder.host, ladder.disruption
+        );
+    }
+    let _ = writeln!(text, "{dim}{}{off}", ladder.doc);
+    text
+}

@@ -1,0 +1,176 @@
+//! `metalform get`.
+
+use std::sync::Arc;
+
+use clap::ValueEnum;
+
+use crate::api::names::annotation;
+use crate::api::{BareMetalHost, Timestamp};
+use crate::serve::client::Reason;
+use crate::store::Object as _;
+
+use super::home::Home;
+use super::source::Source;
+use super::{Exit, Failure, Term, screen};
+
+/// Show hosts: state, power, pool, age, reason
+///
+/// Reads the store beside the spec, through the running `metalform run` where there is one. Exits
+/// with 1 when a host that was named is not there.
+#[derive(Debug, clap::Args)]
+pub struct GetArgs {
+    /// What to show: hosts, host/NAME, or a host's name
+    #[arg(default_value = "hosts", value_name = "WHAT")]
+    what: String,
+    /// More names, ranges or patterns: "r01-n[01-04]", "r01-*"
+    #[arg(value_name = "NAMES")]
+    names: Vec<String>,
+    /// Folder of the spec
+    #[arg(long, short = 'C', default_value = ".", value_name = "SPEC")]
+    spec: std::path::PathBuf,
+    /// Format
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Table,
+    Wide,
+    Json,
+    Yaml,
+    Name,
+}
+
+pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
+    let mut names = args.names.clone();
+    match args.what.split_once('/') {
+        Some(("host" | "hosts" | "bmh", name)) => names.push(name.to_owned()),
+        None if matches!(args.what.as_str(), "host" | "hosts" | "bmh") => {}
+        // A name alone can only be a host's.
+        None => names.push(args.what.clone()),
+        Some(_) => {
+            let text = format!("cannot show `{}`", args.what);
+            return Err(Failure::new(Exit::Usage, text).help("`hosts` and `host/NAME` can be shown"));
+        }
+    }
+    let patterns: Vec<_> = names.iter().map(|name| super::pattern(name)).collect::<Result<_, _>>()?;
+    let home = Home::of(&args.spec);
+    let (hosts, reasons) = super::runtime()?.block_on(async {
+        let source = Source::open(&home).await?;
+        let seen = (source.hosts().await?, source.reasons().await?);
+        source.close().await?;
+        Ok::<_, Failure>(seen)
+    })?;
+    let mut hosts: Vec<_> = hosts
+        .into_iter()
+        .filter(|host| {
+            let name = host.key().name;
+            patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(&name))
+        })
+        .collect();
+    hosts.sort_by(|a, b| crate::eval::range::natural_cmp(&a.key().name, &b.key().name));
+    if hosts.is_empty() {
+        if names.is_empty() {
+            term.say(&format!("no hosts in the store beside {}", args.spec.display()));
+            return Ok(Exit::Success);
+        }
+        let text = format!("no host matches {}", names.join(" "));
+        return Err(Failure::new(Exit::No, text));
+    }
+    let now = jiff::Timestamp::now();
+    let text = match args.output {
+        Output::Name => hosts.iter().map(|host| format!("host/{}\n", host.key().name)).collect(),
+        Output::Json => {
+            let one = (hosts.len() == 1 && !names.is_empty()).then(|| &hosts[0]);
+            let value = match one {
+                Some(host) => serde_json::to_value(&**host),
+                None => serde_json::to_value(
+                    serde_json::json!({"apiVersion": "v1", "kind": "List", "items": hosts}),
+                ),
+            };
+            format!("{:#}\n", value.unwrap_or_default())
+        }
+        Output::Yaml => {
+            let documents = hosts.iter().map(|host| {
+                serde_yaml_ng::to_string(&**host).map(|yaml| format!("---\n{yaml}"))
+            });
+            documents
+                .collect::<Result<String, _>>()
+                .map_err(|error| Failure::new(Exit::Remote, format!("cannot write YAML: {error}")))?
+        }
+        Output::Table | Output::Wide => {
+            table(&hosts, &reasons, now, args.output == Output::Wide)
+        }
+    };
+    term.out(&text);
+    Ok(Exit::Success)
+}
+
+fn table(
+    hosts: &[Arc<BareMetalHost>],
+    reasons: &[Reason],
+    now: Timestamp,
+    wide: bool,
+) -> String {
+    let mut rows: Vec<Vec<String>> = Vec::with_capacity(hosts.len() + 1);
+    let mut head = vec!["NAME", "STATE", "POWER", "POOL", "AGE", "REASON"];
+    if wide {
+        head.splice(5..5, ["RACK", "BMC", "IMAGE", "ID"]);
+    }
+    rows.push(head.into_iter().map(str::to_owned).collect());
+    for host in hosts {
+        rows.push(row(host, reasons, now, wide));
+    }
+    let columns = rows[0].len();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(cell);
+            line.push_str(&" ".repeat(width - cell.chars().count() + 2));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn row(host: &Arc<BareMetalHost>, reasons: &[Reason], now: Timestamp, wide: bool) -> Vec<String> {
+    let key = host.key();
+    let status = host.status.as_ref();
+    let reason = reasons
+        .iter()
+        .find(|reason| reason.name == *key.name && reason.namespace == *key.namespace)
+        .map(|reason| reason.text.clone())
+        .or_else(|| status.map(|status| status.error_message.clone()));
+    let line = crate::engine::HostLine {
+        host: Arc::clone(host),
+        why: None,
+        since: None,
+        settled: false,
+    };
+    let created = host.metadata.creation_timestamp.as_ref();
+    let age = created.map(|time| screen::age(time.0, now)).unwrap_or_default();
+    let mark = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+    let mut cells = vec![
+        key.name.to_string(),
+        mark(&line.state()),
+        screen::power(&line).to_owned(),
+        mark(host.annotation(annotation::POOL).unwrap_or_default()),
+        age,
+    ];
+    if wide {
+        let image = status.map(|status| status.provisioning.image.url.as_str());
+        let id = status.map(|status| status.provisioning.id.as_str());
+        cells.push(mark(host.annotation(annotation::RACK).unwrap_or_default()));
+        cells.push(mark(&host.spec.bmc.address));
+        cells.push(mark(image.unwrap_or_default()));
+        cells.push(mark(id.unwrap_or_default()));
+    }
+    cells.push(reason.unwrap_or_default());
+    cells
+}

@@ -1,0 +1,72 @@
+//! `metalform render`.
+
+use clap::ValueEnum;
+
+use crate::desired::{self, Desired};
+use crate::fleet;
+
+use super::{Exit, Failure, SpecArgs, Term, spec};
+
+/// Print what a spec compiles to
+///
+/// YAML and JSON hold the BareMetalHost objects; KDL holds the evaluated fleet, one plain block a
+/// host, which evaluates to the same fleet again. Pools choose their members as for an empty
+/// store.
+#[derive(Debug, clap::Args)]
+pub struct RenderArgs {
+    #[command(flatten)]
+    spec: SpecArgs,
+    /// Format
+    #[arg(long, value_enum, default_value_t = Format::Yaml)]
+    format: Format,
+    /// Only hosts whose name matches, e.g. "r01-n[01-04]" or "r01-*"
+    #[arg(long, value_name = "NAMES")]
+    host: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Yaml,
+    Json,
+    Kdl,
+}
+
+pub(super) fn render(term: &Term, args: &RenderArgs) -> Result<Exit, Failure> {
+    let spec = spec::load_valid(term, &args.spec)?;
+    if args.format == Format::Kdl {
+        term.out(&fleet::to_kdl(&spec.fleet));
+        return Ok(Exit::Success);
+    }
+    let desired = desired::desired(&spec.fleet, &spec.files, spec.evaluation.complete, &[], None);
+    let objects = objects(&desired, args.host.as_deref())?;
+    let text = if args.format == Format::Json {
+        let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects});
+        format!("{list:#}\n")
+    } else {
+        let mut text = String::new();
+        for object in &objects {
+            text.push_str("---\n");
+            let yaml = serde_yaml_ng::to_string(object)
+                .map_err(|error| Failure::new(Exit::Remote, format!("cannot write YAML: {error}")))?;
+            text.push_str(&yaml);
+        }
+        text
+    };
+    term.out(&text);
+    Ok(Exit::Success)
+}
+
+fn objects(desired: &Desired, only: Option<&str>) -> Result<Vec<serde_json::Value>, Failure> {
+    let pattern = only.map(super::pattern).transpose()?;
+    let objects: Vec<_> = desired
+        .hosts
+        .iter()
+        .filter(|(key, _)| pattern.as_ref().is_none_or(|pattern| pattern.matches(&key.name)))
+        .map(|(key, wanted)| desired.object(key, wanted))
+        .collect();
+    if objects.is_empty() && only.is_some() {
+        let text = format!("no host matches `{}`", only.unwrap_or_default());
+        return Err(Failure::new(Exit::No, text));
+    }
+    Ok(objects)
+}

@@ -1,0 +1,323 @@
+//! `metalform run`: the whole loop in one process. Files are watched, the plan is shown and carried
+//! out, machines are driven, until Ctrl-C or until all is settled.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch as channel;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::desired::{self, Desired};
+use crate::diag::render;
+use crate::engine::{self, Clock, Engine, Metrics, Standing};
+use crate::eval::Cache;
+use crate::plan::{self, Grants, Ruling};
+use crate::secrets::{CachedSecrets, SecretsFolder};
+use crate::serve::{self, Served};
+use crate::store::{Embedded, OpenError, Store as _};
+use crate::vfs::watch::{self, Watch};
+
+use super::home::Home;
+use super::machines::{self, MachinesArgs};
+use super::screen::Screen;
+use super::spec::{self, Spec};
+use super::{Exit, Failure, SpecArgs, Term};
+
+/// The least time between two pictures.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// Watch a spec and drive its machines to what it says
+///
+/// Shows what every machine does and waits for. Saving an edit shows the plan and carries it out; a
+/// broken file shows what is wrong and changes nothing. State is kept in `.metalform` beside the
+/// spec: the same command goes on where it was.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub(super) spec: SpecArgs,
+    #[command(flatten)]
+    pub(super) machines: MachinesArgs,
+    /// End with 0 once nothing is left to do
+    #[arg(long)]
+    pub(super) until_settled: bool,
+    /// With --until-settled: end with 1 when it takes longer, in seconds
+    #[arg(long, value_name = "SECONDS", requires = "until_settled")]
+    pub(super) timeout: Option<u64>,
+    /// Answer /healthz and /metrics on this address, e.g. 127.0.0.1:9090
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<std::net::SocketAddr>,
+    /// Allow the destruction of this host, once
+    #[arg(long, value_name = "NAME")]
+    pub(super) allow_destroy: Vec<String>,
+}
+
+pub(super) fn run(term: &Term, args: &RunArgs) -> Result<Exit, Failure> {
+    super::runtime()?.block_on(drive(term, args))
+}
+
+/// What the tasks of a run share.
+struct Run<'a> {
+    term: &'a Term,
+    args: &'a RunArgs,
+    engine: Arc<Engine<Embedded>>,
+    desired: channel::Sender<Option<Arc<Desired>>>,
+    standing: channel::Receiver<Standing>,
+    secrets: Arc<CachedSecrets<SecretsFolder>>,
+    stop: CancellationToken,
+}
+
+/// Sets everything up, drives, and takes everything down again.
+pub(super) async fn drive(term: &Term, args: &RunArgs) -> Result<Exit, Failure> {
+    let mut cache = Cache::default();
+    let spec = spec::load(&args.spec, &mut cache)?;
+    spec::show(term, &spec);
+    if !spec.is_valid() {
+        return Err(
+            spec::invalid(&spec).help("nothing was changed; mend the spec and start again")
+        );
+    }
+    let home = Home::of(&args.spec.spec);
+    home.make()?;
+    let clock = Clock::starting_at(jiff::Timestamp::now());
+    // The lock first: a second process must not touch the machines' journal.
+    let store = open(&home)?;
+    let driven =
+        machines::connect(&args.machines, &spec.fleet, &args.spec.spec, &home, clock)?;
+    let folder = args.machines.secrets(&spec.fleet, &args.spec.spec);
+    let secrets = Arc::new(CachedSecrets::new(folder));
+    let metrics = Arc::new(Metrics::default());
+    let options = engine::Options { seed: seed(&spec), ..engine::Options::default() };
+    let engine = Arc::new(Engine::new(
+        Arc::clone(&store),
+        driven.machines,
+        Arc::clone(&secrets) as Arc<_>,
+        clock,
+        metrics,
+        options,
+    ));
+    let stop = CancellationToken::new();
+    let first = lower(&spec, &store, None);
+    let (desired, following) = channel::channel(Some(Arc::new(first)));
+    let (telling, standing) = channel::channel(Standing::default());
+    let served = Served::new(Arc::clone(&engine), standing.clone());
+    let socket = serve::listen(&home.socket(), served.clone(), stop.clone())
+        .map_err(|error| Failure::new(Exit::Stale, error.to_string()))?;
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(socket);
+    if let Some(addr) = args.listen {
+        let http = serve::listen_tcp(addr, served, stop.clone())
+            .await
+            .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+        tasks.spawn(http);
+    }
+    let grants = Grants { names: args.allow_destroy.iter().cloned().collect() };
+    tasks.spawn(engine::follow(
+        Arc::clone(&store),
+        following,
+        grants,
+        telling,
+        stop.clone(),
+    ));
+    let driving = tokio::spawn({
+        let (engine, stop) = (Arc::clone(&engine), stop.clone());
+        async move { engine.run(stop).await }
+    });
+    let title = format!("{} on {}", spec.fleet.name, driven.what);
+    let mut run =
+        Run { term, args, engine, desired, standing, secrets, stop: stop.clone() };
+    let exit = run.watch(spec, cache, title).await;
+    stop.cancel();
+    tasks.shutdown().await;
+    match driving.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(Failure::new(Exit::Remote, error.to_string())),
+        Err(error) => return Err(Failure::new(Exit::Remote, format!("the engine ended: {error}"))),
+    }
+    store.close().await.map_err(|error| Failure::new(Exit::Remote, error.to_string()))?;
+    exit
+}
+
+/// Opens the store beside the spec.
+pub(super) fn open(home: &Home) -> Result<Arc<Embedded>, Failure> {
+    let options = crate::store::Options::default();
+    Embedded::open(&home.store(), options).map(Arc::new).map_err(|error| {
+        let exit = match error {
+            OpenError::Held { .. } => Exit::Stale,
+            OpenError::Newer { .. } | OpenError::Damaged { .. } | OpenError::Io { .. } => {
+                Exit::Remote
+            }
+        };
+        Failure::new(exit, error.to_string())
+    })
+}
+
+/// Jitter differs between fleets and is the same for one.
+fn seed(spec: &Spec) -> u64 {
+    let digest = crate::secrets::digest(spec.fleet.name.as_bytes());
+    u64::from_str_radix(&digest, 16).unwrap_or_default()
+}
+
+fn lower(spec: &Spec, store: &Embedded, previous: Option<&Desired>) -> Desired {
+    let observed: Vec<Arc<crate::api::BareMetalHost>> = store.list();
+    desired::desired(&spec.fleet, &spec.files, spec.evaluation.complete, &observed, previous)
+}
+
+impl Run<'_> {
+    /// Watches files, signals and hosts until it is time to end.
+    async fn watch(
+        &mut self,
+        spec: Spec,
+        mut cache: Cache,
+        title: String,
+    ) -> Result<Exit, Failure> {
+        let started = Instant::now();
+        let mut screen = Screen::new(self.term, title);
+        let mut reloads = Watch::new(watch::Options::default());
+        reloads.replace(self.watched(&spec), &spec.files);
+        if let Some(trouble) = reloads.trouble() {
+            warn!(code = "WatchPolls", "files are looked at every few seconds: {trouble}");
+        }
+        let mut activity = self.engine.activity();
+        let mut signals = Signals::new()?;
+        let mut frame = tokio::time::interval(FRAME);
+        frame.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut shown_round = 0;
+        let mut dirty = true;
+        loop {
+            tokio::select! {
+                () = signals.any() => {
+                    self.term.say("stopping; the same command goes on where this one was");
+                    return Ok(if self.args.until_settled { Exit::Interrupted } else { Exit::Success });
+                }
+                reload = reloads.changed() => {
+                    debug!(paths = reload.paths.len(), "files changed");
+                    self.secrets.forget();
+                    self.engine.wake_all();
+                    if let Some(spec) = self.reload(&mut cache) {
+                        reloads.replace(self.watched(&spec), &spec.files);
+                    }
+                }
+                _ = activity.changed() => dirty = true,
+                _ = self.standing.changed() => dirty = true,
+                _ = frame.tick(), if dirty => {
+                    dirty = false;
+                    let standing = self.standing.borrow_and_update().clone();
+                    if standing.round > shown_round {
+                        shown_round = standing.round;
+                        self.show_plan(&standing);
+                    }
+                    let overview = self.engine.overview();
+                    self.engine.metrics().set_hosts(&overview.states(), &overview.blocked());
+                    screen.show(&overview, &standing, self.engine.clock().now());
+                    if self.args.until_settled
+                        && let Some(exit) = self.ended(&overview, &standing)
+                    {
+                        return Ok(exit);
+                    }
+                }
+                () = tokio::time::sleep(Duration::from_secs(1)) => dirty = true,
+            }
+            let limit = self.args.timeout.map(Duration::from_secs);
+            if limit.is_some_and(|limit| started.elapsed() > limit) {
+                self.term.error(&format!("not settled after {} s", started.elapsed().as_secs()));
+                return Ok(Exit::No);
+            }
+        }
+    }
+
+    fn watched(&self, spec: &Spec) -> Vec<PathBuf> {
+        let mut all = spec.evaluation.watched.clone();
+        let folder = self.args.machines.secrets(&spec.fleet, &self.args.spec.spec);
+        all.extend(folder.root);
+        all
+    }
+
+    /// Evaluates again; a spec that is not valid changes nothing.
+    fn reload(&self, cache: &mut Cache) -> Option<Spec> {
+        let spec = match tokio::task::block_in_place(|| spec::load(&self.args.spec, cache)) {
+            Ok(spec) => spec,
+            Err(failure) => {
+                self.term.error(&format!("{failure}; the last good fleet is kept"));
+                return None;
+            }
+        };
+        spec::show(self.term, &spec);
+        if !spec.is_valid() {
+            let summary = render::summary(spec.diagnostics());
+            self.term.error(&format!("{summary}; the last good fleet is kept"));
+            return Some(spec);
+        }
+        let previous = self.desired.borrow().clone();
+        let next = lower(&spec, self.engine.store(), previous.as_deref());
+        for (pool, wanted, found) in &next.short {
+            warn!(code = "MF4203", "pool `{pool}` wants {wanted} hosts, {found} match");
+        }
+        self.desired.send_replace(Some(Arc::new(next)));
+        Some(spec)
+    }
+
+    fn show_plan(&self, standing: &Standing) {
+        if standing.plan.is_empty() && standing.plan.kept.is_empty() {
+            return;
+        }
+        let rulings: Vec<Ruling<'_>> = standing
+            .plan
+            .actions
+            .iter()
+            .zip(standing.holds.iter())
+            .map(|(action, hold)| Ruling { action, hold: hold.clone() })
+            .collect();
+        let text = plan::render(&standing.plan, &rulings, self.term.palette_err());
+        if !self.term.quiet() {
+            self.term.err(&text);
+        }
+    }
+
+    /// Whether nothing is left to do, or nothing without a person.
+    fn ended(&self, overview: &engine::Overview, standing: &Standing) -> Option<Exit> {
+        let wanted = self.desired.borrow().as_ref().map_or(0, |desired| desired.hosts.len());
+        if standing.round == 0 || !overview.settled() {
+            return None;
+        }
+        if standing.applied() && overview.hosts.len() >= wanted {
+            self.term.say(&format!("settled: {} hosts are as the spec says", overview.hosts.len()));
+            return Some(Exit::Success);
+        }
+        let for_a_person =
+            standing.held.iter().all(|(_, hold)| hold.code != "Rolling") && standing.trouble.is_none();
+        if for_a_person && !standing.held.is_empty() {
+            for (action, hold) in &standing.held {
+                self.term.error(&format!("{}: {} [{}]", action.host.name, hold.text, hold.code));
+            }
+            return Some(Exit::No);
+        }
+        None
+    }
+}
+
+/// Ctrl-C and SIGTERM.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let failed =
+            |error: std::io::Error| Failure::new(Exit::Usage, format!("no signals: {error}"));
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+        })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Reading a spec for a verb: evaluate, show what is wrong.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diag::{Diagnostic, render};
+use crate::eval::{self, Cache, Evaluation, Inputs, Limits};
+use crate::fleet::Fleet;
+use crate::vfs::{Files, RealDisk};
+
+use super::{Exit, Failure, SpecArgs, Term};
+
+/// An evaluated spec.
+pub(super) struct Spec {
+    /// The fleet, as far as it could be evaluated.
+    pub fleet: Arc<Fleet>,
+    /// Its files, for places.
+    pub files: Arc<Files>,
+    /// Everything, for `explain`.
+    pub evaluation: Evaluation,
+}
+
+impl Spec {
+    /// True when it may be acted upon: nothing is an error, and all of it could be read.
+    pub fn is_valid(&self) -> bool {
+        !self.evaluation.has_errors() && self.evaluation.complete
+    }
+
+    /// What was found.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.evaluation.diagnostics
+    }
+}
+
+/// Evaluates a spec. Files that cannot be read are diagnostics; only a root that is not there at
+/// all is a failure.
+pub(super) fn load(args: &SpecArgs, cache: &mut Cache) -> Result<Spec, Failure> {
+    if !args.spec.exists() {
+        let text = format!("no spec at {}", args.spec.display());
+        return Err(Failure::new(Exit::Usage, text)
+            .help("name a folder with a `fleet.kdl`, or a KDL file; `specs/single` is an example"));
+    }
+    if let Some(params) = args.params.as_deref().filter(|params| !params.is_file()) {
+        let text = format!("no params file at {}", params.display());
+        return Err(Failure::new(Exit::Usage, text));
+    }
+    let inputs = Inputs {
+        disk: &RealDisk,
+        root: &args.spec,
+        params: args.params.as_deref(),
+        limits: Limits::default(),
+    };
+    let evaluation = eval::evaluate(&inputs, cache);
+    Ok(Spec {
+        fleet: Arc::new(evaluation.fleet.clone()),
+        files: Arc::new(evaluation.files.clone()),
+        evaluation,
+    })
+}
+
+/// Shows diagnostics on standard error, as people read them.
+pub(super) fn show(term: &Term, spec: &Spec) {
+    let mut text = String::new();
+    let look = render::Look { color: term.color_err(), unicode: true, width: term.width() };
+    // Writing into a String does not fail.
+    render::render_full(&mut text, &spec.files, spec.diagnostics(), look).ok();
+    if !text.is_empty() {
+        term.err(&text);
+    }
+}
+
+/// The failure of a spec that may not be acted upon.
+pub(super) fn invalid(spec: &Spec) -> Failure {
+    let summary = render::summary(spec.diagnostics());
+    Failure::new(Exit::Spec, format!("the spec is not valid: {summary}"))
+}
+
+/// For verbs that need a valid spec: shows what is wrong and fails.
+pub(super) fn load_valid(term: &Term, args: &SpecArgs) -> Result<Spec, Failure> {
+    let spec = load(args, &mut Cache::default())?;
+    if spec.is_valid() {
+        return Ok(spec);
+    }
+    show(term, &spec);
+    Err(invalid(&spec))
+}
+
+/// The folder that relative paths of a spec (its secrets, scripts) start from.
+pub(super) fn folder(spec: &Path) -> &Path {
+    let folder = if spec.is_file() { spec.parent().unwrap_or(spec) } else { spec };
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+}

@@ -1,0 +1,536 @@
+//! Entries and values of expressions to typed values.
+
+use std::sync::Arc;
+
+use super::expr::Val;
+use super::unit::{self, SizeUnit, UnitError};
+use crate::diag::suggest::similar;
+use crate::diag::{Applicability, Code, Diagnostic, Fix, Place};
+use crate::fleet::{Ref, RefKind, Text, Value};
+use crate::schema::{Lower, Type};
+use crate::syntax::{Entry, Form, Value as Kdl};
+
+/// Annotations that say how to merge; they belong on nodes.
+pub(super) const STRENGTHS: &[&str] = &["default", "force", "final"];
+const REFS: &[&str] = &["secret", "configmap"];
+const SIZES: &[&str] = &["B", "KB", "KiB", "MB", "MiB", "GB", "GiB", "TB", "TiB"];
+const TIMES: &[&str] = &["ms", "s", "m", "h"];
+const PINNED: &[&str] = &[
+    "ipv4", "ipv6", "url", "uuid", "hostname", "duration", "regex", "cidr", "mac", "u8", "u16",
+    "u32", "u64", "i8", "i16", "i32", "i64", "string", "size",
+];
+/// Constructors of later versions.
+const LATER: &[&str] = &["vault", "sops"];
+
+/// The whole text of an entry is a template: `${` in a quoted string.
+pub(super) fn is_template(entry: Entry<'_>) -> bool {
+    matches!(entry.form(), Form::Quoted | Form::Multiline)
+        && matches!(entry.value(), Kdl::Str(text) if text.contains("${"))
+}
+
+/// Where an entry's value stands, annotation included.
+pub(super) fn value_place(entry: Entry<'_>) -> Place {
+    let span = match entry.annotation() {
+        Some((_, annotation)) => annotation.to(entry.value_span()),
+        None => entry.value_span(),
+    };
+    span.in_file(entry.file())
+}
+
+/// What a raw value is, before its type is asked for: that of a file or that of an expression.
+pub(super) enum Raw<'a> {
+    Text(Text),
+    Int(i64),
+    Bool(bool),
+    Other(&'static str),
+    List(&'a [Val]),
+}
+
+impl Raw<'_> {
+    fn what(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "a string",
+            Self::Int(_) => "a number",
+            Self::Bool(_) => "a truth value",
+            Self::Other(what) => what,
+            Self::List(_) => "a list",
+        }
+    }
+}
+
+/// The raw value of an entry; `file` is the text it stands in.
+pub(super) fn raw<'a>(entry: Entry<'_>, file: &Arc<str>) -> Raw<'a> {
+    match entry.value() {
+        Kdl::Str(text) => Raw::Text(Text::of(file, text)),
+        Kdl::Int(number) => Raw::Int(number),
+        Kdl::Big(_) => Raw::Other("a number beyond 64 bits"),
+        Kdl::Float(_) => Raw::Other("a number with a fraction"),
+        Kdl::Bool(value) => Raw::Bool(value),
+        Kdl::Null => Raw::Other("#null"),
+    }
+}
+
+/// The raw value of an expression's result.
+pub(super) fn raw_of(value: &Val) -> Raw<'_> {
+    match value {
+        Val::Int(number) => Raw::Int(*number),
+        Val::Str(text) => Raw::Text(Text::new(Arc::clone(text))),
+        Val::Bool(value) => Raw::Bool(*value),
+        Val::List(items) => Raw::List(items),
+    }
+}
+
+/// A literal argument or property as a value of an expression, for facts, `let`s and parameters.
+/// Annotations pin the type: `(cidr)"10.20.0.0/16"`.
+pub(super) fn val(entry: Entry<'_>) -> Result<Val, Diagnostic> {
+    let value = match entry.value() {
+        Kdl::Str(text) => Val::from(text),
+        Kdl::Int(number) => Val::Int(number),
+        Kdl::Bool(value) => Val::Bool(value),
+        Kdl::Big(_) => return Err(mismatch(entry, "a value", "a number beyond 64 bits")),
+        Kdl::Float(_) => return Err(mismatch(entry, "a value", "a number with a fraction")),
+        Kdl::Null => return Err(mismatch(entry, "a value", "#null")),
+    };
+    pinned(entry, value)
+}
+
+/// Checks a value against the annotation of its entry.
+pub(super) fn pinned(entry: Entry<'_>, value: Val) -> Result<Val, Diagnostic> {
+    let Some((word, _)) = entry.annotation() else { return Ok(value) };
+    check_annotation(entry, "a value")?;
+    if REFS.contains(&word) || LATER.contains(&word) {
+        return Err(Diagnostic::error(
+            Code(2010),
+            format!("`({word})` cannot stand here: a secret is referred to by fields only"),
+            annotation_place(entry),
+            "",
+        ));
+    }
+    let wrong = |reason: String| {
+        Diagnostic::error(Code(2005), reason, value_place(entry), "")
+    };
+    let text = |value: &Val| value.as_str().map(ToOwned::to_owned);
+    match word {
+        "cidr" | "ipv4" | "ipv6" | "url" | "uuid" | "hostname" | "mac" => {
+            let Some(text) = text(&value) else {
+                return Err(wrong(format!("`({word})` needs a string")));
+            };
+            pin(word, &text).map(Val::from).map_err(|error| unit_error(entry, error))
+        }
+        _ => Ok(value),
+    }
+}
+
+/// A value of a pinned type, in its usual form.
+fn pin(word: &str, text: &str) -> Result<String, UnitError> {
+    match word {
+        "cidr" => unit::cidr(text).map(|net| net.to_string()),
+        "ipv4" => unit::ipv4(text).map(|ip| ip.to_string()),
+        "ipv6" => unit::ipv6(text).map(|ip| ip.to_string()),
+        "mac" => text.parse::<unit::Mac>().map(|mac| mac.to_string()),
+        "uuid" => unit::uuid(text),
+        "hostname" => unit::hostname(text).map(str::to_owned),
+        _ => unit::url(text, &["http", "https", "ftp", "oci", "file"]).map(|_| text.to_owned()),
+    }
+}
+
+/// What is wrong with a value, at its place.
+pub(super) fn unit_error(entry: Entry<'_>, error: UnitError) -> Diagnostic {
+    let place = value_place(entry);
+    let finding = Diagnostic::error(Code(error.code), error.message, place, "").help(error.help);
+    match error.fix {
+        Some(text) if entry.annotation().is_none() && !is_template(entry) => {
+            finding.fix(Fix::replace(
+                format!("write `{text}`"),
+                Applicability::Unsafe,
+                entry.value_span().in_file(entry.file()),
+                format!("\"{text}\""),
+            ))
+        }
+        _ => finding,
+    }
+}
+
+fn annotation_place(entry: Entry<'_>) -> Place {
+    let span = entry.annotation().map_or_else(|| entry.value_span(), |(_, span)| span);
+    span.in_file(entry.file())
+}
+
+/// Refuses annotations that are unknown or that belong on nodes.
+pub(super) fn check_annotation(entry: Entry<'_>, what: &str) -> Result<(), Diagnostic> {
+    let Some((word, span)) = entry.annotation() else { return Ok(()) };
+    let known = |list: &[&str]| list.contains(&word);
+    if known(REFS) || known(SIZES) || known(TIMES) || known(PINNED) {
+        return Ok(());
+    }
+    let place = span.in_file(entry.file());
+    if known(STRENGTHS) {
+        return Err(Diagnostic::error(
+            Code(2010),
+            format!("`({word})` stands on a value; it says how to merge, so it belongs on the node"),
+            place,
+            "",
+        )
+        .help(format!("write `({word})` before the name of the field")));
+    }
+    if known(LATER) {
+        return Err(later(place, &format!("`({word})`")));
+    }
+    let all = [REFS, SIZES, TIMES, PINNED].concat();
+    let finding = Diagnostic::error(
+        Code(2011),
+        format!("unknown annotation `({word})` on {what}"),
+        place,
+        "",
+    );
+    Err(match similar(word, all) {
+        Some(near) => finding.help(format!("did you mean `({near})`?")).fix(Fix::replace(
+            format!("write `({near})`"),
+            Applicability::Safe,
+            place,
+            format!("({near})"),
+        )),
+        None => finding,
+    })
+}
+
+/// A word of the language that this version has no meaning for.
+pub(super) fn later(place: Place, what: &str) -> Diagnostic {
+    Diagnostic::error(
+        Code(2014),
+        format!("{what} is not in this version of metalform"),
+        place,
+        "",
+    )
+    .note("the language has it, a later version will; until then it is refused, never ignored")
+}
+
+fn mismatch(entry: Entry<'_>, wanted: &str, found: &str) -> Diagnostic {
+    let finding = Diagnostic::error(
+        Code(2005),
+        format!("expected {wanted}, found {found}"),
+        value_place(entry),
+        "",
+    );
+    let quotable = matches!(entry.form(), Form::Number | Form::Keyword)
+        && wanted.contains("string")
+        && !matches!(entry.value(), Kdl::Null);
+    if quotable {
+        let text = entry.source().trim_start_matches('#');
+        finding.help("names and texts are strings: quote it").fix(Fix::replace(
+            "quote it",
+            Applicability::Safe,
+            entry.value_span().in_file(entry.file()),
+            format!("\"{text}\""),
+        ))
+    } else {
+        finding
+    }
+}
+
+/// A name: a string, with a help for what looks like a number.
+pub(super) fn name<'t>(entry: Entry<'t>, what: &str) -> Result<&'t str, Diagnostic> {
+    match entry.value() {
+        Kdl::Str(text) => Ok(text),
+        _ => Err(mismatch(entry, &format!("{what}, a string"), kdl_what(entry))),
+    }
+}
+
+fn kdl_what(entry: Entry<'_>) -> &'static str {
+    match entry.value() {
+        Kdl::Str(_) => "a string",
+        Kdl::Int(_) | Kdl::Big(_) => "a number",
+        Kdl::Float(_) => "a number with a fraction",
+        Kdl::Bool(_) => "a truth value",
+        Kdl::Null => "#null",
+    }
+}
+
+/// What to decode to: type, and the lowering that may restrict it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Want {
+    pub ty: Type,
+    pub lower: Lower,
+}
+
+/// Decodes the value that stands in `entry`. For a template, `raw` is what came of it.
+pub(super) fn decode(
+    want: Want,
+    entry: Entry<'_>,
+    raw: &Raw<'_>,
+    computed: bool,
+) -> Result<Value, Diagnostic> {
+    check_annotation(entry, "this field")?;
+    let annotation = entry.annotation().map(|(word, _)| word);
+    let wrong = |wanted: &str| mismatch(entry, wanted, raw.what());
+    if let Some(word) = annotation
+        && let Some(finding) = annotation_misfit(want.ty, word, entry)
+    {
+        return Err(finding);
+    }
+    match want.ty {
+        Type::Bool => match raw {
+            Raw::Bool(value) => Ok(Value::Bool(*value)),
+            Raw::Text(text) if !computed => {
+                let finding = wrong("#true or #false");
+                Err(match &**text {
+                    "true" | "yes" | "on" => finding.fix(bool_fix(entry, "#true")),
+                    "false" | "no" | "off" => finding.fix(bool_fix(entry, "#false")),
+                    _ => finding,
+                })
+            }
+            _ => Err(wrong("#true or #false")),
+        },
+        Type::Int(min, max) => match raw {
+            Raw::Int(number) if (min..=max).contains(number) => Ok(Value::Int(*number)),
+            Raw::Int(number) => Err(Diagnostic::error(
+                Code(2008),
+                format!("{number} is out of range: {} is wanted", want.ty),
+                value_place(entry),
+                "",
+            )),
+            _ => Err(wrong(&want.ty.to_string())),
+        },
+        Type::CountOrAll => match raw {
+            Raw::Int(number) if (0..=i64::from(u32::MAX)).contains(number) => {
+                Ok(Value::Int(*number))
+            }
+            Raw::Text(text) if &**text == "all" => Ok(Value::Text(text.clone())),
+            _ => Err(wrong("a whole number or `all`")),
+        },
+        Type::Text | Type::LabelValue | Type::ImageRef | Type::IronicRef | Type::File => {
+            let text = text_of(raw, computed).ok_or_else(|| wrong("a string"))?;
+            Ok(Value::Text(text))
+        }
+        Type::Enum(words) => {
+            let text = text_of(raw, computed).ok_or_else(|| wrong(&want.ty.to_string()))?;
+            if words.contains(&&*text) { Ok(Value::Text(text)) } else { Err(enum_error(entry, &text, words)) }
+        }
+        Type::Size => size(want, entry, raw, annotation),
+        Type::Duration => duration(entry, raw, annotation),
+        Type::Mac => {
+            let text = text_of(raw, false).ok_or_else(|| wrong("a MAC address"))?;
+            let mac: unit::Mac =
+                text.parse().map_err(|error: UnitError| unit_error(entry, error.with_code(3504)))?;
+            if mac.is_multicast() {
+                return Err(Diagnostic::error(
+                    Code(3504),
+                    format!("`{text}` addresses a group, as no network card does"),
+                    value_place(entry),
+                    "",
+                ));
+            }
+            let shown = mac.to_string();
+            Ok(Value::Text(if shown == *text { text } else { Text::from(shown) }))
+        }
+        Type::Url(schemes) => {
+            let text = text_of(raw, false).ok_or_else(|| wrong("a URL"))?;
+            unit::url(&text, schemes).map_err(|error| unit_error(entry, error))?;
+            Ok(Value::Text(text))
+        }
+        Type::BmcAddress => {
+            let text = text_of(raw, false).ok_or_else(|| wrong("a BMC address"))?;
+            Ok(Value::Text(text))
+        }
+        Type::Secret | Type::Bundle => reference(want.ty, entry, raw, annotation),
+        Type::Texts => match raw {
+            Raw::Text(text) => Ok(Value::List(Arc::from([text.clone()]))),
+            Raw::List(items) => items
+                .iter()
+                .map(|item| item.as_str().map(Text::from))
+                .collect::<Option<Vec<_>>>()
+                .map(|texts| Value::List(texts.into()))
+                .ok_or_else(|| wrong("a list of strings")),
+            _ => Err(wrong("a string")),
+        },
+    }
+}
+
+/// Text; numbers and truth values that an expression gave are written out.
+fn text_of(raw: &Raw<'_>, computed: bool) -> Option<Text> {
+    match raw {
+        Raw::Text(text) => Some(text.clone()),
+        Raw::Int(number) if computed => Some(Text::from(number.to_string())),
+        Raw::Bool(value) if computed => Some(Text::from(value.to_string())),
+        _ => None,
+    }
+}
+
+fn bool_fix(entry: Entry<'_>, word: &str) -> Fix {
+    Fix::replace(
+        format!("write `{word}`"),
+        Applicability::Safe,
+        entry.value_span().in_file(entry.file()),
+        word,
+    )
+}
+
+/// An annotation that does not go with the type.
+fn annotation_misfit(ty: Type, word: &str, entry: Entry<'_>) -> Option<Diagnostic> {
+    let fits = match ty {
+        Type::Size => SIZES.contains(&word) || word == "size",
+        Type::Duration => TIMES.contains(&word) || word == "duration",
+        Type::Secret | Type::Bundle => REFS.contains(&word),
+        Type::Mac => word == "mac",
+        Type::Url(_) | Type::BmcAddress => matches!(word, "url" | "string"),
+        Type::Bool => false,
+        Type::Int(..) | Type::CountOrAll => word.starts_with('u') || word.starts_with('i'),
+        Type::Text
+        | Type::LabelValue
+        | Type::Enum(_)
+        | Type::ImageRef
+        | Type::IronicRef
+        | Type::File
+        | Type::Texts => {
+            !(REFS.contains(&word) || SIZES.contains(&word) || TIMES.contains(&word))
+        }
+    };
+    if fits {
+        return None;
+    }
+    let dimension = (matches!(ty, Type::Size) && TIMES.contains(&word))
+        || (matches!(ty, Type::Duration) && SIZES.contains(&word));
+    Some(Diagnostic::error(
+        Code(if dimension { 2006 } else { 2005 }),
+        format!("`({word})` does not fit: {ty} is wanted here"),
+        annotation_place(entry),
+        "",
+    ))
+}
+
+fn enum_error(entry: Entry<'_>, text: &str, words: &[&str]) -> Diagnostic {
+    let place = entry.value_span().in_file(entry.file());
+    let finding = Diagnostic::error(
+        Code(2007),
+        format!("`{text}` is not one of the values that this field takes"),
+        place,
+        "",
+    )
+    .note(format!("it takes {}", words.join(", ")));
+    match similar(text, words.iter().copied()) {
+        Some(near) => finding.help(format!("did you mean `{near}`?")).fix(Fix::replace(
+            format!("write `{near}`"),
+            Applicability::Safe,
+            place,
+            quoted_like(entry, near),
+        )),
+        None => finding,
+    }
+}
+
+/// A word written the way the entry was: quoted or bare.
+pub(super) fn quoted_like(entry: Entry<'_>, word: &str) -> String {
+    let bare = entry.form() == Form::Bare
+        && word.starts_with(|c: char| c.is_ascii_alphabetic())
+        && word.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'));
+    if bare { word.to_owned() } else { format!("\"{word}\"") }
+}
+
+fn size(
+    want: Want,
+    entry: Entry<'_>,
+    raw: &Raw<'_>,
+    annotation: Option<&str>,
+) -> Result<Value, Diagnostic> {
+    let place = value_place(entry);
+    let wrong = |code: u16, message: String| Diagnostic::error(Code(code), message, place, "");
+    let read = |text: &str| unit::size(text).map_err(|error| unit_error(entry, error));
+    let size = match (raw, annotation) {
+        (Raw::Int(number), Some(unit)) => read(&format!("{number}{unit}"))?,
+        (Raw::Int(number), None) => {
+            let unit = if matches!(want.lower, Lower::Gigabytes(_)) { "GB" } else { "GiB" };
+            let finding = wrong(2006, format!("{number} has no unit"))
+                .help("sizes are written with their unit: `(GiB)446` or `\"446GiB\"`");
+            return Err(if entry.form() == Form::Number {
+                finding.fix(Fix::replace(
+                    format!("write `({unit}){number}`, if that is what is meant"),
+                    Applicability::Unsafe,
+                    Place { span: crate::diag::Span::point(place.span.start), ..place },
+                    format!("({unit})"),
+                ))
+            } else {
+                finding
+            });
+        }
+        (Raw::Text(text), None | Some("size")) => read(text)?,
+        _ => return Err(mismatch(entry, "a size with its unit", raw.what())),
+    };
+    // The API counts in whole units here; nothing is ever rounded (MF3317).
+    match want.lower {
+        Lower::Gigabytes(_) => size.whole(SizeUnit::GB),
+        Lower::Gibibytes(_) => size.whole(SizeUnit::GiB),
+        _ => Ok(0),
+    }
+    .map_err(|error| unit_error(entry, error))?;
+    Ok(Value::Size(size.bytes()))
+}
+
+fn duration(
+    entry: Entry<'_>,
+    raw: &Raw<'_>,
+    annotation: Option<&str>,
+) -> Result<Value, Diagnostic> {
+    let wrong =
+        |code: u16, message: String| Diagnostic::error(Code(code), message, value_place(entry), "");
+    match (raw, annotation) {
+        (Raw::Int(number), Some(unit)) => unit::duration(&format!("{number}{unit}")),
+        (Raw::Text(text), None | Some("duration")) => unit::duration(text),
+        (Raw::Int(number), None) => {
+            return Err(wrong(2006, format!("{number} has no unit"))
+                .help("durations are written with their unit: `(s)60` or `\"60s\"`"));
+        }
+        _ => return Err(mismatch(entry, "a duration with its unit", raw.what())),
+    }
+    .map(Value::Duration)
+    .map_err(|error| unit_error(entry, error))
+}
+
+fn reference(
+    ty: Type,
+    entry: Entry<'_>,
+    raw: &Raw<'_>,
+    annotation: Option<&str>,
+) -> Result<Value, Diagnostic> {
+    let place = value_place(entry);
+    let Raw::Text(name) = raw else {
+        return Err(mismatch(entry, &ty.to_string(), raw.what()));
+    };
+    let kind = match annotation {
+        Some("secret") => RefKind::Secret,
+        Some("configmap") if ty == Type::Bundle => RefKind::ConfigMap,
+        Some(_) => {
+            return Err(Diagnostic::error(
+                Code(2005),
+                "a secret is wanted here, found a config map",
+                place,
+                "",
+            ));
+        }
+        None => {
+            return Err(Diagnostic::error(
+                Code(2005),
+                format!("{ty} is wanted here, found a plain string"),
+                place,
+                "",
+            )
+            .help("a spec never holds a secret, only its name: `(secret)name`")
+            .fix(Fix::replace(
+                "write it as the name of a secret",
+                Applicability::Unsafe,
+                Place { span: crate::diag::Span::point(place.span.start), ..place },
+                "(secret)",
+            )));
+        }
+    };
+    if unit::secret_name(name).is_err() {
+        // The text is not shown: somebody may have written the secret itself.
+        return Err(Diagnostic::error(
+            Code(3406),
+            format!("the name of this {} is not one that Kubernetes takes", kind.word()),
+            place,
+            "",
+        )
+        .help("lower-case letters, digits, `-` and `.`, at most 253, as in `bmc-r01-n07`"));
+    }
+    Ok(Value::Ref(Ref { kind, name: name.clone() }))
+}

@@ -1,0 +1,508 @@
+//! Facts: what expressions read of an instance. Inputs, so they never merge; a second value that
+//! differs is an error.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::compile::{Arg, arg};
+use super::decode;
+use super::expr::Val;
+use super::report::Findings;
+use super::scope::View;
+use crate::diag::{Code, Diagnostic, FileId, Place, Span};
+use crate::fleet::Facts;
+use crate::schema::Entity;
+use crate::syntax::{Entry, Node, Value as Kdl};
+use crate::vfs::Files;
+
+/// A table of facts: rows found by the value of one fact.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// The fact that chooses the row.
+    pub key: String,
+    /// Columns and values, by the key's value as text.
+    pub rows: HashMap<String, Row>,
+}
+
+#[derive(Debug)]
+pub(super) struct Row {
+    pub cells: Vec<(Arc<str>, Val, Place)>,
+}
+
+/// Facts of one instance while they come together.
+#[derive(Debug, Default)]
+pub(super) struct Collected {
+    pub facts: BTreeMap<Arc<str>, Val>,
+    pub places: Vec<(Arc<str>, Place)>,
+    pub broken: bool,
+}
+
+impl Collected {
+    /// Adds a fact; MF2303 where it has another value already.
+    pub(super) fn add(
+        &mut self,
+        kind: &'static str,
+        instance: &Arc<str>,
+        name: &Arc<str>,
+        value: Val,
+        place: Place,
+        findings: &mut Findings,
+    ) {
+        if &**name == "name" {
+            if value.as_str() != Some(instance) {
+                self.conflict(kind, instance, name, &Val::Str(Arc::clone(instance)), &value, place, findings);
+            }
+            return;
+        }
+        match self.facts.get(name) {
+            Some(known) if *known != value => {
+                let known = known.clone();
+                self.conflict(kind, instance, name, &known, &value, place, findings);
+            }
+            Some(_) => {}
+            None => {
+                self.facts.insert(Arc::clone(name), value);
+                self.places.push((Arc::clone(name), place));
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call, all of it said in the message")]
+    fn conflict(
+        &mut self,
+        kind: &'static str,
+        instance: &Arc<str>,
+        name: &str,
+        known: &Val,
+        value: &Val,
+        place: Place,
+        findings: &mut Findings,
+    ) {
+        self.broken = true;
+        let first = self.places.iter().find(|(fact, _)| **fact == *name).map(|(_, place)| *place);
+        findings.about(kind, instance, 2303, place, name, || {
+            let finding = Diagnostic::error(
+                Code(2303),
+                format!("the fact `{kind}.{name}` has two values for {kind} `{instance}`"),
+                place,
+                format!("{value} here"),
+            )
+            .help("facts are inputs and are never merged: leave one of the two out");
+            match first {
+                Some(first) => finding.label(first, format!("{known} here")),
+                None => finding,
+            }
+        });
+    }
+
+    /// The facts, finished.
+    pub(super) fn finish(self) -> Facts {
+        Facts::new(self.facts)
+    }
+}
+
+/// Facts from the properties of an entity. A property that is a field by name is MF2003.
+pub(super) fn properties<'t>(
+    node: Node<'t>,
+    known: &[&str],
+    findings: &mut Findings,
+) -> (Vec<(Arc<str>, Arg<'t>, Place)>, bool) {
+    let mut facts = Vec::new();
+    let mut broken = false;
+    for prop in node.props() {
+        let key = prop.key().unwrap_or_default();
+        if known.contains(&key) {
+            continue;
+        }
+        let place = prop.key_span().unwrap_or_else(|| prop.span()).in_file(prop.file());
+        if let Err(finding) = fact_name(key, place, node.name()) {
+            findings.add(finding);
+            broken = true;
+            continue;
+        }
+        let value = arg(prop, findings);
+        broken |= matches!(value, Arg::Bad);
+        facts.push((Arc::from(key), value, decode::value_place(prop)));
+    }
+    (facts, broken)
+}
+
+fn fact_name(key: &str, place: Place, owner: &str) -> Result<(), Diagnostic> {
+    if let Some(field) = Entity::Host.fields().iter().find(|field| field.name == key) {
+        return Err(Diagnostic::error(
+            Code(2003),
+            format!("`{key}` is a field; properties of an entity are facts"),
+            place,
+            "",
+        )
+        .help(if owner == "host" {
+            format!("write it in the block: `host … {{ {} … }}`", field.name)
+        } else {
+            format!("write it in a block: `each {{ {} … }}`", field.name)
+        }));
+    }
+    let identifier = key.starts_with(|c: char| c.is_ascii_lowercase())
+        && key.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
+    if identifier {
+        return Ok(());
+    }
+    let better = key.to_lowercase().replace(['-', '.'], "_");
+    Err(Diagnostic::error(
+        Code(2301),
+        format!("`{key}` cannot be the name of a fact: expressions could not read it"),
+        place,
+        "",
+    )
+    .help(format!("lower-case letters, digits and `_`, as in `{better}`")))
+}
+
+/// The value of a fact.
+pub(super) fn value(
+    arg: &Arg<'_>,
+    view: &View<'_, '_>,
+    findings: &mut Findings,
+    kind: &'static str,
+    name: &Arc<str>,
+) -> Option<Val> {
+    match arg {
+        Arg::Val(value) => Some(value.clone()),
+        Arg::Bad => None,
+        Arg::Made(made) => {
+            let result = made.template.eval(view);
+            for (entry, error) in view.troubles.take() {
+                let finding = super::compile::expression(entry, &error);
+                findings.about(kind, name, error.code, finding.primary.place, "", || finding);
+            }
+            match result {
+                Ok(value) => match decode::pinned(made.entry, value) {
+                    Ok(value) => Some(value),
+                    Err(finding) => {
+                        findings.add(finding);
+                        None
+                    }
+                },
+                Err(error) => {
+                    if !view.tainted.get() {
+                        let finding = super::compile::expression(made.entry, &error);
+                        let place = finding.primary.place;
+                        findings.about(kind, name, error.code, place, "", || finding);
+                    }
+                    None
+                }
+            }
+        }
+    }
+}
+
+/// `facts KEY { - v k=v … }` or `facts KEY from="x.csv"`. The flag says that something was wrong.
+pub(super) fn table(
+    node: Node<'_>,
+    csv: Option<FileId>,
+    files: &Files,
+    findings: &mut Findings,
+) -> (Option<Table>, bool) {
+    let name = node.name_span().in_file(node.file());
+    let Some(key) = node.args().next() else {
+        findings.add(
+            Diagnostic::error(Code(2004), "`facts` needs the fact that chooses a row", name, "")
+                .help("write `facts slot { - 1 mac=\"…\" }`"),
+        );
+        return (None, true);
+    };
+    let key = match decode::name(key, "the name of a fact") {
+        Ok(key) => key,
+        Err(finding) => {
+            findings.add(finding);
+            return (None, true);
+        }
+    };
+    let mut table = Table { key: key.to_owned(), rows: HashMap::new() };
+    let mut broken = false;
+    for prop in node.props().filter(|prop| prop.key() != Some("from")) {
+        let place = prop.span().in_file(prop.file());
+        findings.add(
+            Diagnostic::error(Code(2002), "`facts` takes rows, or `from=\"x.csv\"`", place, "")
+                .help("a row is `- KEY fact=value`"),
+        );
+        broken = true;
+    }
+    for row in node.children() {
+        broken |= !inline_row(row, &mut table, findings);
+    }
+    if let Some(file) = csv {
+        broken |= !read_csv(file, files, &mut table, findings);
+    } else if node.props().any(|prop| prop.key() == Some("from")) {
+        broken = true;
+    }
+    (Some(table), broken)
+}
+
+fn inline_row(row: Node<'_>, table: &mut Table, findings: &mut Findings) -> bool {
+    let name = row.name_span().in_file(row.file());
+    if row.name() != "-" {
+        findings.add(
+            Diagnostic::error(Code(2001), "a row of `facts` starts with `-`", name, "")
+                .help("write `- 1 mac=\"…\"`"),
+        );
+        return false;
+    }
+    let mut args = row.args();
+    let Some(key) = args.next() else {
+        findings.add(Diagnostic::error(Code(2004), "a row needs the value of its key", name, ""));
+        return false;
+    };
+    if let Some(extra) = args.next() {
+        let place = decode::value_place(extra);
+        findings.add(
+            Diagnostic::error(Code(2004), "a row has one key", place, "")
+                .help("facts of a row are properties: `- 1 mac=\"…\"`"),
+        );
+        return false;
+    }
+    let mut cells = Vec::new();
+    let mut fine = true;
+    for prop in row.props() {
+        let place = prop.key_span().unwrap_or_else(|| prop.span()).in_file(prop.file());
+        let fact = prop.key().unwrap_or_default();
+        let checked = cell_name(fact, place).and_then(|()| literal(prop));
+        match checked {
+            Ok(value) => cells.push((Arc::from(fact), value, decode::value_place(prop))),
+            Err(finding) => {
+                findings.add(finding);
+                fine = false;
+            }
+        }
+    }
+    match literal(key) {
+        Ok(value) => {
+            add_row(table, &plain(&value), cells, decode::value_place(key), findings) && fine
+        }
+        Err(finding) => {
+            findings.add(finding);
+            false
+        }
+    }
+}
+
+fn literal(entry: Entry<'_>) -> Result<Val, Diagnostic> {
+    if decode::is_template(entry) {
+        return Err(Diagnostic::error(
+            Code(2302),
+            "a table holds plain values, no expressions",
+            decode::value_place(entry),
+            "",
+        ));
+    }
+    if matches!(entry.value(), Kdl::Null) {
+        return Err(Diagnostic::error(
+            Code(2005),
+            "expected a value, found #null",
+            decode::value_place(entry),
+            "",
+        )
+        .help("leave the fact out of this row"));
+    }
+    decode::val(entry)
+}
+
+/// In tables the names of fields are allowed: `mac` and `serial` are what exports are full of.
+fn cell_name(fact: &str, place: Place) -> Result<(), Diagnostic> {
+    match fact_name(fact, place, "host") {
+        Err(finding) if finding.code.0 == 2003 => Ok(()),
+        other => other,
+    }
+}
+
+fn add_row(
+    table: &mut Table,
+    key: &str,
+    cells: Vec<(Arc<str>, Val, Place)>,
+    place: Place,
+    findings: &mut Findings,
+) -> bool {
+    let Some(known) = table.rows.get_mut(key) else {
+        table.rows.insert(key.to_owned(), Row { cells });
+        return true;
+    };
+    // The same row twice adds nothing; rows that differ are told apart when they are joined.
+    let mut fine = true;
+    for (fact, value, cell) in cells {
+        match known.cells.iter().find(|(name, _, _)| *name == fact) {
+            None => known.cells.push((fact, value, cell)),
+            Some((_, other, _)) if *other == value => {}
+            Some((_, _, first)) => {
+                fine = false;
+                findings.add(
+                    Diagnostic::error(
+                        Code(2303),
+                        format!("two rows for `{key}` differ in `{fact}`"),
+                        cell,
+                        "",
+                    )
+                    .label(*first, "the other value")
+                    .label(place, "this row"),
+                );
+            }
+        }
+    }
+    fine
+}
+
+/// A value as a key: `1` and `"1"` choose the same row.
+pub(super) fn plain(value: &Val) -> String {
+    match value {
+        Val::Str(text) => text.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// Comma-separated values as RFC 4180 has them, with a header of fact names.
+fn read_csv(file: FileId, files: &Files, table: &mut Table, findings: &mut Findings) -> bool {
+    let text = files.text(file);
+    let start = text.strip_prefix('\u{feff}').map_or(0, |_| '\u{feff}'.len_utf8());
+    let mut records = Records { text, at: start };
+    let place = |span: Span| span.in_file(file);
+    let Some(header) = records.next() else {
+        findings.add(Diagnostic::error(
+            Code(2005),
+            "the table is empty: its first line has to name the facts",
+            place(Span::point(0)),
+            "",
+        ));
+        return false;
+    };
+    let mut fine = true;
+    let mut names: Vec<Arc<str>> = Vec::new();
+    for (span, name) in &header {
+        if let Err(finding) = cell_name(name.trim(), place(*span)) {
+            findings.add(finding);
+            fine = false;
+        }
+        names.push(Arc::from(name.trim()));
+    }
+    let Some(key) = names.iter().position(|name| **name == *table.key) else {
+        findings.add(
+            Diagnostic::error(
+                Code(2301),
+                format!("the table has no column `{}`", table.key),
+                place(header[0].0),
+                "",
+            )
+            .note(format!("it has {}", names.join(", "))),
+        );
+        return false;
+    };
+    for record in records {
+        if record.len() == 1 && record[0].1.trim().is_empty() {
+            continue;
+        }
+        if record.len() != names.len() {
+            findings.add(Diagnostic::error(
+                Code(2004),
+                format!("this line has {} values, the header has {}", record.len(), names.len()),
+                place(record[0].0),
+                "",
+            ));
+            fine = false;
+            continue;
+        }
+        let mut cells = Vec::new();
+        for (name, (span, cell)) in names.iter().zip(&record) {
+            let cell = cell.trim();
+            if **name == *table.key || cell.is_empty() {
+                continue;
+            }
+            cells.push((Arc::clone(name), typed(cell), place(*span)));
+        }
+        let (span, value) = &record[key];
+        fine &= add_row(table, &plain(&typed(value.trim())), cells, place(*span), findings);
+    }
+    fine
+}
+
+/// Whole numbers are numbers; what only looks like one (`007`, `+1`) stays text.
+fn typed(cell: &str) -> Val {
+    match cell.parse::<i64>() {
+        Ok(number) if number.to_string() == cell => Val::Int(number),
+        _ => Val::from(cell),
+    }
+}
+
+/// Lines of a CSV text.
+struct Records<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl Iterator for Records<'_> {
+    type Item = Vec<(Span, String)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let bytes = self.text.as_bytes();
+        if self.at >= bytes.len() {
+            return None;
+        }
+        let mut record = Vec::new();
+        loop {
+            let start = self.at;
+            let mut cell = String::new();
+            if bytes.get(self.at) == Some(&b'"') {
+                self.at += 1;
+                while let Some(offset) = self.text[self.at..].find('"') {
+                    cell.push_str(&self.text[self.at..self.at + offset]);
+                    self.at += offset + 1;
+                    if bytes.get(self.at) == Some(&b'"') {
+                        cell.push('"');
+                        self.at += 1;
+                    } else {
+                        break;
+                    }
+                }
+            }
+            let rest = &self.text[self.at..];
+            let end = rest.find([',', '\n', '\r']).unwrap_or(rest.len());
+            cell.push_str(&rest[..end]);
+            self.at += end;
+            record.push((Span::new(start as u32, self.at as u32), cell));
+            match bytes.get(self.at) {
+                Some(b',') => self.at += 1,
+                Some(b'\r') if bytes.get(self.at + 1) == Some(&b'\n') => {
+                    self.at += 2;
+                    return Some(record);
+                }
+                Some(_) => {
+                    self.at += 1;
+                    return Some(record);
+                }
+                None => return Some(record),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_is_read_with_quotes_and_both_line_ends() {
+        let text = "slot,mac\r\n1,\"a,\"\"b\"\n2,c";
+        let records: Vec<Vec<String>> = Records { text, at: 0 }
+            .map(|record| record.into_iter().map(|(_, cell)| cell).collect())
+            .collect();
+        assert_eq!(records, [vec!["slot", "mac"], vec!["1", "a,\"b"], vec!["2", "c"]]);
+    }
+
+    #[test]
+    fn an_unclosed_quote_ends_with_the_text() {
+        let records: Vec<_> = Records { text: "a,\"b", at: 0 }.collect();
+        assert_eq!(records.len(), 1);
+    }
+
+    #[test]
+    fn numbers_are_numbers_only_if_they_are_written_as_one() {
+        assert_eq!(typed("12"), Val::Int(12));
+        assert_eq!(typed("012"), Val::from("012"));
+        assert_eq!(typed("-"), Val::from("-"));
+    }
+}

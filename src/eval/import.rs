@@ -1,0 +1,410 @@
+//! Imports: from the root file to all texts of a project, and their trees.
+//!
+//! A file is known by its real path, so that importing it twice is importing it once. What cannot
+//! be had is reported where it is imported, and makes the evaluation incomplete: then nothing may
+//! be removed because of what is not there.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::report::Findings;
+use super::{Inputs, Limits, decode};
+use crate::diag::{Applicability, Code, Diagnostic, FileId, Fix, Place, Span};
+use crate::syntax::{self, Parse, Value};
+use crate::vfs::{self, Digest, FileKind, Files, ReadError, Root};
+
+/// The name of the root file in a folder.
+pub const ROOT_FILE: &str = "fleet.kdl";
+
+/// Trees of texts that were read before, by digest of the text.
+#[derive(Debug, Default)]
+pub struct Cache {
+    trees: HashMap<(FileId, Digest), Arc<Parse>>,
+}
+
+/// All texts of a project with their trees.
+#[derive(Debug)]
+pub(super) struct Project {
+    pub files: Files,
+    /// The spec's own files, the root first.
+    pub sources: Vec<(FileId, Arc<Parse>)>,
+    /// The params file.
+    pub params: Option<(FileId, Arc<Parse>)>,
+    /// Files of `facts … from=`, by where that is written.
+    pub tables: BTreeMap<Place, FileId>,
+    pub limits: Limits,
+    /// False when something could not be had or did not parse.
+    pub complete: bool,
+    pub watched: Vec<PathBuf>,
+}
+
+/// What loading needs to have in hand.
+struct Loader<'a> {
+    inputs: &'a Inputs<'a>,
+    root: Root,
+    project: Project,
+    findings: &'a mut Findings,
+    trees: HashMap<(FileId, Digest), Arc<Parse>>,
+    cache: &'a Cache,
+    read: vfs::Limits,
+    /// Files that are being read, outermost first, with the place of the import that led there.
+    stack: Vec<(FileId, Option<Place>)>,
+    done: Vec<FileId>,
+}
+
+/// Loads a project. What was parsed before is taken from `cache`, which afterwards holds what is
+/// used now.
+pub(super) fn load(inputs: &Inputs<'_>, cache: &mut Cache, findings: &mut Findings) -> Project {
+    let mut project = Project {
+        files: Files::new(),
+        sources: Vec::new(),
+        params: None,
+        tables: BTreeMap::new(),
+        limits: inputs.limits.clone(),
+        complete: true,
+        watched: Vec::new(),
+    };
+    let is_folder = matches!(inputs.disk.kind(inputs.root), Ok(FileKind::Folder));
+    let path =
+        if is_folder { inputs.root.join(ROOT_FILE) } else { inputs.root.to_owned() };
+    let opened = Root::open(inputs.disk, &path).and_then(|root| {
+        let real =
+            inputs.disk.canonical(&path).map_err(|error| ReadError::io(&path, &error))?;
+        Ok((root, real))
+    });
+    let (root, real) = match opened {
+        Ok(found) => found,
+        Err(error) => {
+            project.watched.push(path.clone());
+            return without_root(project, &path, &error, findings);
+        }
+    };
+    let read = vfs::Limits { file: inputs.limits.file, project: inputs.limits.project };
+    let mut loader = Loader {
+        inputs,
+        root,
+        project,
+        findings,
+        trees: HashMap::new(),
+        cache,
+        read,
+        stack: Vec::new(),
+        done: Vec::new(),
+    };
+    loader.project.watched.push(path.clone());
+    match loader.project.files.load(inputs.disk, &loader.root, &real, &loader.read) {
+        Ok(file) => loader.file(file, None),
+        Err(error) => {
+            let Loader { project, findings, .. } = loader;
+            return without_root(project, &path, &error, findings);
+        }
+    }
+    loader.params();
+    let Loader { project, trees, .. } = loader;
+    cache.trees = trees;
+    project
+}
+
+/// The root file is not to be had: an empty text stands for it, so that the finding has a place.
+fn without_root(
+    mut project: Project,
+    path: &Path,
+    error: &ReadError,
+    findings: &mut Findings,
+) -> Project {
+    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let file = project.files.add(name, "");
+    let finding = Diagnostic::error(
+        error.code(),
+        format!("the spec cannot be read: {error}"),
+        Span::point(0).in_file(file),
+        "",
+    );
+    findings.add(match error {
+        ReadError::Missing { .. } => {
+            finding.help(format!("name the root file, or a folder with a `{ROOT_FILE}` in it"))
+        }
+        _ => finding,
+    });
+    project.complete = false;
+    project
+}
+
+impl Loader<'_> {
+    /// Reads a file's tree and all that it imports.
+    fn file(&mut self, file: FileId, import: Option<Place>) {
+        if let Some(at) = self.stack.iter().position(|(open, _)| *open == file) {
+            self.cycle(at, import);
+            return;
+        }
+        if self.done.contains(&file) {
+            return;
+        }
+        if self.stack.len() > self.project.limits.import_depth {
+            if let Some(place) = import {
+                self.findings.add(Diagnostic::error(
+                    Code(9006),
+                    format!(
+                        "imports are nested deeper than {}, the limit",
+                        self.project.limits.import_depth
+                    ),
+                    place,
+                    "",
+                ));
+            }
+            self.project.complete = false;
+            return;
+        }
+        let parse = self.parse(file);
+        if self.project.sources.is_empty() {
+            self.own_limits(&parse);
+        }
+        self.project.sources.push((file, Arc::clone(&parse)));
+        self.stack.push((file, import));
+        for node in parse.tree.nodes() {
+            if node.name() == "import" {
+                self.import(file, node);
+            } else {
+                self.tables(file, node, 0);
+            }
+        }
+        self.stack.pop();
+        self.done.push(file);
+    }
+
+    fn parse(&mut self, file: FileId) -> Arc<Parse> {
+        let key = (file, self.project.files.digest(file));
+        let parse = match self.cache.trees.get(&key) {
+            Some(parse) => Arc::clone(parse),
+            None => Arc::new(syntax::parse(
+                file,
+                self.project.files.text(file),
+                &syntax::Limits {
+                    depth: self.project.limits.nesting,
+                    diagnostics: self.project.limits.diagnostics,
+                    string: self.project.limits.string,
+                    ..syntax::Limits::default()
+                },
+            )),
+        };
+        self.trees.insert(key, Arc::clone(&parse));
+        for finding in &parse.diagnostics {
+            self.findings.add(finding.clone());
+        }
+        if parse.has_errors() {
+            self.project.complete = false;
+        }
+        parse
+    }
+
+    /// `spec { limits … }` of the root file holds for what is read after it.
+    fn own_limits(&mut self, parse: &Parse) {
+        let limits = parse
+            .tree
+            .nodes()
+            .filter(|node| node.name() == "spec")
+            .flat_map(|spec| spec.children())
+            .filter(|node| node.name() == "limits");
+        for node in limits {
+            let props = node.props().map(|entry| (entry.key().unwrap_or_default(), entry));
+            let children = node
+                .children()
+                .filter_map(|child| Some((child.name(), child.args().next()?)));
+            for (name, entry) in props.chain(children) {
+                self.project.limits.set(name, entry, self.project.files.text(entry.file()));
+            }
+        }
+        self.read.file = self.project.limits.file;
+        self.read.project = self.project.limits.project;
+    }
+
+    fn import(&mut self, from: FileId, node: syntax::Node<'_>) {
+        let mut any = false;
+        for entry in node.args() {
+            any = true;
+            let place = entry.value_span().in_file(from);
+            let Value::Str(spelled) = entry.value() else {
+                self.findings.add(match decode::name(entry, "a file to import") {
+                    Err(finding) => finding,
+                    Ok(_) => continue,
+                });
+                self.project.complete = false;
+                continue;
+            };
+            self.follow(from, spelled, place);
+        }
+        if !any {
+            self.findings.add(Diagnostic::error(
+                Code(2004),
+                "`import` needs the file to import, as in `import \"racks/*.kdl\"`",
+                node.name_span().in_file(from),
+                "",
+            ));
+            self.project.complete = false;
+        }
+        let rest = node
+            .props()
+            .map(|entry| entry.span())
+            .chain(node.children().map(|child| child.name_span()));
+        for span in rest {
+            self.findings.add(Diagnostic::error(
+                Code(2002),
+                "`import` takes file names only",
+                span.in_file(from),
+                "",
+            ));
+        }
+    }
+
+    fn folder_of(&self, file: FileId) -> PathBuf {
+        let real = &self.project.files.get(file).real;
+        real.parent().unwrap_or(self.root.path()).to_owned()
+    }
+
+    fn follow(&mut self, from: FileId, spelled: &str, place: Place) {
+        let folder = self.folder_of(from);
+        let mut visited = Vec::new();
+        let found = self.root.glob(self.inputs.disk, &folder, spelled, &mut visited);
+        self.project.watched.append(&mut visited);
+        let paths = match found {
+            Ok(paths) => paths,
+            Err(error) => {
+                self.project.watched.push(folder.join(spelled));
+                self.cannot(spelled, place, &error);
+                return;
+            }
+        };
+        if paths.is_empty() {
+            self.findings.add(
+                Diagnostic::warning(
+                    Code(2208),
+                    format!("`{spelled}` matches no file"),
+                    place,
+                    "",
+                )
+                .note("as long as this import stands, no machine is removed on its account"),
+            );
+            self.project.complete = false;
+        }
+        for path in paths {
+            self.project.watched.push(path.clone());
+            match self.project.files.load(self.inputs.disk, &self.root, &path, &self.read) {
+                Ok(file) => self.file(file, Some(place)),
+                Err(error) => self.cannot(spelled, place, &error),
+            }
+        }
+    }
+
+    fn cannot(&mut self, spelled: &str, place: Place, error: &ReadError) {
+        self.project.complete = false;
+        let what = match error {
+            ReadError::Missing { .. } => format!("no file at `{spelled}`"),
+            ReadError::Outside { .. } => {
+                format!("`{spelled}` leads outside the project, and nothing there is read")
+            }
+            ReadError::Folder { .. } => format!("`{spelled}` is a folder"),
+            other => other.to_string(),
+        };
+        let finding = Diagnostic::error(error.code(), what, place, "");
+        self.findings.add(match error {
+            ReadError::Missing { path } => finding.note(format!("tried `{}`", self.root.display(path))),
+            ReadError::Outside { root, .. } => {
+                let name = root.file_name().map(|name| name.to_string_lossy().into_owned());
+                finding
+                    .help(format!(
+                        "move it into `{}`, the folder of the root file; links are followed first",
+                        name.unwrap_or_default()
+                    ))
+            }
+            ReadError::Folder { .. } => finding.fix(Fix::replace(
+                "import the files in it",
+                Applicability::Unsafe,
+                place,
+                format!("\"{}/*.kdl\"", spelled.trim_end_matches('/')),
+            )),
+            _ => finding,
+        });
+    }
+
+    fn cycle(&mut self, at: usize, import: Option<Place>) {
+        let Some(place) = import else { return };
+        let files = &self.project.files;
+        let names: Vec<&str> = self.stack[at..]
+            .iter()
+            .map(|(file, _)| files.path(*file))
+            .chain(std::iter::once(files.path(self.stack[at].0)))
+            .collect();
+        let mut finding = Diagnostic::error(
+            Code(2207),
+            format!("imports in a circle: {}", names.join(" -> ")),
+            place,
+            "this closes the circle",
+        )
+        .help("import order never matters: import both files from the root file");
+        for (_, import) in &self.stack[at + 1..] {
+            if let Some(import) = import {
+                finding = finding.label(*import, "by way of this");
+            }
+        }
+        self.findings.add(finding);
+    }
+
+    /// `facts KEY from="x.csv"` anywhere in a scope.
+    fn tables(&mut self, file: FileId, node: syntax::Node<'_>, depth: usize) {
+        if !matches!(node.name(), "rack" | "group" | "when" | "facts") || depth > 32 {
+            return;
+        }
+        if node.name() != "facts" {
+            for child in node.children() {
+                self.tables(file, child, depth + 1);
+            }
+            return;
+        }
+        let Some(entry) = node.props().find(|entry| entry.key() == Some("from")) else { return };
+        let place = entry.value_span().in_file(file);
+        let Value::Str(spelled) = entry.value() else { return };
+        let folder = self.folder_of(file);
+        self.project.watched.push(folder.join(spelled));
+        let loaded = self.root.resolve(self.inputs.disk, &folder, spelled).and_then(|real| {
+            self.project.files.load(self.inputs.disk, &self.root, &real, &self.read)
+        });
+        match loaded {
+            Ok(table) => {
+                self.project.tables.insert(place, table);
+            }
+            Err(error) => self.cannot(spelled, place, &error),
+        }
+    }
+
+    fn params(&mut self) {
+        let Some(path) = self.inputs.params else { return };
+        self.project.watched.push(path.to_owned());
+        // The params file is named by whoever runs this, so it may be anywhere.
+        let loaded = Root::open(self.inputs.disk, path).and_then(|root| {
+            let real = self
+                .inputs
+                .disk
+                .canonical(path)
+                .map_err(|error| ReadError::io(path, &error))?;
+            self.project.files.load(self.inputs.disk, &root, &real, &self.read)
+        });
+        match loaded {
+            Ok(file) => {
+                let parse = self.parse(file);
+                self.project.params = Some((file, parse));
+            }
+            Err(error) => {
+                let name = path.to_string_lossy().into_owned();
+                let file = self.project.files.add(name, "");
+                self.project.complete = false;
+                self.findings.add(Diagnostic::error(
+                    error.code(),
+                    format!("the params file cannot be read: {error}"),
+                    Span::point(0).in_file(file),
+                    "",
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! One instance after another: facts, definitions, merge.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::collect::{Chain, Collector, Gathered, Part, Profile, Spot, no_args};
+use super::compile::{Compiler, Signatures};
+use super::declare::{Declared, Own, Program, Properties};
+use super::facts::{self, Collected};
+use super::expr::Val;
+use super::merge::{Def, Merged, Problem, merge};
+use super::report::Findings;
+use super::rules;
+use super::scope::{ScopeKind, Subject, View};
+use crate::diag::{Code, Diagnostic, Place};
+use crate::fleet::{Facts, Item};
+use crate::schema::{Entity, Paths};
+use crate::vfs::Files;
+
+/// Which block brought a definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layer {
+    /// `each` in this scope.
+    Each(usize),
+    /// The instance's own block.
+    Own,
+    /// This `refine`.
+    Refine(usize),
+}
+
+/// What evaluating one instance needs, used for one after another.
+pub(super) struct Bench<'a, 't> {
+    pub program: &'a Program<'t>,
+    pub properties: &'a [Properties<'t>],
+    pub signatures: &'a Signatures<'t>,
+    pub files: &'a Files,
+    pub paths: Paths,
+    pub findings: Findings,
+    pub gathered: Gathered,
+    pub merged: Merged,
+    pub layers: Vec<Layer>,
+    pub depth_limit: u8,
+    /// Paths that rules ask for.
+    pub known: rules::Known,
+    /// The fleet says that it is a lab.
+    pub lab: bool,
+    /// Images and Ironics that have an error.
+    pub unusable: BTreeSet<(Entity, Arc<str>)>,
+}
+
+/// One evaluated host.
+#[derive(Debug)]
+pub(super) struct Evaluated {
+    pub facts: Facts,
+    pub items: Vec<Item>,
+    pub broken: bool,
+}
+
+impl<'t> Bench<'_, 't> {
+    /// Evaluates a host.
+    pub(super) fn host(&mut self, host: &Declared<'t>) -> Evaluated {
+        let (facts, mut broken) = self.facts(host);
+        self.collect_host(host, &facts);
+        broken |= host.broken || self.gathered.broken;
+        let items = self.settle("host", &host.name);
+        Evaluated { facts, broken: broken || self.merged.bad || !self.merged.problems.is_empty(), items }
+    }
+
+    /// The facts of a host: captures, properties, rows of tables.
+    pub(super) fn facts(&mut self, host: &Declared<'t>) -> (Facts, bool) {
+        let mut collected = Collected::default();
+        for (name, value) in &host.captures {
+            let value = Val::Int(*value);
+            collected.add("host", &host.name, name, value, host.place, &mut self.findings);
+        }
+        let properties = &self.properties[host.facts];
+        if !properties.is_empty() {
+            let known = Facts::new(collected.facts.clone());
+            let args = no_args();
+            let frame = match host.own {
+                Own::Body(body) => self.program.bodies[body].frame,
+                Own::Node(_, frame) => frame,
+            };
+            for (name, value, place) in properties {
+                let subject = Subject { scope: host.scope, host: Some((&host.name, &known)) };
+                let view = View::new(&self.program.world, subject, frame, &args);
+                match facts::value(value, &view, &mut self.findings, "host", &host.name) {
+                    Some(value) => {
+                        let findings = &mut self.findings;
+                        collected.add("host", &host.name, name, value, *place, findings);
+                    }
+                    None => collected.broken = true,
+                }
+            }
+        }
+        self.tables(host, &mut collected);
+        let broken = collected.broken;
+        (collected.finish(), broken)
+    }
+
+    /// Joins the tables in scope. A row may give the key of another table, so this goes on until
+    /// nothing is added.
+    fn tables(&mut self, host: &Declared<'t>, collected: &mut Collected) {
+        let mut waiting: Vec<usize> = Vec::new();
+        let mut at = Some(host.scope);
+        while let Some(index) = at {
+            let scope = &self.program.world.scopes[index];
+            waiting.extend(&scope.tables);
+            at = scope.parent;
+        }
+        let mut progress = true;
+        while progress && !waiting.is_empty() {
+            progress = false;
+            let mut later = Vec::new();
+            for index in waiting {
+                let table = &self.program.tables[index];
+                let key = if table.key == "name" {
+                    Some(host.name.to_string())
+                } else {
+                    collected.facts.get(&*table.key).map(facts::plain)
+                };
+                let Some(key) = key else {
+                    later.push(index);
+                    continue;
+                };
+                progress = true;
+                let Some(row) = table.rows.get(&key) else { continue };
+                for (name, value, place) in &row.cells {
+                    let findings = &mut self.findings;
+                    collected.add("host", &host.name, name, value.clone(), *place, findings);
+                }
+            }
+            waiting = later;
+        }
+    }
+
+    /// Collects all definitions of a host.
+    pub(super) fn collect_host(&mut self, host: &Declared<'t>, facts: &Facts) {
+        self.gathered.clear();
+        self.layers.clear();
+        let program = self.program;
+        let world = &program.world;
+        let args = no_args();
+        let depth = world.scopes[host.scope].depth + 1;
+
+        let mut blocks: Vec<(usize, u16, Layer)> = Vec::new();
+        let mut at = Some(host.scope);
+        while let Some(index) = at {
+            let scope = &world.scopes[index];
+            self.gathered.broken |= scope.broken;
+            blocks.extend(scope.eaches.iter().map(|body| (*body, scope.depth, Layer::Each(index))));
+            at = scope.parent;
+        }
+        for refine in &host.refines {
+            let found = &program.refines[*refine];
+            let above = if found.exact { 2 } else { 1 };
+            blocks.push((found.body, depth + above, Layer::Refine(*refine)));
+        }
+        let own = match host.own {
+            Own::Body(body) => {
+                blocks.push((body, depth, Layer::Own));
+                None
+            }
+            Own::Node(node, frame) => {
+                let mut steps = Vec::new();
+                Compiler {
+                    files: self.files,
+                    paths: &mut self.paths,
+                    findings: &mut self.findings,
+                    profiles: self.signatures,
+                    entity: Entity::Host,
+                }
+                .block("host", node.children(), &mut steps);
+                Some((steps, frame))
+            }
+        };
+        let mut collector = Collector {
+            world,
+            profiles: &program.profiles,
+            paths: &mut self.paths,
+            findings: &mut self.findings,
+            subject: Subject { scope: host.scope, host: Some((&host.name, facts)) },
+            kind: "host",
+            name: &host.name,
+            entity: Entity::Host,
+            depth_limit: self.depth_limit,
+            part: Part::All,
+        };
+        let spot = |frame: usize, depth: u16, layer: usize| Spot {
+            frame,
+            args: &args,
+            depth,
+            layer: layer as u16,
+            chain: None,
+            strength: None,
+        };
+        for (body, depth, layer) in blocks {
+            let body = &program.bodies[body];
+            self.layers.push(layer);
+            let at = spot(body.frame, depth, self.layers.len() - 1);
+            collector.run(&body.steps, at, &mut self.gathered);
+        }
+        if let Some((steps, frame)) = own {
+            self.layers.push(Layer::Own);
+            let at = spot(frame, depth, self.layers.len() - 1);
+            collector.run(&steps, at, &mut self.gathered);
+        }
+    }
+
+    /// Merges what was collected; what is wrong is reported.
+    pub(super) fn settle(&mut self, kind: &'static str, name: &Arc<str>) -> Vec<Item> {
+        let files = self.files;
+        merge(
+            &mut self.gathered.defs,
+            &self.paths,
+            &|a, b| by_site(files, a, b),
+            &mut self.merged,
+        );
+        for problem in &self.merged.problems {
+            let scene = Scene {
+                program: self.program,
+                paths: &self.paths,
+                gathered: &self.gathered,
+                layers: &self.layers,
+                kind,
+                name,
+            };
+            let (code, place, path) = scene.key(problem);
+            self.findings.about(kind, name, code, place, &path, || scene.describe(problem));
+        }
+        self.merged
+            .winners
+            .iter()
+            .filter_map(|index| {
+                let def = &self.gathered.defs[*index];
+                Some(Item { path: def.path, value: def.value.clone()?, origin: def.place.into() })
+            })
+            .collect()
+    }
+}
+
+/// The order of places that does not depend on the order of loading.
+pub(super) fn by_site(files: &Files, a: Place, b: Place) -> Ordering {
+    files.path(a.file).cmp(files.path(b.file)).then_with(|| a.span.cmp(&b.span))
+}
+
+/// What a message about definitions draws on.
+pub(super) struct Scene<'a, 't> {
+    pub program: &'a Program<'t>,
+    pub paths: &'a Paths,
+    pub gathered: &'a Gathered,
+    pub layers: &'a [Layer],
+    pub kind: &'static str,
+    pub name: &'a Arc<str>,
+}
+
+impl<'a, 't> Scene<'a, 't> {
+    fn key(&self, problem: &Problem) -> (u16, Place, String) {
+        let (code, at) = match problem {
+            Problem::Conflict(all) => (2400, all[0]),
+            Problem::SetAndRemoved(stone, _) => (2401, *stone),
+            Problem::Sealed(seal, _) => (2402, *seal),
+        };
+        let def = &self.gathered.defs[at];
+        let place = match problem {
+            Problem::Sealed(_, other) => self.gathered.defs[*other].place,
+            _ => def.place,
+        };
+        (code, place, self.paths.get(def.path).text.to_string())
+    }
+
+    fn describe(&self, problem: &Problem) -> Diagnostic {
+        let defs = &self.gathered.defs;
+        let (code, place, path) = self.key(problem);
+        let whose = format!("{} `{}`", self.kind, self.name);
+        let mut finding = match problem {
+            Problem::Conflict(all) => {
+                let mut values: Vec<String> = all.iter().map(|i| self.value(&defs[*i])).collect();
+                values.sort();
+                values.dedup();
+                let many = match values.len() {
+                    2 => "two values".to_owned(),
+                    n => format!("{n} values"),
+                };
+                let mut finding = Diagnostic::error(
+                    Code(code),
+                    format!("`{path}` has {many} of equal rank for {whose}"),
+                    place,
+                    self.said(&defs[all[0]]),
+                );
+                for index in &all[1..] {
+                    finding = finding.label(defs[*index].place, self.said(&defs[*index]));
+                }
+                let mut uses: Vec<Place> = Vec::new();
+                for index in all {
+                    if let Some(chain) = self.chain(&defs[*index]).next()
+                        && !uses.contains(&chain.place)
+                    {
+                        uses.push(chain.place);
+                    }
+                }
+                for place in uses {
+                    finding = finding.label(place, "used here");
+                }
+                finding.help(format!(
+                    "write it nearer (in this {}, or in an exact `refine`), or mark one line `(default)`",
+                    self.kind
+                ))
+            }
+            Problem::SetAndRemoved(_, set) => Diagnostic::error(
+                Code(code),
+                format!("`{path}` is set and removed at equal rank for {whose}"),
+                place,
+                "removed here",
+            )
+            .label(defs[*set].place, "set here")
+            .help("write the one that is meant nearer, or mark the other `(default)`"),
+            Problem::Sealed(seal, other) => {
+                let what = if defs[*other].value.is_some() {
+                    format!("{} here", self.value(&defs[*other]))
+                } else {
+                    "removed here".to_owned()
+                };
+                Diagnostic::error(
+                    Code(code),
+                    format!("`{path}` is sealed and cannot be anything else for {whose}"),
+                    place,
+                    what,
+                )
+                .label(
+                    defs[*seal].place,
+                    format!("sealed as {} by `(final)`", self.value(&defs[*seal])),
+                )
+                .help("take out this line, or the `(final)`; even `(force)` does not break a seal")
+            }
+        };
+        finding.subject = Some(crate::diag::Subject {
+            kind: self.kind,
+            names: Vec::new(),
+            path: Some(path),
+        });
+        finding
+    }
+
+    pub(super) fn value(&self, def: &Def) -> String {
+        match &def.value {
+            Some(value) => value.to_string(),
+            None if def.bad => "unreadable".to_owned(),
+            None => "#null".to_owned(),
+        }
+    }
+
+    fn said(&self, def: &Def) -> String {
+        let value = self.value(def);
+        match self.chain(def).next() {
+            Some(chain) => {
+                format!("{value}, from profile `{}`", self.program.profiles[chain.profile].name)
+            }
+            None => value,
+        }
+    }
+
+    /// The uses that led to a definition, innermost first.
+    pub(super) fn chain(&self, def: &Def) -> impl Iterator<Item = Chain> + 'a {
+        let gathered = self.gathered;
+        let mut at = (def.chain != u16::MAX).then_some(def.chain);
+        std::iter::from_fn(move || {
+            let chain = *gathered.chains.get(usize::from(at?))?;
+            at = chain.before;
+            Some(chain)
+        })
+    }
+
+    /// `each in rack r01`, `refine r01-n07`, `host r01-n07`.
+    pub(super) fn where_from(&self, def: &Def) -> String {
+        match self.layers.get(usize::from(def.layer)) {
+            Some(Layer::Each(scope)) => {
+                let scope = &self.program.world.scopes[*scope];
+                match scope.kind {
+                    ScopeKind::Fleet => "each in the fleet".to_owned(),
+                    kind => format!("each in {} {}", kind.word(), scope.name),
+                }
+            }
+            Some(Layer::Refine(index)) => format!("refine {}", self.program.refines[*index].text),
+            Some(Layer::Own) | None => format!("{} {}", self.kind, self.name),
+        }
+    }
+
+    /// The names of the profiles on the way, innermost first.
+    pub(super) fn profiles(&self, def: &Def) -> Vec<&'t str> {
+        let profiles: &'a [Profile<'t>] = &self.program.profiles;
+        self.chain(def).map(|chain| profiles[chain.profile].name).collect()
+    }
+}

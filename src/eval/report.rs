@@ -1,0 +1,128 @@
+//! Findings: grouped by rule and site, never one a host.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diag::{Code, Diagnostic, Place, Severity, Subject};
+use crate::fleet::{fold, natural};
+
+/// What makes two findings one: the rule, where it is written, and what it is about.
+type Key = (u16, Place, String);
+
+/// Findings as they are made; forty hosts of one range give one finding.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    groups: BTreeMap<Key, Group>,
+}
+
+#[derive(Debug)]
+struct Group {
+    finding: Diagnostic,
+    kind: &'static str,
+    names: Vec<Arc<str>>,
+}
+
+impl Findings {
+    /// Adds a finding that is about no instance. The same finding twice counts once.
+    pub(super) fn add(&mut self, finding: Diagnostic) {
+        let key = (finding.code.0, finding.primary.place, finding.message.clone());
+        self.groups.entry(key).or_insert_with(|| Group {
+            finding,
+            kind: "",
+            names: Vec::new(),
+        });
+    }
+
+    /// Adds a finding about one instance. `make` is called for the first of a group only; `about`
+    /// keeps apart what differs though rule and site are the same (the path).
+    pub(super) fn about(
+        &mut self,
+        kind: &'static str,
+        name: &Arc<str>,
+        code: u16,
+        place: Place,
+        about: &str,
+        make: impl FnOnce() -> Diagnostic,
+    ) {
+        let group = self
+            .groups
+            .entry((code, place, about.to_owned()))
+            .or_insert_with(|| Group { finding: make(), kind, names: Vec::new() });
+        group.names.push(Arc::clone(name));
+    }
+
+    /// Takes in what another thread found about later instances.
+    pub(super) fn absorb(&mut self, other: Self) {
+        for (key, mut group) in other.groups {
+            match self.groups.entry(key) {
+                std::collections::btree_map::Entry::Occupied(mut entry) => {
+                    entry.get_mut().names.append(&mut group.names);
+                }
+                std::collections::btree_map::Entry::Vacant(entry) => {
+                    entry.insert(group);
+                }
+            }
+        }
+    }
+
+    /// Whether there is an error.
+    pub(super) fn has_errors(&self) -> bool {
+        self.groups.values().any(|group| group.finding.severity == Severity::Error)
+    }
+
+    /// The findings, each with its hosts. Not sorted.
+    pub(super) fn finish(self) -> Vec<Diagnostic> {
+        self.groups
+            .into_values()
+            .map(|group| {
+                let Group { mut finding, kind, mut names } = group;
+                if names.is_empty() {
+                    return finding;
+                }
+                names.sort_by(|a, b| natural(a, b));
+                names.dedup();
+                if names.len() > 1 {
+                    let others: Vec<&str> = names[1..].iter().map(|name| &**name).collect();
+                    let hosts = if others.len() == 1 { kind.to_owned() } else { format!("{kind}s") };
+                    finding.notes.push(format!(
+                        "also affects {} more {hosts}: {}",
+                        others.len(),
+                        fold(&others)
+                    ));
+                }
+                let path = finding.subject.take().and_then(|subject| subject.path);
+                finding.subject = Some(Subject {
+                    kind,
+                    names: names.iter().map(ToString::to_string).collect(),
+                    path,
+                });
+                finding
+            })
+            .collect()
+    }
+}
+
+/// Drops what is beyond `limit`, errors last, and says so.
+pub(super) fn cap(findings: &mut Vec<Diagnostic>, limit: usize) {
+    if findings.len() <= limit {
+        return;
+    }
+    let all = findings.len();
+    let mut order: Vec<usize> = (0..all).collect();
+    order.sort_by_key(|index| std::cmp::Reverse(findings[*index].severity));
+    let mut keep = vec![false; all];
+    order.iter().take(limit).for_each(|index| keep[*index] = true);
+    let mut index = 0;
+    findings.retain(|_| {
+        index += 1;
+        keep[index - 1]
+    });
+    if let Some(place) = findings.first().map(|first| first.primary.place) {
+        findings.push(Diagnostic::info(
+            Code(9007),
+            format!("{} more findings are not shown; the limit is {limit}", all - limit),
+            place,
+            "",
+        ));
+    }
+}

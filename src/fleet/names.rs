@@ -1,0 +1,3 @@
+//! Names in order, and sets of names in short.
+
+pub use crate::eval::range::{fold, natural_cmp as natural};

@@ -1,0 +1,600 @@
+//! One Ironic's HTTP API: connections, version, authentication, and a count of what was asked.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, header};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use super::error::{IronicError, Scrub, message};
+use crate::secrets::Sealed;
+
+/// Oldest minor version of the API that will do: it brought `disable_power_off`, which is written
+/// with every node.
+const OLDEST: u16 = 95;
+/// Newest minor version that is used: it brought the abort of deployments.
+const NEWEST: u16 = 110;
+/// Minor version that brought a node's `health`.
+const HEALTH: u16 = 109;
+
+const VERSION: &str = "x-openstack-ironic-api-version";
+const MIN_VERSION: &str = "x-openstack-ironic-api-minimum-version";
+const MAX_VERSION: &str = "x-openstack-ironic-api-maximum-version";
+
+/// Requests that one Ironic gets at the same time for effects. It answers with ten threads; more
+/// than this many gained nothing when measured, and the bulk reads shall not wait behind them.
+const CONCURRENT: usize = 6;
+
+/// Where an Ironic is and how to get in.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Base URL without credentials, path `/v1` or trailing slash.
+    url: String,
+    login: Option<Login>,
+    ca: Option<Vec<u8>>,
+    timeout: Duration,
+}
+
+/// HTTP basic credentials.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// User.
+    pub user: String,
+    /// Password.
+    pub password: Sealed,
+}
+
+/// Why an address cannot be Ironic's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// Not a URL.
+    #[error(
+        "`{shown}` is not an address of an Ironic: {reason}; write it as http://HOST:6385 or https://HOST:6385"
+    )]
+    Address {
+        /// The address without credentials.
+        shown: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The CA file holds no certificate.
+    #[error("the CA file for Ironic holds no usable certificate: {0}")]
+    Ca(String),
+    /// The HTTP client cannot be set up.
+    #[error("cannot set up HTTP: {0}")]
+    Http(String),
+}
+
+impl EndpointError {
+    /// A stable label.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Address { .. } => "IronicAddress",
+            Self::Ca(_) => "IronicCa",
+            Self::Http(_) => "IronicHttp",
+        }
+    }
+}
+
+impl Endpoint {
+    /// Reads an address: `http[s]://[USER:PASSWORD@]HOST[:PORT][/v1]`. Without a port the scheme's
+    /// own is used.
+    pub fn parse(address: &str) -> Result<Self, EndpointError> {
+        // Whatever stands before the last @ of the authority may be a password.
+        let shown = address
+            .rsplit_once('@')
+            .map_or(address, |(_, rest)| rest)
+            .to_owned();
+        let bad = |reason: &str| EndpointError::Address {
+            shown: shown.clone(),
+            reason: reason.into(),
+        };
+        let mut url = reqwest::Url::parse(address.trim()).map_err(|e| bad(&e.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(bad("the scheme is neither http nor https"));
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(bad("it names no host"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(bad("it has a query or a fragment"));
+        }
+        let login = (!url.username().is_empty()).then(|| Login {
+            user: percent_decoded(url.username()),
+            password: Sealed::new(percent_decoded(url.password().unwrap_or_default())),
+        });
+        if login.is_none() && url.password().is_some() {
+            return Err(bad("it has a password but no user"));
+        }
+        url.set_username("")
+            .map_err(|()| bad("it cannot have a user"))?;
+        url.set_password(None)
+            .map_err(|()| bad("it cannot have a password"))?;
+        let path = url.path().trim_end_matches('/');
+        let path = path.strip_suffix("/v1").unwrap_or(path).to_owned();
+        url.set_path(&path);
+        let url = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self {
+            url,
+            login,
+            ca: None,
+            timeout: Duration::from_secs(30),
+        })
+    }
+
+    /// With these credentials in place of those of the address.
+    #[must_use]
+    pub fn login(mut self, user: impl Into<String>, password: Sealed) -> Self {
+        self.login = Some(Login {
+            user: user.into(),
+            password,
+        });
+        self
+    }
+
+    /// Trusts only certificates that these PEM certificates vouch for.
+    #[must_use]
+    pub fn ca(mut self, pem: Vec<u8>) -> Self {
+        self.ca = Some(pem);
+        self
+    }
+
+    /// Gives up on an answer after this long; 30 s by default. A locked node alone may take two.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The address without credentials.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+/// `%41` is `A`: user names and passwords in URLs.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let hex = (first == b'%').then(|| after.get(..2)).flatten();
+        let code = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        if let Some(byte) = code {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(first);
+            rest = after;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What a request is for; requests are counted by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Finding out what Ironic can.
+    Greeting,
+    /// Looking at all machines at once.
+    Look,
+    /// Reading something of one machine.
+    Read,
+    /// Changing one machine.
+    Write,
+}
+
+/// How many requests were sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// To find out what Ironic can.
+    pub greeting: u64,
+    /// Looks at all machines at once.
+    pub looks: u64,
+    /// Reads of one machine.
+    pub reads: u64,
+    /// Changes of one machine, refused ones too.
+    pub writes: u64,
+}
+
+impl Requests {
+    /// All together.
+    pub fn total(&self) -> u64 {
+        self.greeting + self.looks + self.reads + self.writes
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    greeting: AtomicU64,
+    looks: AtomicU64,
+    reads: AtomicU64,
+    writes: AtomicU64,
+}
+
+/// A client for one Ironic. Cheap to share by reference; connections are kept alive.
+pub struct Client {
+    http: reqwest::Client,
+    endpoint: Endpoint,
+    /// Negotiated minor version; 0 before that.
+    minor: AtomicU16,
+    slots: Semaphore,
+    counters: Counters,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One request.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Method.
+    pub method: Method,
+    /// Path and query below the base URL, starting with `/v1`.
+    pub path: String,
+    /// JSON body.
+    pub body: Option<Value>,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// What must not come back in an error.
+    pub scrub: Option<&'a Scrub>,
+}
+
+impl Client {
+    /// Sets up a client; asks nothing yet.
+    pub fn new(endpoint: Endpoint) -> Result<Self, EndpointError> {
+        // reqwest is built without a TLS provider of its own; the process has one default, and who
+        // installs it first does not matter as all of us bring the same.
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            rustls::crypto::ring::default_provider()
+                .install_default()
+                .ok();
+        }
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("metalform/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(5).min(endpoint.timeout))
+            .timeout(endpoint.timeout)
+            .pool_max_idle_per_host(CONCURRENT + 2)
+            // Ironic's server closes idle connections after 10 s; be first.
+            .pool_idle_timeout(Duration::from_secs(8))
+            .tcp_nodelay(true)
+            .http1_only();
+        if let Some(pem) = &endpoint.ca {
+            let certs = reqwest::Certificate::from_pem_bundle(pem)
+                .map_err(|e| EndpointError::Ca(why(&e)))?;
+            if certs.is_empty() {
+                return Err(EndpointError::Ca("no PEM block of a certificate".into()));
+            }
+            builder = builder.tls_certs_only(certs);
+        } else if endpoint.url.starts_with("http://") {
+            // Nothing is verified, so the system's certificates are not needed (and may be absent).
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder.build().map_err(|e| match endpoint.ca {
+            Some(_) => EndpointError::Ca(why(&e)),
+            None => EndpointError::Http(why(&e)),
+        })?;
+        Ok(Self {
+            http,
+            endpoint,
+            minor: AtomicU16::new(0),
+            slots: Semaphore::new(CONCURRENT),
+            counters: Counters::default(),
+        })
+    }
+
+    /// The address without credentials.
+    pub fn url(&self) -> &str {
+        &self.endpoint.url
+    }
+
+    /// How many requests were sent so far.
+    pub fn requests(&self) -> Requests {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Requests {
+            greeting: read(&self.counters.greeting),
+            looks: read(&self.counters.looks),
+            reads: read(&self.counters.reads),
+            writes: read(&self.counters.writes),
+        }
+    }
+
+    /// The negotiated version, as `1.110`; empty before [`Client::greet`].
+    pub fn version(&self) -> String {
+        match self.minor.load(Ordering::Relaxed) {
+            0 => String::new(),
+            minor => format!("1.{minor}"),
+        }
+    }
+
+    /// True when nodes have `health` at the negotiated version.
+    pub fn has_health(&self) -> bool {
+        self.minor.load(Ordering::Relaxed) >= HEALTH
+    }
+
+    /// Negotiates the version and checks that conductors and credentials are there. Two requests.
+    pub async fn greet(&self) -> Result<(), IronicError> {
+        let request = Request {
+            method: Method::GET,
+            path: "/v1".into(),
+            body: None,
+            purpose: Purpose::Greeting,
+            scrub: None,
+        };
+        let (headers, body) = self.exchange(request, None).await?;
+        let minor = self.choose(&headers, &body)?;
+        self.minor.store(minor, Ordering::Relaxed);
+        // A conductor that is not up yet shows in there being no drivers; and unlike /v1, this is
+        // not public, so wrong credentials show too.
+        let drivers: Value = self.get("/v1/drivers".into(), Purpose::Greeting).await?;
+        if drivers["drivers"].as_array().is_none_or(Vec::is_empty) {
+            return Err(IronicError::Status {
+                status: 503,
+                text: "Ironic has no conductor yet (it lists no drivers)".into(),
+            });
+        }
+        Ok(())
+    }
+
+    fn choose(&self, headers: &HeaderMap, body: &Bytes) -> Result<u16, IronicError> {
+        let root: Value = serde_json::from_slice(body).unwrap_or_default();
+        let of = |header: &str, key: &str| {
+            let text = headers.get(header).and_then(|value| value.to_str().ok());
+            text.or_else(|| root["version"][key].as_str())
+                .map(str::to_owned)
+        };
+        let (Some(min), Some(max)) = (of(MIN_VERSION, "min_version"), of(MAX_VERSION, "version"))
+        else {
+            return Err(IronicError::NotIronic {
+                url: self.endpoint.url.clone(),
+                reason: "GET /v1 names no API versions".into(),
+            });
+        };
+        let minor = |text: &str| {
+            text.strip_prefix("1.")
+                .and_then(|minor| minor.parse::<u16>().ok())
+        };
+        match (minor(&min), minor(&max)) {
+            (Some(low), Some(high)) if high >= OLDEST && low <= NEWEST => Ok(high.min(NEWEST)),
+            _ => Err(IronicError::Version {
+                url: self.endpoint.url.clone(),
+                min,
+                max,
+                need: format!("1.{OLDEST}"),
+            }),
+        }
+    }
+
+    /// Reads JSON.
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        path: String,
+        purpose: Purpose,
+    ) -> Result<T, IronicError> {
+        let request = Request {
+            method: Method::GET,
+            path,
+            body: None,
+            purpose,
+            scrub: None,
+        };
+        let shown = request
+            .path
+            .split('?')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let body = self.send(request).await?;
+        serde_json::from_slice(&body).map_err(|error| IronicError::NotIronic {
+            url: self.endpoint.url.clone(),
+            reason: format!("GET {shown} answers what cannot be read: {error}"),
+        })
+    }
+
+    /// Sends one request and hands out the body of a good answer. Effects wait here for one of the
+    /// six connections that are for them.
+    pub async fn send(&self, request: Request<'_>) -> Result<Bytes, IronicError> {
+        if self.minor.load(Ordering::Relaxed) == 0 {
+            Box::pin(self.greet()).await?;
+        }
+        let _slot = match request.purpose {
+            Purpose::Read | Purpose::Write => self.slots.acquire().await.ok(),
+            Purpose::Greeting | Purpose::Look => None,
+        };
+        let version = self.version();
+        let (_, body) = self
+            .exchange(request, Some(&version))
+            .await
+            .inspect_err(|error| {
+                // The version that was agreed on is not spoken any more: another Ironic now.
+                if error.status() == Some(406) {
+                    self.minor.store(0, Ordering::Relaxed);
+                }
+            })?;
+        Ok(body)
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<'_>,
+        version: Option<&str>,
+    ) -> Result<(HeaderMap, Bytes), IronicError> {
+        let counter = match request.purpose {
+            Purpose::Greeting => &self.counters.greeting,
+            Purpose::Look => &self.counters.looks,
+            Purpose::Read => &self.counters.reads,
+            Purpose::Write => &self.counters.writes,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let url = format!("{}{}", self.endpoint.url, request.path);
+        let mut call = self
+            .http
+            .request(request.method.clone(), url)
+            .header(header::ACCEPT, "application/json");
+        if let Some(version) = version {
+            call = call.header(VERSION, version);
+        }
+        if let Some(login) = &self.endpoint.login {
+            call = call.basic_auth(&login.user, Some(login.password.reveal()));
+        }
+        if let Some(body) = &request.body {
+            call = call.json(body);
+        }
+        let began = tokio::time::Instant::now();
+        let result = async {
+            let answer = call.send().await?;
+            let (status, headers) = (answer.status(), answer.headers().clone());
+            Ok::<_, reqwest::Error>((status, headers, answer.bytes().await?))
+        }
+        .await;
+        let path = request.path.split('?').next().unwrap_or_default();
+        let took = began.elapsed().as_millis() as u64;
+        let (status, headers, body) = match result {
+            Ok(answer) => answer,
+            Err(error) => {
+                let reason = why(&error);
+                tracing::debug!(method = %request.method, path, took, reason, "ironic: no answer");
+                return Err(self.no_answer(&error, reason));
+            }
+        };
+        tracing::debug!(method = %request.method, path, status = status.as_u16(), took, "ironic");
+        if status.is_success() {
+            return Ok((headers, body));
+        }
+        if status.is_redirection() {
+            let to = headers
+                .get(header::LOCATION)
+                .and_then(|to| to.to_str().ok());
+            return Err(IronicError::Redirect {
+                url: self.endpoint.url.clone(),
+                to: to.unwrap_or("nowhere").to_owned(),
+            });
+        }
+        let none = Scrub::default();
+        let text = message(status.as_u16(), &body, request.scrub.unwrap_or(&none));
+        Err(IronicError::Status {
+            status: status.as_u16(),
+            text,
+        })
+    }
+
+    fn no_answer(&self, error: &reqwest::Error, reason: String) -> IronicError {
+        let url = self.endpoint.url.clone();
+        if reason.contains("certificate") {
+            return IronicError::Untrusted { url, reason };
+        }
+        let reason = if error.is_timeout() && !error.is_connect() {
+            format!("no answer within {} s", self.endpoint.timeout.as_secs_f32())
+        } else {
+            reason
+        };
+        IronicError::Unreachable { url, reason }
+    }
+}
+
+/// The innermost cause, which is the one that a person can act on. Never holds the URL.
+fn why(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    if std::ptr::eq(
+        std::ptr::from_ref(cause).cast::<()>(),
+        std::ptr::from_ref(error).cast(),
+    ) {
+        return if error.is_timeout() {
+            "timed out".into()
+        } else {
+            "the request failed".into()
+        };
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(address: &str) -> String {
+        Endpoint::parse(address).expect(address).url
+    }
+
+    #[test]
+    fn reads_addresses() {
+        assert_eq!(url("http://127.0.0.1:6385"), "http://127.0.0.1:6385");
+        assert_eq!(url("http://127.0.0.1:6385/"), "http://127.0.0.1:6385");
+        assert_eq!(url("http://127.0.0.1:6385/v1/"), "http://127.0.0.1:6385");
+        assert_eq!(
+            url("https://api.example.net/baremetal/v1"),
+            "https://api.example.net/baremetal"
+        );
+        assert_eq!(url("http://[::1]:6385/v1"), "http://[::1]:6385");
+    }
+
+    #[test]
+    fn takes_credentials_out_of_the_address() {
+        let endpoint =
+            Endpoint::parse("http://admin:p%40ss%2Fword@ironic:6385/v1").expect("parses");
+        assert_eq!(endpoint.url, "http://ironic:6385");
+        let login = endpoint.login.as_ref().expect("login");
+        assert_eq!(
+            (login.user.as_str(), login.password.reveal()),
+            ("admin", "p@ss/word")
+        );
+        assert!(!format!("{endpoint:?}").contains("p@ss"));
+    }
+
+    #[test]
+    fn refuses_what_is_not_an_address() {
+        for address in [
+            "ironic:6385",
+            "ftp://x",
+            "",
+            "http://",
+            "http://x/?a=b",
+            "http://:p@x",
+        ] {
+            assert!(Endpoint::parse(address).is_err(), "{address}");
+        }
+        let error = Endpoint::parse("gopher://user:hunter2@host").expect_err("scheme");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn chooses_a_version() {
+        let client = Client::new(Endpoint::parse("http://x").expect("parses")).expect("client");
+        let choose = |min: &str, max: &str| {
+            let body = format!(r#"{{"version": {{"min_version": "{min}", "version": "{max}"}}}}"#);
+            client.choose(&HeaderMap::new(), &body.into())
+        };
+        assert_eq!(choose("1.1", "1.115"), Ok(110));
+        assert_eq!(choose("1.1", "1.110"), Ok(110));
+        assert_eq!(choose("1.1", "1.99"), Ok(99));
+        assert_eq!(choose("1.1", "1.95"), Ok(95));
+        let old = choose("1.1", "1.94").expect_err("too old");
+        assert_eq!(
+            old.to_string(),
+            "Ironic at http://x speaks API versions 1.1 to 1.94; metalform needs 1.95 or newer, \
+             which Ironic has since 2024.2"
+        );
+        assert_eq!(
+            choose("1.111", "1.200").expect_err("too new").code(),
+            "UnsupportedVersion"
+        );
+        assert_eq!(
+            choose("2.0", "2.1").expect_err("major").code(),
+            "UnsupportedVersion"
+        );
+        let other = client.choose(&HeaderMap::new(), &Bytes::from_static(b"hello"));
+        assert_eq!(other.expect_err("not Ironic").code(), "NotIronic");
+    }
+}

@@ -1,0 +1,278 @@
+//! What simulated machines remember: a file with one JSON line a change.
+//!
+//! A line is written before its effect is acknowledged, in one piece and without waiting for the
+//! disk: it survives a kill of the process, not a power cut. Reading it from the top gives the
+//! machines as they were; times in it are absolute, so that what was going on goes on while no
+//! process is there. A last line without its end was not acknowledged and is dropped. Now and then
+//! the file is written anew with one line a machine, beside the old one, and renamed.
+//!
+//! Nothing secret is in it: of credentials it keeps the version that the effect carried.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::machine;
+use crate::api::Timestamp;
+
+/// Version of the file's format.
+const FORMAT: u32 = 1;
+/// A file that is smaller is never written anew while it is open.
+const SMALL: u64 = 4 << 20;
+/// Written anew when it is this many times as large as it was after the last time.
+const GROWTH: u64 = 4;
+
+/// One line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Line {
+    /// The first one.
+    Machines {
+        /// See [`FORMAT`].
+        format: u32,
+        /// When these machines began: scripts count from here.
+        began: Timestamp,
+    },
+    /// A machine as it is from here on.
+    Machine(Entry),
+    /// A rule that was given while the machines ran.
+    Fault {
+        /// Its text.
+        rule: String,
+        /// When it was given.
+        at: Timestamp,
+    },
+    /// A rule that happens once has happened.
+    Happened {
+        /// Its id.
+        rule: u64,
+    },
+}
+
+/// A machine and what the simulation knows of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Entry {
+    /// The name by which the hardware is known: MAC address or BMC address.
+    pub rack: Arc<str>,
+    /// Namespace of the host that it belongs, or belonged to.
+    pub namespace: Arc<str>,
+    /// Name of that host.
+    pub host: Arc<str>,
+    /// Digest of the settings.
+    #[serde(default)]
+    pub settings: u64,
+    /// The inventory's ports are made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ports: bool,
+    /// Effects that were accepted.
+    #[serde(default)]
+    pub orders: u32,
+    /// Version of the credentials that were tried first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Arc<str>>,
+    /// How often each counted rule struck.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub struck: Vec<(u64, u32)>,
+    /// The machine.
+    pub machine: machine::Record,
+}
+
+/// Why the journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// It cannot be read or written.
+    #[error("{path}: cannot {verb}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What was tried.
+        verb: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A line makes no sense.
+    #[error(
+        "{path}:{line}: {reason}; the file holds what the simulated machines remember: restore a \
+         copy of it, or move it away and the machines start anew, empty"
+    )]
+    Corrupt {
+        /// The file.
+        path: String,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// It is of a newer metalform.
+    #[error(
+        "{path}: format {found} is newer than this metalform's ({FORMAT}); use the metalform that \
+         wrote it, or move the file away and the simulated machines start anew, empty"
+    )]
+    Newer {
+        /// The file.
+        path: String,
+        /// Its format.
+        found: u32,
+    },
+}
+
+impl JournalError {
+    /// A stable name.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "MachinesUnreadable",
+            Self::Corrupt { .. } => "MachinesCorrupt",
+            Self::Newer { .. } => "MachinesNewer",
+        }
+    }
+}
+
+/// An open journal.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Bytes that are good.
+    length: u64,
+    /// Bytes after it was last written anew.
+    base: u64,
+}
+
+impl Journal {
+    /// Opens or makes the file. Answers with its lines, none when it is new.
+    pub fn open(path: &Path) -> Result<(Self, Vec<Line>), JournalError> {
+        let failed = |verb| move |source| io_error(path, verb, source);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path).map_err(failed("open"))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed("read"))?;
+        // What follows the last end of a line was never acknowledged.
+        let good = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        let lines = read(path, &bytes[..good])?;
+        let mut journal = Self {
+            path: path.to_owned(),
+            file,
+            length: good as u64,
+            base: good as u64,
+        };
+        journal.cut().map_err(failed("cut"))?;
+        Ok((journal, lines))
+    }
+
+    /// The file's path, for texts.
+    pub fn path(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Removes what is behind the good part.
+    fn cut(&mut self) -> io::Result<()> {
+        self.file.set_len(self.length)?;
+        self.file.seek(io::SeekFrom::Start(self.length)).map(drop)
+    }
+
+    /// Appends lines, all or none.
+    pub fn append(&mut self, lines: &[Line]) -> Result<(), JournalError> {
+        let bytes = encode(lines);
+        let written = self.file.write_all(&bytes);
+        if let Err(source) = written {
+            // Half a line must not stand before the next one.
+            self.cut().ok();
+            return Err(io_error(&self.path, "write", source));
+        }
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// True when it has grown so much that it is worth writing anew.
+    pub fn is_long(&self) -> bool {
+        self.length > SMALL.max(self.base.saturating_mul(GROWTH))
+    }
+
+    /// Writes the file anew with these lines.
+    pub fn rewrite(&mut self, lines: &[Line]) -> Result<(), JournalError> {
+        let path = self.path.clone();
+        let failed = |verb| move |source| io_error(&path, verb, source);
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let mut next = tempfile::Builder::new()
+            .prefix(".machines-")
+            .tempfile_in(folder)
+            .map_err(failed.clone()("write anew"))?;
+        let bytes = encode(lines);
+        next.write_all(&bytes)
+            .map_err(failed.clone()("write anew"))?;
+        // The rename may reach the disk before the content does.
+        next.as_file()
+            .sync_data()
+            .map_err(failed.clone()("write anew"))?;
+        self.file = next
+            .persist(&self.path)
+            .map_err(|error| failed("write anew")(error.error))?;
+        (self.length, self.base) = (bytes.len() as u64, bytes.len() as u64);
+        Ok(())
+    }
+}
+
+fn io_error(path: &Path, verb: &'static str, source: io::Error) -> JournalError {
+    JournalError::Io {
+        path: path.display().to_string(),
+        verb,
+        source,
+    }
+}
+
+fn encode(lines: &[Line]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(lines.len() * 512);
+    for line in lines {
+        serde_json::to_writer(&mut bytes, line).expect("plain fields are JSON");
+        bytes.push(b'\n');
+    }
+    bytes
+}
+
+fn read(path: &Path, bytes: &[u8]) -> Result<Vec<Line>, JournalError> {
+    let corrupt = |line, reason| JournalError::Corrupt {
+        path: path.display().to_string(),
+        line,
+        reason,
+    };
+    let mut lines = Vec::new();
+    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let read: Result<Line, _> = serde_json::from_slice(line);
+        if let (0, Ok(Line::Machines { format, .. })) = (index, &read)
+            && *format > FORMAT
+        {
+            return Err(JournalError::Newer {
+                path: path.display().to_string(),
+                found: *format,
+            });
+        }
+        let line = read.map_err(|error| corrupt(index + 1, format!("not readable ({error})")))?;
+        if (index == 0) != matches!(line, Line::Machines { .. }) {
+            let reason = if index == 0 {
+                "not a journal of machines"
+            } else {
+                "a second beginning"
+            };
+            return Err(corrupt(index + 1, reason.to_owned()));
+        }
+        lines.push(line);
+    }
+    Ok(lines)
+}
+
+/// The first line of a journal.
+pub(super) const fn first(began: Timestamp) -> Line {
+    Line::Machines {
+        format: FORMAT,
+        began,
+    }
+}

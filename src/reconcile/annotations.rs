@@ -1,0 +1,83 @@
+//! The annotations that ask for something.
+
+use serde::Deserialize;
+
+use crate::api::BareMetalHost;
+use crate::api::names::annotation;
+
+/// True when the host is to be left alone.
+pub(super) fn is_paused(host: &BareMetalHost) -> bool {
+    host.annotation(annotation::PAUSED).is_some()
+}
+
+/// True when another inspection is asked for.
+pub(super) fn wants_inspection(host: &BareMetalHost) -> bool {
+    host.annotation(annotation::INSPECT)
+        .is_some_and(|value| value != "disabled")
+}
+
+/// What the reboot annotations ask for, all of them together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent wishes")]
+pub(super) struct Reboot {
+    /// The annotation without a suffix: off once, then on.
+    pub once: bool,
+    /// One with a suffix: off until it is gone.
+    pub held: bool,
+    /// At least one wants the power cut.
+    pub hard: bool,
+    /// The one without a suffix wants it also while the machine is being worked on. (With a
+    /// suffix that would stop and start the same work again and again while it is held.)
+    pub force: bool,
+}
+
+impl Reboot {
+    /// True when the power is to be off because of an annotation.
+    pub fn is_wanted(self) -> bool {
+        self.once || self.held
+    }
+}
+
+#[derive(Deserialize, Default)]
+struct RebootValue {
+    #[serde(default)]
+    mode: String,
+    #[serde(default)]
+    force: bool,
+}
+
+/// Reads the reboot annotations. A value that is not JSON asks for a soft reboot, as an empty one
+/// does: the webhook lets no other in.
+pub(super) fn reboot(host: &BareMetalHost) -> Reboot {
+    let mut reboot = Reboot::default();
+    for (name, value) in host.metadata.annotations.iter().flatten() {
+        let once = name == annotation::REBOOT;
+        if !once && !name.starts_with(annotation::REBOOT_PREFIX) {
+            continue;
+        }
+        let value: RebootValue = serde_json::from_str(value).unwrap_or_default();
+        reboot.once |= once;
+        reboot.held |= !once;
+        reboot.hard |= value.mode == "hard";
+        reboot.force |= once && value.force;
+    }
+    reboot
+}
+
+/// What the detached annotation asks for.
+#[derive(Deserialize, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Detached {
+    /// `delay` or `delete`: what a deletion of the host does meanwhile.
+    #[serde(default)]
+    pub delete_action: String,
+    /// Also while the machine is being worked on.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// Reads the detached annotation.
+pub(super) fn detached(host: &BareMetalHost) -> Option<Detached> {
+    let value = host.annotation(annotation::DETACHED)?;
+    Some(serde_json::from_str(value).unwrap_or_default())
+}

@@ -1,0 +1,442 @@
+//! A step in the making.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use smallvec::SmallVec;
+
+use super::phase::{self, Phase};
+use super::{Code, MetaChange, Note, Step, View, Wake, Why, backoff};
+use crate::api::conditions::{self, Inputs};
+use crate::api::names::{finalizer, reason};
+use crate::api::{
+    BareMetalHostStatus, ConditionType, ErrorType, OperationalStatus, Timestamp, whole_seconds,
+};
+use crate::budget::SlotKind;
+use crate::dice::Dice;
+use crate::provision::{Effect, Facts, Sight};
+
+/// What a part of a step says to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// The host went on to another state: what to do there is another decision.
+    Next,
+    /// Decided.
+    Done,
+}
+
+/// A step in the making. Parts change the status and end with one of [`Draft::send`],
+/// [`Draft::wait`], [`Draft::enter`].
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    pub view: &'a View<'a>,
+    pub status: BareMetalHostStatus,
+    pub meta: MetaChange,
+    pub notes: SmallVec<[Note; 2]>,
+    pub wake: Wake,
+    effect: Option<Effect>,
+    slot: Option<SlotKind>,
+    why: Why,
+    /// The last effect was put off: nothing is sent for this long, for this reason.
+    put_off: Option<(Code, String, Duration)>,
+    /// The last effect was a soft power-off that the BMC cannot do.
+    pub soft_refused: bool,
+    /// A state was entered by the outcome of the last effect.
+    entered: bool,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(view: &'a View<'a>) -> Self {
+        let mut draft = Self {
+            view,
+            status: view.host.status.clone().unwrap_or_default(),
+            meta: MetaChange::default(),
+            notes: SmallVec::new(),
+            wake: Wake::OnChange,
+            effect: None,
+            slot: None,
+            why: Why::new(Code::NextState, ""),
+            put_off: None,
+            soft_refused: false,
+            entered: false,
+        };
+        if draft.was_edited() {
+            // A new spec is a new start: what failed is tried again at once.
+            draft.status.error_count = 0;
+        }
+        draft
+    }
+
+    /// The seed of this host's delays.
+    pub fn seed(&self) -> u64 {
+        let meta = &self.view.host.metadata;
+        let id = meta
+            .uid
+            .as_deref()
+            .or(meta.name.as_deref())
+            .unwrap_or_default();
+        Dice::of(id, self.view.seed).roll()
+    }
+
+    /// The time for status fields.
+    pub fn now(&self) -> Timestamp {
+        whole_seconds(self.view.now)
+    }
+
+    pub fn is_deleted(&self) -> bool {
+        self.view.host.metadata.deletion_timestamp.is_some()
+    }
+
+    pub fn generation(&self) -> i64 {
+        self.view.host.metadata.generation.unwrap_or_default()
+    }
+
+    /// True when the spec changed since the status was last written.
+    pub fn was_edited(&self) -> bool {
+        let status = self.view.host.status.as_ref();
+        let seen = status.and_then(|status| status.condition(&ConditionType::Ready));
+        seen.is_some_and(|ready| ready.observed_generation != self.generation())
+    }
+
+    /// The machine, if it is seen.
+    pub fn facts(&self) -> Option<&'a Facts> {
+        match self.view.sight {
+            Sight::Present(facts) => Some(facts),
+            Sight::Unsynced
+            | Sight::Down(_)
+            | Sight::Unconfirmed(_)
+            | Sight::Absent
+            | Sight::Taken(_) => None,
+        }
+    }
+
+    pub fn note(&mut self, reason: &'static str, message: impl Into<String>) {
+        self.notes.push(Note {
+            reason,
+            message: message.into(),
+            warning: false,
+        });
+    }
+
+    /// Removes an annotation that was acted on.
+    pub fn drop_annotation(&mut self, name: &str) {
+        if !self.drops(name) {
+            self.meta.drop_annotations.push(name.to_owned());
+        }
+    }
+
+    /// True when this step removes the annotation.
+    pub fn drops(&self, name: &str) -> bool {
+        self.meta.drop_annotations.iter().any(|other| other == name)
+    }
+
+    /// Adds our finalizer where it is missing.
+    pub fn keep_finalizer(&mut self) {
+        let all = self
+            .view
+            .host
+            .metadata
+            .finalizers
+            .as_deref()
+            .unwrap_or_default();
+        self.meta.add_finalizer = !all.iter().any(|name| name == finalizer::HOST);
+    }
+
+    // --- Errors.
+
+    /// Counts a failure and lets the host rest.
+    pub fn fail(&mut self, kind: ErrorType, message: impl Into<String>) {
+        self.status.error_count += 1;
+        self.set_error(kind, message.into());
+        self.status.last_updated = Some(self.now());
+    }
+
+    /// Shows an error that is not an attempt that failed: it goes when its cause does, without a
+    /// pause.
+    pub fn show_error(&mut self, kind: ErrorType, message: impl Into<String>) {
+        let message = message.into();
+        if self.status.error_type.as_ref() != Some(&kind) || self.status.error_message != message {
+            self.status.error_count = 0;
+            self.set_error(kind, message);
+        }
+    }
+
+    fn set_error(&mut self, kind: ErrorType, message: String) {
+        let note = Note {
+            reason: error_reason(&kind),
+            message: message.clone(),
+            warning: true,
+        };
+        self.notes.push(note);
+        self.status.operational_status = OperationalStatus::Error;
+        self.status.error_type = Some(kind);
+        self.status.error_message = message;
+    }
+
+    /// Takes the error off; how many there were in a row stays known.
+    pub fn clear_error(&mut self) {
+        if self.status.error_type.take().is_some()
+            || self.status.operational_status == OperationalStatus::Error
+        {
+            self.status.error_message.clear();
+            self.status.operational_status = OperationalStatus::Ok;
+        }
+    }
+
+    /// Takes the error off and forgets the count: something succeeded.
+    pub fn succeed(&mut self) {
+        self.clear_error();
+        self.status.error_count = 0;
+    }
+
+    pub fn has_error(&self, kind: &ErrorType) -> bool {
+        self.status.error_type.as_ref() == Some(kind)
+    }
+
+    /// When the host may try again, if it has to rest.
+    fn rests_until(&self) -> Option<Timestamp> {
+        self.status.error_type.as_ref()?;
+        let failed = self.status.last_updated?;
+        let pause = backoff::pause(self.view.policy, self.status.error_count, self.seed());
+        let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
+        let until = failed.checked_add(pause).unwrap_or(Timestamp::MAX);
+        (until > self.view.now).then_some(until)
+    }
+
+    // --- Ends of a decision.
+
+    /// Waits for a change.
+    pub fn wait(&mut self, code: Code, text: impl Into<String>) -> Flow {
+        self.why = Why::new(code, text);
+        self.wake = Wake::OnChange;
+        if self.why.settled {
+            self.not_delayed();
+            if self.status.error_type.is_none() {
+                self.status.error_count = 0;
+            }
+        }
+        Flow::Done
+    }
+
+    /// Waits for what occupies a slot.
+    pub fn work(&mut self, kind: SlotKind, code: Code, text: impl Into<String>) -> Flow {
+        self.slot = Some(kind);
+        self.not_delayed();
+        self.wait(code, text)
+    }
+
+    /// Lets the last effect's refusal put off whatever would be sent in this step.
+    pub fn put_off(&mut self, code: Code, text: impl Into<String>, pause: Duration) {
+        self.put_off = Some((code, text.into(), pause));
+    }
+
+    /// Sends an effect, unless the host has to rest.
+    pub fn send(&mut self, effect: Effect, code: Code, text: impl Into<String>) -> Flow {
+        if let Some(flow) = self.rest() {
+            return flow;
+        }
+        if let Some((code, text, pause)) = self.put_off.take() {
+            self.why = Why::new(code, text);
+            self.wake = Wake::After(pause);
+            return Flow::Done;
+        }
+        self.not_delayed();
+        if effect.changes() && self.facts().is_some_and(|facts| facts.power_changing) {
+            // The machine is locked until its power has changed: asking would only be refused.
+            return self.wait(Code::ChangingPower, "waits until its power has changed");
+        }
+        self.effect = Some(effect);
+        self.wait(code, text)
+    }
+
+    /// Sends an effect that needs a slot, or waits for the slot.
+    pub fn send_in(
+        &mut self,
+        kind: SlotKind,
+        effect: Effect,
+        code: Code,
+        text: impl Into<String>,
+    ) -> Flow {
+        if let Some(flow) = self.rest() {
+            return flow;
+        }
+        if let Some(flow) = self.queue(kind) {
+            return flow;
+        }
+        self.slot = Some(kind);
+        self.send(effect, code, text)
+    }
+
+    /// Rests, if the host has to.
+    pub fn rest(&mut self) -> Option<Flow> {
+        let until = self.rests_until()?;
+        let left = until.duration_since(self.view.now);
+        let text = format!(
+            "{}; tried again after {}",
+            self.status.error_message,
+            whole_seconds(until)
+        );
+        self.why = Why::new(Code::BackingOff, text);
+        self.wake = Wake::After(Duration::try_from(left).unwrap_or_default());
+        Some(Flow::Done)
+    }
+
+    /// Waits for a slot, if there is none for the host.
+    pub fn queue(&mut self, kind: SlotKind) -> Option<Flow> {
+        if self.view.grants.of(kind) {
+            return None;
+        }
+        let code = match kind {
+            SlotKind::Inspect => Code::WaitingForInspectSlot,
+            SlotKind::Clean => Code::WaitingForCleanSlot,
+            SlotKind::Deploy => Code::WaitingForDeploySlot,
+        };
+        self.why = Why::new(code, format!("waits for a slot to {}", kind.as_str()));
+        self.wake = Wake::OnSlot(kind);
+        if self.status.operational_status != OperationalStatus::Error {
+            self.status.operational_status = OperationalStatus::Delayed;
+        }
+        Some(Flow::Done)
+    }
+
+    fn not_delayed(&mut self) {
+        if self.status.operational_status == OperationalStatus::Delayed {
+            self.status.operational_status = OperationalStatus::Ok;
+        }
+    }
+
+    /// Goes on to another state, with a clean slate of errors.
+    pub fn enter(&mut self, to: Phase) -> Flow {
+        let from = Phase::of(&self.status.provisioning.state).unwrap_or(Phase::New);
+        debug_assert!(phase::is_way(from, to), "no way from {from:?} to {to:?}");
+        let now = Some(self.now());
+        let history = &mut self.status.operation_history;
+        match from {
+            Phase::Registering => history.register.end = now,
+            Phase::Inspecting => history.inspect.end = now,
+            Phase::Provisioning => history.provision.end = now,
+            Phase::Deprovisioning => history.deprovision.end = now,
+            Phase::New
+            | Phase::Unmanaged
+            | Phase::Preparing
+            | Phase::Available
+            | Phase::Provisioned
+            | Phase::ExternallyProvisioned
+            | Phase::PoweringOff
+            | Phase::Deleting => {}
+        }
+        let begun = match to {
+            Phase::Registering => Some(&mut history.register),
+            Phase::Inspecting => Some(&mut history.inspect),
+            Phase::Provisioning => Some(&mut history.provision),
+            Phase::Deprovisioning => Some(&mut history.deprovision),
+            Phase::New
+            | Phase::Unmanaged
+            | Phase::Preparing
+            | Phase::Available
+            | Phase::Provisioned
+            | Phase::ExternallyProvisioned
+            | Phase::PoweringOff
+            | Phase::Deleting => None,
+        };
+        if let Some(begun) = begun {
+            begun.start = now;
+            begun.end = None;
+        }
+        if matches!(
+            to,
+            Phase::Registering | Phase::Inspecting | Phase::Provisioning
+        ) {
+            self.status.provisioning.boot_mode = Some(self.view.host.boot_mode());
+        }
+        self.succeed();
+        self.not_delayed();
+        self.status.provisioning.state = to.state();
+        self.why = Why::new(Code::NextState, format!("goes on to {}", to.state()));
+        Flow::Next
+    }
+
+    /// As [`Draft::enter`], from the outcome of an effect: the decision ends there.
+    pub fn enter_by_outcome(&mut self, to: Phase) {
+        self.enter(to);
+        self.entered = true;
+    }
+
+    /// True once after [`Draft::enter_by_outcome`].
+    pub fn just_entered(&mut self) -> bool {
+        std::mem::take(&mut self.entered)
+    }
+
+    /// The step.
+    pub fn finish(mut self) -> Step {
+        let view = self.view;
+        let old = view.host.status.as_ref();
+        let previous = old
+            .map(|status| status.conditions.as_slice())
+            .unwrap_or_default();
+        let facts = self.facts();
+        let waiting = match self.why.row().map(Code::kind) {
+            Some(super::why::Kind::Blocked) => Some((self.why.code, self.why.text.as_str())),
+            // While a failure is shown, so is what it was, also during the next attempt.
+            _ if self.status.operational_status == OperationalStatus::Error => old
+                .and_then(|status| status.condition(&ConditionType::Waiting))
+                .map(|waiting| (waiting.reason.as_str(), waiting.message.as_str())),
+            _ => None,
+        };
+        self.status.conditions = conditions::conditions(&Inputs {
+            state: &self.status.provisioning.state,
+            operational_status: &self.status.operational_status,
+            error_type: self.status.error_type.as_ref(),
+            power_failure: facts.and_then(|facts| facts.fault.as_deref())
+                == Some(super::register::POWER_FAILURE),
+            health: facts.and_then(|facts| facts.health.as_deref()),
+            waiting,
+            generation: self.generation(),
+            previous,
+            now: view.now,
+        });
+        let status = self.changed_status();
+        Step {
+            status,
+            meta: self.meta,
+            effect: self.effect,
+            notes: self.notes,
+            wake: self.wake,
+            slot: self.slot,
+            why: self.why,
+        }
+    }
+
+    /// The status, if it is another one. `lastUpdated` alone is no difference; during an error it
+    /// stays the time of the failure, from which the pause is counted.
+    fn changed_status(&mut self) -> Option<Box<BareMetalHostStatus>> {
+        let failed = self.status.last_updated;
+        if let Some(old) = &self.view.host.status {
+            self.status.last_updated = old.last_updated;
+            if self.status == *old {
+                return None;
+            }
+            let same_error = old.error_type.is_some()
+                && old.error_type == self.status.error_type
+                && old.error_count == self.status.error_count;
+            if same_error {
+                return Some(Box::new(std::mem::take(&mut self.status)));
+            }
+        }
+        self.status.last_updated = failed.max(Some(self.now()));
+        Some(Box::new(std::mem::take(&mut self.status)))
+    }
+}
+
+/// The event for an error.
+fn error_reason(kind: &ErrorType) -> &'static str {
+    match kind {
+        ErrorType::ProvisionedRegistration => reason::PROVISIONED_REGISTRATION_ERROR,
+        ErrorType::Registration | ErrorType::Other(_) => reason::REGISTRATION_ERROR,
+        ErrorType::Inspection => reason::INSPECTION_ERROR,
+        ErrorType::Preparation => reason::PREPARATION_ERROR,
+        ErrorType::Provisioning => reason::PROVISIONING_ERROR,
+        ErrorType::PowerManagement => reason::POWER_MANAGEMENT_ERROR,
+        ErrorType::Servicing => reason::SERVICING_ERROR,
+    }
+}

@@ -1,0 +1,357 @@
+//! Registering: the machine is known to the provisioner, with our settings, and its BMC answers.
+//!
+//! This is looked after in every state, so that a provisioner that lost its machines gets them
+//! back without anything else being done again.
+
+use super::draft::{Draft, Flow};
+use super::phase::Phase;
+use super::{Code, Credentials, profile, remove};
+use crate::api::names::reason;
+use crate::api::{ErrorType, OperationalStatus};
+use crate::provision::{Effect, Facts, Footing, NodeState, Sight};
+
+/// `fault` of a machine whose BMC the provisioner lost.
+pub(super) const POWER_FAILURE: &str = "power failure";
+
+/// A host that was not looked at, or that has no BMC.
+pub(super) fn begin(draft: &mut Draft<'_>, phase: Phase) -> Flow {
+    if draft.view.host.has_bmc_details() {
+        return draft.enter(Phase::Registering);
+    }
+    if phase == Phase::New {
+        draft.note(reason::DISCOVERED, "Discovered host with no BMC details");
+        draft.enter(Phase::Unmanaged);
+    }
+    draft.status.operational_status = OperationalStatus::Discovered;
+    draft.wait(
+        Code::Unmanaged,
+        "has no BMC; give it an address and credentials",
+    )
+}
+
+/// Notes the machine's id.
+pub(super) fn identify(draft: &mut Draft<'_>, id: &str) {
+    if draft.status.provisioning.id != id {
+        id.clone_into(&mut draft.status.provisioning.id);
+        // What was prepared was prepared on a machine that is no more known; see `prepare`.
+        if Phase::of(&draft.status.provisioning.state) == Some(Phase::Preparing) {
+            draft.status.provisioning.raid = None;
+        }
+    }
+    let status = &mut draft.status.operational_status;
+    if matches!(
+        status,
+        OperationalStatus::None | OperationalStatus::Discovered
+    ) {
+        *status = OperationalStatus::Ok;
+    }
+}
+
+/// Sees to it that the machine is registered. `Err` when there is something to do or to wait for
+/// first.
+pub(super) fn ensure<'a>(draft: &mut Draft<'a>, phase: Phase) -> Result<&'a Facts, Flow> {
+    let view = draft.view;
+    if let Some(flow) = remove::give_up(draft, phase) {
+        return Err(flow);
+    }
+    let version = match view.credentials {
+        Credentials::Present { version } => Some(version.as_str()),
+        // Ironic has the credentials with which the machine was enrolled: good enough to remove it.
+        Credentials::Missing(_) | Credentials::Invalid(_) if draft.is_deleted() => None,
+        Credentials::Missing(text) => {
+            draft.show_error(ErrorType::Registration, text);
+            return Err(draft.wait(Code::CredentialsMissing, text));
+        }
+        Credentials::Invalid(text) => {
+            draft.show_error(ErrorType::Registration, text);
+            return Err(draft.wait(Code::CredentialsInvalid, text));
+        }
+    };
+    if view.host.spec.bmc.address.is_empty() && !draft.is_deleted() {
+        let text = "the spec has no BMC address";
+        draft.show_error(ErrorType::Registration, text);
+        return Err(draft.wait(Code::AddressMissing, text));
+    }
+    let facts = match view.sight {
+        Sight::Unsynced => return Err(unsynced(draft)),
+        Sight::Down(text) => return Err(draft.wait(Code::ProvisionerDown, &**text)),
+        Sight::Unconfirmed(effect) => return Err(confirming(draft, effect)),
+        Sight::Taken(_) if draft.is_deleted() => return Err(draft.enter(Phase::Deleting)),
+        Sight::Taken(text) => {
+            draft.show_error(ErrorType::Registration, &**text);
+            return Err(draft.wait(Code::MachineTaken, &**text));
+        }
+        Sight::Absent => {
+            return Err(match version {
+                Some(version) => {
+                    let effect = Effect::Enroll {
+                        credentials: version.into(),
+                    };
+                    draft.send(
+                        effect,
+                        Code::Enrolling,
+                        "is being made known to the provisioner",
+                    )
+                }
+                None => draft.enter(Phase::Deleting),
+            });
+        }
+        Sight::Present(facts) => facts,
+    };
+    identify(draft, &facts.id);
+    if facts.state == NodeState::Verifying {
+        draft.clear_error();
+        return Err(draft.wait(Code::Verifying, "access to the BMC is being verified"));
+    }
+    if !facts.state.is_at_rest() {
+        return Ok(facts);
+    }
+    if let Some(flow) = settings(draft, version) {
+        return Err(flow);
+    }
+    if facts.state == NodeState::Enroll {
+        return Err(verify(draft, facts));
+    }
+    registered(draft)?;
+    Ok(facts)
+}
+
+pub(super) fn unsynced(draft: &mut Draft<'_>) -> Flow {
+    draft.wait(
+        Code::ProvisionerStarting,
+        "the provisioner has not seen all its machines yet",
+    )
+}
+
+pub(super) fn confirming(draft: &mut Draft<'_>, effect: &Effect) -> Flow {
+    draft.wait(
+        Code::Confirming,
+        format!("waits to see what became of: {}", effect.name()),
+    )
+}
+
+/// Writes what differs.
+fn settings(draft: &mut Draft<'_>, version: Option<&str>) -> Option<Flow> {
+    let view = draft.view;
+    if let Some(version) = version {
+        let host = view.host;
+        let namespace = host.metadata.namespace.as_deref().unwrap_or_default();
+        let name = &host.spec.bmc.credentials_name;
+        if !draft
+            .status
+            .tried_credentials
+            .matches(namespace, name, version)
+        {
+            // What failed with the old credentials does not hold these up.
+            draft.status.error_count = 0;
+            let effect = Effect::Amend {
+                credentials: Some(version.into()),
+            };
+            return Some(draft.send(effect, Code::Amending, "new credentials are being written"));
+        }
+    }
+    if draft.is_deleted() && version.is_none() {
+        return None;
+    }
+    if view.drift.settings {
+        let effect = Effect::Amend { credentials: None };
+        return Some(draft.send(effect, Code::Amending, "changed settings are being written"));
+    }
+    if view.drift.ports {
+        return Some(draft.send(
+            Effect::Ports,
+            Code::CreatingPorts,
+            "ports are being written",
+        ));
+    }
+    None
+}
+
+/// Tries the BMC of an enrolled machine.
+fn verify(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
+    if facts.target.is_some() {
+        return draft.wait(Code::Verifying, "access to the BMC is being verified");
+    }
+    // A failed verification falls back to enroll with a text and no target.
+    if let Some(text) = &facts.last_error
+        && !draft.has_error(&ErrorType::Registration)
+    {
+        draft.fail(ErrorType::Registration, &**text);
+    }
+    draft.send(
+        Effect::Manage,
+        Code::Verifying,
+        "access to the BMC is being verified",
+    )
+}
+
+/// The BMC answers: notes what follows from it.
+fn registered(draft: &mut Draft<'_>) -> Result<(), Flow> {
+    profile_and_hints(draft)?;
+    if draft.has_error(&ErrorType::Registration) {
+        draft.succeed();
+    }
+    let now = draft.now();
+    let status = &mut draft.status;
+    if status.good_credentials != status.tried_credentials {
+        status.good_credentials = status.tried_credentials.clone();
+        status.operation_history.register.end = Some(now);
+        draft.note(reason::BMC_ACCESS_VALIDATED, "Verified access to BMC");
+    }
+    Ok(())
+}
+
+/// The hardware profile, and the root device hints that may follow from it.
+pub(super) fn profile_and_hints(draft: &mut Draft<'_>) -> Result<(), Flow> {
+    if draft.is_deleted() {
+        return Ok(());
+    }
+    let spec = &draft.view.host.spec;
+    let before = std::mem::take(&mut draft.status.hardware_profile);
+    match profile::of(spec, &before) {
+        Ok(profile) => {
+            draft.status.hardware_profile = profile.to_owned();
+            if profile != before {
+                draft.note(
+                    reason::PROFILE_SET,
+                    format!("Hardware profile set: {profile}"),
+                );
+            }
+        }
+        Err(unknown) => {
+            let text = format!("the hardware profile `{unknown}` does not exist");
+            draft.status.hardware_profile = before;
+            draft.show_error(ErrorType::Registration, &*text);
+            return Err(draft.wait(Code::ProfileInvalid, text));
+        }
+    }
+    let provisioning = &mut draft.status.provisioning;
+    if provisioning.root_device_hints.is_none() {
+        let profile = &draft.status.hardware_profile;
+        provisioning.root_device_hints = profile::root_device_hints(spec, profile);
+    }
+    Ok(())
+}
+
+/// The BMC of a new host answers: on to what comes next.
+pub(super) fn finish(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
+    let external = draft.view.host.spec.externally_provisioned;
+    match facts.state.footing() {
+        Footing::Settled | Footing::Failed => {}
+        Footing::Busy | Footing::Waiting => return busy(draft, facts),
+        Footing::Held => return held(draft, facts),
+        Footing::Unknown => return unexpected(draft, facts),
+    }
+    let holds_image = match facts.state {
+        NodeState::Active
+        | NodeState::DeployFailed
+        | NodeState::Error
+        | NodeState::Rescue
+        | NodeState::RescueFailed
+        | NodeState::UnrescueFailed
+        | NodeState::ServiceFailed => true,
+        NodeState::Enroll
+        | NodeState::Verifying
+        | NodeState::Manageable
+        | NodeState::Inspecting
+        | NodeState::InspectWait
+        | NodeState::InspectFailed
+        | NodeState::Cleaning
+        | NodeState::CleanWait
+        | NodeState::CleanFailed
+        | NodeState::CleanHold
+        | NodeState::Available
+        | NodeState::Deploying
+        | NodeState::DeployWait
+        | NodeState::DeployHold
+        | NodeState::Deleting
+        | NodeState::Adopting
+        | NodeState::AdoptFailed
+        | NodeState::Rebuild
+        | NodeState::Rescuing
+        | NodeState::RescueWait
+        | NodeState::Unrescuing
+        | NodeState::Servicing
+        | NodeState::ServiceWait
+        | NodeState::ServiceHold
+        | NodeState::Unknown => false,
+    };
+    if external {
+        return draft.enter(Phase::ExternallyProvisioned);
+    }
+    if holds_image {
+        let text = format!(
+            "the provisioner has this machine as `{}`, with an image that is not this host's; set \
+             externallyProvisioned to take it over, or undeploy it there first",
+            facts.state
+        );
+        return draft.wait(Code::UnexpectedMachineState, text);
+    }
+    if draft.view.host.inspection_disabled() {
+        return draft.enter(Phase::Preparing);
+    }
+    if let Some(flow) = draft.queue(crate::budget::SlotKind::Inspect) {
+        return flow;
+    }
+    draft.enter(Phase::Inspecting)
+}
+
+/// Waits for what somebody else started.
+pub(super) fn busy(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
+    draft.wait(
+        Code::MachineBusy,
+        format!("the machine is busy: {}", facts.state),
+    )
+}
+
+/// Waits for a hold to be ended.
+pub(super) fn held(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
+    let text = format!(
+        "somebody stopped the machine in `{}`; let it go on there",
+        facts.state
+    );
+    draft.wait(Code::OnHold, text)
+}
+
+/// The machine is where this host did not bring it.
+pub(super) fn unexpected(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
+    let text = format!(
+        "the machine is in `{}`, which does not fit a host that is {}; bring it back in the \
+         provisioner",
+        facts.state, draft.status.provisioning.state
+    );
+    draft.wait(Code::UnexpectedMachineState, text)
+}
+
+/// Clears maintenance mode, in which nothing can be done. While the provisioner itself holds the
+/// machine because its BMC is lost, waits.
+pub(super) fn unlock(draft: &mut Draft<'_>, facts: &Facts) -> Option<Flow> {
+    if !facts.maintenance {
+        return None;
+    }
+    if facts.fault.as_deref() == Some(POWER_FAILURE) {
+        let text = "the provisioner lost the BMC (power failure); goes on when it answers";
+        if !draft.is_deleted() {
+            return Some(draft.wait(Code::PowerFault, text));
+        }
+        // Each look after a pause counts, so that a BMC that never answers does not keep the host.
+        if draft.rest().is_none() {
+            draft.fail(ErrorType::PowerManagement, text);
+        }
+        return Some(draft.rest().unwrap_or(Flow::Done));
+    }
+    Some(draft.send(
+        Effect::Unlock,
+        Code::Unlocking,
+        "maintenance mode is being cleared",
+    ))
+}
+
+/// Brings a machine back from a failure to manageable.
+pub(super) fn recover(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
+    if let Some(flow) = unlock(draft, facts) {
+        return flow;
+    }
+    let text = format!("goes back from `{}` to be tried again", facts.state);
+    draft.send(Effect::Manage, Code::Recovering, text)
+}

@@ -1,0 +1,8 @@
+//! Lives of hosts: [`driver`] is a synchronous stand-in for the engine.
+
+mod document;
+mod driver;
+mod life;
+mod ops;
+mod phases;
+mod replay;

@@ -1,0 +1,73 @@
+//! "Did you mean" for fields: near names, and what other tools call them.
+
+use super::{Field, Kind};
+use crate::diag::suggest::similar as nearest;
+
+/// A field that was probably meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suggestion {
+    /// The words to write, from where the unknown name stood: `boot mac` or `address`.
+    pub words: String,
+    /// The word can be put in the place of the unknown one as it is.
+    pub replaces: bool,
+}
+
+/// Looks for the field that was meant by `name`: among `here`, the fields that may stand where it
+/// stood; then by other tools' spellings in all of `all` (the whole entity).
+pub fn suggest_field(name: &str, here: &[Field], all: &'static [Field]) -> Option<Suggestion> {
+    if let Some(field) = here.iter().find(|field| spelt(field, name)) {
+        return Some(Suggestion { words: field.name.to_owned(), replaces: true });
+    }
+    let mut trail = Vec::new();
+    if let Some(words) = find_spelling(name, all, &mut trail) {
+        return Some(Suggestion { words, replaces: false });
+    }
+    let names: Vec<&str> = here.iter().map(|field| field.name).collect();
+    nearest(name, names).map(|near| Suggestion { words: near.to_owned(), replaces: true })
+}
+
+fn spelt(field: &Field, name: &str) -> bool {
+    field.also.iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
+/// A spelling anywhere below, as the words that lead there. Records only: a key cannot be guessed.
+fn find_spelling(
+    name: &str,
+    fields: &'static [Field],
+    trail: &mut Vec<&'static str>,
+) -> Option<String> {
+    for field in fields {
+        trail.push(field.name);
+        // Short words such as `name` or `url` mean too many things to be guessed from afar.
+        let found = if spelt(field, name) && name.len() > 6 {
+            Some(trail.join(" "))
+        } else {
+            match field.kind {
+                Kind::Record { fields, .. } => find_spelling(name, fields, trail),
+                _ => None,
+            }
+        };
+        trail.pop();
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Entity;
+
+    #[test]
+    fn spellings_of_other_tools_are_known() {
+        let host = Entity::Host.fields();
+        let meant = |name: &str| suggest_field(name, host, host).map(|found| found.words);
+        assert_eq!(meant("bootMACAddress").as_deref(), Some("boot mac"));
+        assert_eq!(meant("automatedCleaningMode").as_deref(), Some("cleaning"));
+        assert_eq!(meant("onlin").as_deref(), Some("online"));
+        assert_eq!(meant("rootDeviceHints").as_deref(), Some("root-device"));
+        assert_eq!(meant("zzz"), None);
+    }
+}

@@ -1,0 +1,209 @@
+//! What a running metalform shows: the Kubernetes paths of its store on a Unix socket, health and
+//! metrics.
+//!
+//! While `metalform run` holds the store, a socket beside it (mode 0600) answers list, get, watch,
+//! create, apply, patch and delete of what the store holds, in the API server's own shapes, so that
+//! one client serves the local store and a cluster. It is a façade: nothing inside goes through it.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/apis/metal3.io/v1alpha1/[namespaces/NS/]baremetalhosts[/NAME[/status]]` | objects |
+//! | `/apis/metal3.io/v1alpha1/[namespaces/NS/]hardwaredata[/NAME]` | objects |
+//! | `/api/v1/[namespaces/NS/]events[/NAME]` | objects |
+//! | `/version`, `/apis`, `/apis/metal3.io/v1alpha1` | discovery |
+//! | `/metalform/v1/hosts` | every host's reason, see [`hosts`] |
+//! | `/metalform/v1/held` | actions of the plan that wait, and why |
+//! | `/healthz`, `/readyz`, `/metrics` | also with `--listen ADDR`, where there is nothing else |
+//!
+//! Not emulated: RBAC, admission, aggregated APIs.
+
+mod answer;
+pub mod client;
+mod hosts;
+mod objects;
+mod route;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use crate::engine::{Engine, Standing, Stores};
+
+use self::answer::Body;
+use self::route::Route;
+
+/// What is shown.
+pub struct Served<S> {
+    engine: Arc<Engine<S>>,
+    standing: watch::Receiver<Standing>,
+}
+
+impl<S> Clone for Served<S> {
+    fn clone(&self) -> Self {
+        Self { engine: Arc::clone(&self.engine), standing: self.standing.clone() }
+    }
+}
+
+impl<S: Stores> Served<S> {
+    /// Shows this engine and where its spec stands.
+    pub fn new(engine: Arc<Engine<S>>, standing: watch::Receiver<Standing>) -> Self {
+        Self { engine, standing }
+    }
+}
+
+/// Which paths are open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// All: the socket is the operator's own.
+    All,
+    /// Health and metrics only.
+    Health,
+}
+
+/// Answers on a Unix socket until `stop`. The caller holds the store's lock, so a socket that is
+/// there already was left by a process that is gone, and is replaced.
+///
+/// # Errors
+/// When the socket cannot be made; the text names it.
+pub fn listen<S: Stores>(
+    socket: &Path,
+    served: Served<S>,
+    stop: CancellationToken,
+) -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("cannot listen on {}: {error}", socket.display()))
+    };
+    match std::fs::remove_file(socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(named(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(socket).map_err(named)?;
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(named)?;
+    let path = socket.to_owned();
+    Ok(async move {
+        let streams = futures::stream::unfold(listener, |listener| async move {
+            let stream = listener.accept().await.map(|(stream, _)| stream);
+            Some((stream, listener))
+        });
+        connections(streams.boxed(), served, Scope::All, stop).await;
+        // Left behind it would only be replaced by the next start.
+        std::fs::remove_file(path).ok();
+    })
+}
+
+/// Answers health and metrics on a TCP address until `stop`.
+///
+/// # Errors
+/// When the address cannot be bound; the text names it.
+pub async fn listen_tcp<S: Stores>(
+    addr: SocketAddr,
+    served: Served<S>,
+    stop: CancellationToken,
+) -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let listener = TcpListener::bind(addr).await.map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {addr}: {error}"))
+    })?;
+    info!(addr = %listener.local_addr()?, "health and metrics");
+    Ok(async move {
+        let streams = futures::stream::unfold(listener, |listener| async move {
+            let stream = listener.accept().await.map(|(stream, _)| stream);
+            Some((stream, listener))
+        });
+        connections(streams.boxed(), served, Scope::Health, stop).await;
+    })
+}
+
+async fn connections<S, T>(
+    mut streams: BoxStream<'static, io::Result<T>>,
+    served: Served<S>,
+    scope: Scope,
+    stop: CancellationToken,
+) where
+    S: Stores,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let graceful = GracefulShutdown::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            () = stop.cancelled() => break,
+            stream = streams.next() => stream,
+            Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
+        };
+        let stream = match stream {
+            None => break,
+            Some(Ok(stream)) => stream,
+            Some(Err(error)) => {
+                // Out of file descriptors, say: the next one may go.
+                debug!("connection not accepted: {error}");
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let served = served.clone();
+        let stop = stop.clone();
+        let service = service_fn(move |request| {
+            let (served, stop) = (served.clone(), stop.clone());
+            async move { Ok::<_, std::convert::Infallible>(answer(served, scope, stop, request).await) }
+        });
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        let watched = graceful.watch(connection);
+        tasks.spawn(async move {
+            if let Err(error) = watched.await {
+                debug!("connection ended: {error}");
+            }
+        });
+    }
+    // Watches end by themselves with `stop`; what else is under way takes milliseconds.
+    tokio::time::timeout(std::time::Duration::from_millis(500), graceful.shutdown()).await.ok();
+}
+
+async fn answer<S: Stores>(
+    served: Served<S>,
+    scope: Scope,
+    stop: CancellationToken,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let route = Route::parse(request.uri().path());
+    let read = matches!(*request.method(), Method::GET | Method::HEAD);
+    match route {
+        Some(Route::Health) if read => answer::text(StatusCode::OK, "ok"),
+        Some(Route::Ready) if read => {
+            let ready = served.standing.borrow().round > 0;
+            let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            answer::text(code, if ready { "ok" } else { "no spec applied yet" })
+        }
+        Some(Route::Metrics) if read => {
+            let overview = served.engine.overview();
+            let metrics = served.engine.metrics();
+            metrics.set_hosts(&overview.states(), &overview.blocked());
+            answer::metrics(metrics.text())
+        }
+        Some(_) | None if scope == Scope::Health => answer::not_found("no such path"),
+        Some(Route::Version) if read => answer::version(),
+        Some(Route::Groups) if read => answer::groups(),
+        Some(Route::CoreVersions) if read => answer::core_versions(),
+        Some(Route::Resources(group)) if read => answer::resources(group),
+        Some(Route::Hosts) if read => hosts::hosts(&served),
+        Some(Route::Held) if read => hosts::held(&served),
+        Some(Route::Objects(target)) => objects::answer(served, target, stop, request).await,
+        Some(_) => answer::failure(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "read only"),
+        None => answer::not_found("no such path"),
+    }
+}

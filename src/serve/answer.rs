@@ -1,0 +1,144 @@
+//! Answers in the API server's shapes.
+
+use bytes::Bytes;
+use http::{Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::store::StoreError;
+
+/// The body of every answer: whole, or a stream for watches.
+pub(super) type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
+
+fn whole(code: StatusCode, kind: &'static str, bytes: Bytes) -> Response<Body> {
+    let mut response = Response::new(Full::new(bytes).boxed_unsync());
+    *response.status_mut() = code;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    response
+}
+
+/// Plain text.
+pub(super) fn text(code: StatusCode, text: &'static str) -> Response<Body> {
+    whole(code, "text/plain; charset=utf-8", Bytes::from_static(text.as_bytes()))
+}
+
+/// OpenMetrics text.
+pub(super) fn metrics(text: String) -> Response<Body> {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    whole(StatusCode::OK, kind, Bytes::from(text))
+}
+
+/// A value as JSON.
+pub(super) fn json<T: Serialize>(code: StatusCode, value: &T) -> Response<Body> {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => whole(code, "application/json", Bytes::from(bytes)),
+        Err(error) => failure(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalError",
+            &format!("cannot write the answer: {error}"),
+        ),
+    }
+}
+
+/// JSON that was written already.
+pub(super) fn raw(text: String) -> Response<Body> {
+    whole(StatusCode::OK, "application/json", Bytes::from(text))
+}
+
+/// A `Status` object that says what went wrong.
+pub(super) fn failure(code: StatusCode, reason: &str, message: &str) -> Response<Body> {
+    json(code, &status(code, reason, message))
+}
+
+/// The `Status` object itself, for watches.
+pub(super) fn status(code: StatusCode, reason: &str, message: &str) -> Value {
+    json!({
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": message,
+        "reason": reason,
+        "code": code.as_u16(),
+    })
+}
+
+/// 404.
+pub(super) fn not_found(message: &str) -> Response<Body> {
+    failure(StatusCode::NOT_FOUND, "NotFound", message)
+}
+
+/// What a store's error is on the wire.
+pub(super) fn store_error(error: &StoreError) -> Response<Body> {
+    let (code, reason) = match error {
+        StoreError::Conflict { .. } | StoreError::Owned { .. } => {
+            (StatusCode::CONFLICT, "Conflict")
+        }
+        StoreError::NotFound { .. } => (StatusCode::NOT_FOUND, "NotFound"),
+        StoreError::Exists { .. } => (StatusCode::CONFLICT, "AlreadyExists"),
+        StoreError::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid"),
+        StoreError::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
+        StoreError::Backend(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+    };
+    failure(code, reason, &error.to_string())
+}
+
+/// `/version`.
+pub(super) fn version() -> Response<Body> {
+    let version = env!("CARGO_PKG_VERSION");
+    let value = json!({
+        "major": "1",
+        "minor": "33",
+        "gitVersion": format!("v1.33.0+metalform-{version}"),
+        "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+    });
+    json(StatusCode::OK, &value)
+}
+
+/// `/api`.
+pub(super) fn core_versions() -> Response<Body> {
+    json(StatusCode::OK, &json!({"kind": "APIVersions", "versions": ["v1"]}))
+}
+
+/// `/apis`.
+pub(super) fn groups() -> Response<Body> {
+    let version = json!({"groupVersion": "metal3.io/v1alpha1", "version": "v1alpha1"});
+    let groups = json!([{
+        "name": "metal3.io",
+        "versions": [version],
+        "preferredVersion": version,
+    }]);
+    json(StatusCode::OK, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
+}
+
+/// The resources of a group version.
+pub(super) fn resources(group_version: &str) -> Response<Body> {
+    let verbs = json!(["create", "delete", "get", "list", "patch", "update", "watch"]);
+    let resource = |plural: &str, singular: &str, kind: &str, short: &[&str]| {
+        json!({
+            "name": plural,
+            "singularName": singular,
+            "namespaced": true,
+            "kind": kind,
+            "verbs": verbs,
+            "shortNames": short,
+        })
+    };
+    let resources = if group_version == "v1" {
+        vec![resource("events", "event", "Event", &["ev"])]
+    } else {
+        vec![
+            resource("baremetalhosts", "baremetalhost", "BareMetalHost", &["bmh", "bmhost"]),
+            resource("baremetalhosts/status", "", "BareMetalHost", &[]),
+            resource("hardwaredata", "hardwaredata", "HardwareData", &["hd"]),
+        ]
+    };
+    let list = json!({
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": group_version,
+        "resources": resources,
+    });
+    json(StatusCode::OK, &list)
+}

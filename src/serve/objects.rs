@@ -1,0 +1,422 @@
+//! Objects: list, get, watch, create, apply, patch, update, delete.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Limited, StreamBody};
+use hyper::body::{Frame, Incoming};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{BareMetalHost, Event, HardwareData};
+use crate::engine::Stores;
+use crate::store::{Change, Deleted, Key, Object, Patch, Store, StoreError, Version};
+
+use super::Served;
+use super::answer::{self, Body};
+use super::route::{Kind, Target};
+
+/// The largest body that is read, as in a real API server (etcd's limit, doubled).
+const MOST_BYTES: usize = 3 << 20;
+
+/// Answers a request for objects of one kind.
+pub(super) async fn answer<S: Stores>(
+    served: Served<S>,
+    target: Target,
+    stop: CancellationToken,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let store = Arc::clone(served.engine.store());
+    match target.kind {
+        Kind::Host => kind::<BareMetalHost, S>(store, target, stop, request).await,
+        Kind::Hardware => kind::<HardwareData, S>(store, target, stop, request).await,
+        Kind::Event => kind::<Event, S>(store, target, stop, request).await,
+    }
+}
+
+/// The parts of a query string that matter here.
+#[derive(Debug, Default)]
+struct Query {
+    watch: bool,
+    version: Option<Version>,
+    selector: Vec<(String, String)>,
+    manager: Option<String>,
+    force: bool,
+}
+
+impl Query {
+    fn parse(query: Option<&str>) -> Self {
+        let mut parsed = Self::default();
+        for pair in query.unwrap_or_default().split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = decode(value);
+            match name {
+                "watch" => parsed.watch = value != "false" && value != "0",
+                "resourceVersion" => parsed.version = value.parse().ok().map(Version),
+                "fieldManager" => parsed.manager = Some(value),
+                "force" => parsed.force = value == "true",
+                "labelSelector" => {
+                    let pairs = value.split(',').filter_map(|pair| pair.split_once('='));
+                    parsed.selector = pairs
+                        .map(|(key, value)| (key.to_owned(), value.trim_matches('=').to_owned()))
+                        .collect();
+                }
+                _ => {}
+            }
+        }
+        parsed
+    }
+
+    fn selects<K: Object>(&self, object: &K) -> bool {
+        let labels = object.meta().labels.as_ref();
+        self.selector
+            .iter()
+            .all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
+    }
+}
+
+/// Percent decoding of a query value.
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'+' => bytes.push(b' '),
+            b'%' => {
+                let hex: String = rest.by_ref().take(2).map(char::from).collect();
+                bytes.push(u8::from_str_radix(&hex, 16).unwrap_or(b'?'));
+            }
+            byte => bytes.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+async fn kind<K: Object, S: Store<K>>(
+    store: Arc<S>,
+    target: Target,
+    stop: CancellationToken,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let query = Query::parse(request.uri().query());
+    let method = request.method().clone();
+    let Some(name) = target.name.as_deref() else {
+        return match method {
+            Method::GET if query.watch => watch::<K, S>(&store, &target, query, stop),
+            Method::GET => list::<K, S>(&store, &target, &query).await,
+            Method::POST => match body(request).await {
+                Ok((_, bytes)) => create::<K, S>(&store, &target, &bytes).await,
+                Err(failed) => failed,
+            },
+            _ => not_allowed(),
+        };
+    };
+    let key = Key::new(target.namespace.as_deref().unwrap_or_default(), name);
+    match method {
+        Method::GET => match store.get(&key) {
+            Some(object) => {
+                let mut value = typed(&*object);
+                // One object tells who owns its fields; a list would be twice as large with it.
+                if let Ok(fields) = store.managed_fields(&key).await {
+                    value["metadata"]["managedFields"] = json!(fields);
+                }
+                answer::json(StatusCode::OK, &value)
+            }
+            None => answer::store_error(&StoreError::NotFound { kind: K::KIND, key }),
+        },
+        Method::PATCH | Method::PUT => match body(request).await {
+            Ok((content, bytes)) => {
+                write::<K, S>(&store, &target, &key, &query, &content, &bytes).await
+            }
+            Err(failed) => failed,
+        },
+        Method::DELETE => match store.delete(&key, query.version).await {
+            Ok(Deleted::Gone) => {
+                answer::json(StatusCode::OK, &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}))
+            }
+            Ok(Deleted::Marked) => match store.get(&key) {
+                Some(object) => answer::json(StatusCode::OK, &typed(&*object)),
+                None => answer::json(StatusCode::OK, &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"})),
+            },
+            Err(error) => answer::store_error(&error),
+        },
+        _ => not_allowed(),
+    }
+}
+
+fn not_allowed() -> Response<Body> {
+    answer::failure(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "no such verb here")
+}
+
+/// The object with its `apiVersion` and `kind`, which types from k8s-openapi have anyway.
+fn typed<K: Object>(object: &K) -> Value {
+    let mut value = serde_json::to_value(object).unwrap_or_default();
+    value["apiVersion"] = json!(api_version::<K>());
+    value["kind"] = json!(K::KIND);
+    value
+}
+
+fn api_version<K: Object>() -> String {
+    if K::GROUP.is_empty() { K::VERSION.to_owned() } else { format!("{}/{}", K::GROUP, K::VERSION) }
+}
+
+fn inside(target: &Target, key: &Key) -> bool {
+    target.namespace.as_deref().is_none_or(|namespace| namespace == &*key.namespace)
+}
+
+async fn list<K: Object, S: Store<K>>(
+    store: &S,
+    target: &Target,
+    query: &Query,
+) -> Response<Body> {
+    let snapshot = match store.snapshot().await {
+        Ok(snapshot) => snapshot,
+        Err(error) => return answer::store_error(&error),
+    };
+    let mut text = format!(
+        r#"{{"apiVersion":"{}","kind":"{}List","metadata":{{"resourceVersion":"{}"}},"items":["#,
+        api_version::<K>(),
+        K::KIND,
+        snapshot.version.0
+    );
+    let mut first = true;
+    for object in &snapshot.objects {
+        if !inside(target, &object.key()) || !query.selects(&**object) {
+            continue;
+        }
+        if !first {
+            text.push(',');
+        }
+        first = false;
+        text.push_str(&typed(&**object).to_string());
+    }
+    text.push_str("]}");
+    answer::raw(text)
+}
+
+fn watch<K: Object, S: Store<K>>(
+    store: &Arc<S>,
+    target: &Target,
+    query: Query,
+    stop: CancellationToken,
+) -> Response<Body> {
+    let changes = store.watch(query.version.unwrap_or_default());
+    let target = target.clone();
+    let lines = changes
+        .take_until(stop.cancelled_owned())
+        .map(move |change| {
+            let mut text = String::new();
+            let mut line = |kind: &str, object: &K| {
+                if inside(&target, &object.key()) && query.selects(object) {
+                    text.push_str(&json!({"type": kind, "object": typed(object)}).to_string());
+                    text.push('\n');
+                }
+            };
+            match &change {
+                Change::Applied(object) => {
+                    // A real server says ADDED for what a watcher has not seen; clients treat
+                    // both the same.
+                    let new = object.meta().generation == Some(1)
+                        && object.meta().resource_version.is_some()
+                        && object.meta().deletion_timestamp.is_none();
+                    line(if new { "ADDED" } else { "MODIFIED" }, object);
+                }
+                Change::Deleted(object) => line("DELETED", object),
+                Change::Reset(_) => {
+                    let gone = answer::status(
+                        StatusCode::GONE,
+                        "Expired",
+                        "too old resource version: list again",
+                    );
+                    text.push_str(&json!({"type": "ERROR", "object": gone}).to_string());
+                    text.push('\n');
+                }
+            }
+            Bytes::from(text)
+        })
+        .filter(|bytes| std::future::ready(!bytes.is_empty()))
+        .map(|bytes| Ok::<_, std::convert::Infallible>(Frame::data(bytes)));
+    let mut response = Response::new(StreamBody::new(lines).boxed_unsync());
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response
+}
+
+async fn create<K: Object, S: Store<K>>(
+    store: &S,
+    target: &Target,
+    bytes: &[u8],
+) -> Response<Body> {
+    let mut object: K = match serde_json::from_slice(bytes) {
+        Ok(object) => object,
+        Err(error) => return bad_request(&error.to_string()),
+    };
+    if object.meta().namespace.is_none() {
+        object.meta_mut().namespace.clone_from(&target.namespace);
+    }
+    match store.create(object).await {
+        Ok(object) => answer::json(StatusCode::CREATED, &typed(&*object)),
+        Err(error) => answer::store_error(&error),
+    }
+}
+
+/// PUT and the three kinds of PATCH.
+async fn write<K: Object, S: Store<K>>(
+    store: &S,
+    target: &Target,
+    key: &Key,
+    query: &Query,
+    content: &str,
+    bytes: &[u8],
+) -> Response<Body> {
+    let result = if content.starts_with("application/apply-patch") {
+        // Apply patches are YAML, of which JSON is a part.
+        let wanted: Value = match serde_yaml_ng::from_slice(bytes) {
+            Ok(wanted) => wanted,
+            Err(error) => return bad_request(&error.to_string()),
+        };
+        let Some(manager) = query.manager.as_deref() else {
+            return bad_request("an apply patch needs ?fieldManager=");
+        };
+        store.apply(key, wanted, manager, query.force).await
+    } else if content.starts_with("application/merge-patch") {
+        match serde_json::from_slice(bytes) {
+            Ok(patch) => patch_one(store, target, key, Patch::Merge(patch)).await,
+            Err(error) => return bad_request(&error.to_string()),
+        }
+    } else if content.starts_with("application/json-patch") {
+        match serde_json::from_slice(bytes) {
+            Ok(patch) => patch_one(store, target, key, Patch::Json(patch)).await,
+            Err(error) => return bad_request(&error.to_string()),
+        }
+    } else if content.starts_with("application/json") {
+        match serde_json::from_slice::<Value>(bytes) {
+            Ok(object) => replace(store, target, key, object).await,
+            Err(error) => return bad_request(&error.to_string()),
+        }
+    } else {
+        let message = format!("content type `{content}` is not understood");
+        return answer::failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", &message);
+    };
+    match result {
+        Ok(object) => answer::json(StatusCode::OK, &typed(&*object)),
+        Err(error) => answer::store_error(&error),
+    }
+}
+
+async fn patch_one<K: Object, S: Store<K>>(
+    store: &S,
+    target: &Target,
+    key: &Key,
+    patch: Patch,
+) -> Result<Arc<K>, StoreError> {
+    if !target.status {
+        return store.patch(key, patch, None).await;
+    }
+    let missing = || StoreError::NotFound { kind: K::KIND, key: key.clone() };
+    let current = store.get(key).ok_or_else(missing)?;
+    let invalid = |reason: String| StoreError::Invalid { kind: K::KIND, key: key.clone(), reason };
+    let mut value = typed(&*current);
+    match patch {
+        Patch::Merge(patch) => json_patch::merge(&mut value, &patch),
+        Patch::Json(patch) => {
+            json_patch::patch(&mut value, &patch).map_err(|error| invalid(error.to_string()))?;
+        }
+    }
+    let object: K = serde_json::from_value(value).map_err(|error| invalid(error.to_string()))?;
+    store.update_status(object, current.version()).await
+}
+
+/// PUT: the whole object, at the version that it names.
+async fn replace<K: Object, S: Store<K>>(
+    store: &S,
+    target: &Target,
+    key: &Key,
+    object: Value,
+) -> Result<Arc<K>, StoreError> {
+    let invalid = |reason: String| StoreError::Invalid { kind: K::KIND, key: key.clone(), reason };
+    let new: K = serde_json::from_value(object.clone()).map_err(|error| invalid(error.to_string()))?;
+    let named = new.meta().resource_version.is_some().then(|| new.version());
+    if target.status {
+        let expected = named.ok_or_else(|| invalid("metadata.resourceVersion is needed".into()))?;
+        return store.update_status(new, expected).await;
+    }
+    let missing = || StoreError::NotFound { kind: K::KIND, key: key.clone() };
+    let current = store.get(key).ok_or_else(missing)?;
+    // As a merge patch: what the new object lacks goes.
+    let mut patch = object;
+    clear(&mut patch, &typed(&*current));
+    store.patch(key, Patch::Merge(patch), named).await
+}
+
+/// Adds a null for every field that `old` has and `new` lacks, except in status and in the fields
+/// that only the server writes.
+fn clear(new: &mut Value, old: &Value) {
+    let (Value::Object(new), Value::Object(old)) = (new, old) else { return };
+    for (name, value) in old {
+        match new.get_mut(name) {
+            Some(inner) => clear(inner, value),
+            None if matches!(name.as_str(), "status" | "uid" | "creationTimestamp" | "generation" | "managedFields" | "deletionTimestamp") => {}
+            None => {
+                new.insert(name.clone(), Value::Null);
+            }
+        }
+    }
+}
+
+fn bad_request(message: &str) -> Response<Body> {
+    answer::failure(StatusCode::BAD_REQUEST, "BadRequest", message)
+}
+
+/// The content type and the body, or the answer that says why not.
+async fn body(request: Request<Incoming>) -> Result<(String, Bytes), Response<Body>> {
+    let content = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("application/json")
+        .to_owned();
+    match Limited::new(request.into_body(), MOST_BYTES).collect().await {
+        Ok(body) => Ok((content, body.to_bytes())),
+        Err(error) => Err(answer::failure(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLarge",
+            &format!("the body cannot be read: {error}"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_decoded() {
+        let query = Query::parse(Some("watch=1&resourceVersion=12&labelSelector=a%3Db,c=d"));
+        assert!(query.watch);
+        assert_eq!(query.version, Some(Version(12)));
+        let pairs: Vec<_> = query.selector.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(pairs, [("a", "b"), ("c", "d")]);
+    }
+
+    #[test]
+    fn a_put_takes_away_what_it_lacks() {
+        let mut new = json!({"metadata": {"name": "a"}, "spec": {"online": true}});
+        let old = json!({
+            "metadata": {"name": "a", "uid": "u", "labels": {"x": "y"}},
+            "spec": {"online": false, "description": "d"},
+            "status": {},
+        });
+        clear(&mut new, &old);
+        assert_eq!(
+            new,
+            json!({
+                "metadata": {"name": "a", "labels": null},
+                "spec": {"online": true, "description": null},
+            })
+        );
+    }
+}

@@ -1,0 +1,375 @@
+//! The file of the embedded store: a change log that is folded into rows.
+//!
+//! A commit only appends to `change`, which is one sequential write whatever objects it touches
+//! (random rows cost four times as much at 500 a commit). When the log has grown, its old part is
+//! folded: the latest pieces go to `object`, sorted, in one transaction. Opening reads both.
+//!
+//! ```text
+//! meta    name -> number                          format, seed, folded (log entries up to here are rows)
+//! change  version -> record                       see `record`
+//! object  kind NUL piece NUL namespace NUL name -> version u64, content (empty: absent)
+//! ```
+
+mod backend;
+mod load;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::{Builder, Database, ReadableDatabase as _, StorageBackend, TableError};
+
+use self::backend::AnyBackend;
+use self::load::load;
+use self::tables::{CHANGE, META, OBJECT, append, fold, take_back};
+use super::embedded::OpenError;
+use super::lock::{Lock, NoLock};
+
+/// The format that this program writes. A file with a higher one is refused.
+pub(super) const FORMAT: u64 = 1;
+
+/// The log is folded when it has this many entries…
+const FOLD_ENTRIES: usize = 20_000;
+/// …or bytes…
+const FOLD_BYTES: usize = 24 << 20;
+/// …down to this many entries, from which watches go on after a restart.
+const KEEP_ENTRIES: u64 = 1_000;
+
+/// Opens what the file is on: the real file, or in tests one that fails when told.
+pub(super) type Medium = Arc<dyn Fn(File) -> io::Result<Box<dyn StorageBackend>> + Send + Sync>;
+
+/// The open file.
+pub(super) struct Disk {
+    path: PathBuf,
+    cache: usize,
+    medium: Option<Medium>,
+    /// `None` after an error, until it could be opened again.
+    database: Option<Database>,
+    /// The version of the last commit that was told to succeed.
+    acknowledged: u64,
+    entries: usize,
+    bytes: usize,
+    folded: u64,
+    fold_entries: usize,
+    /// Last, so that it goes after the database.
+    _lock: Lock,
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk")
+            .field("path", &self.path)
+            .field("acknowledged", &self.acknowledged)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The pieces of one object, by name.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    /// The version of its last change.
+    pub version: u64,
+    /// Name and content.
+    pub pieces: BTreeMap<Box<str>, Vec<u8>>,
+}
+
+/// What was in the file beside objects.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    /// The last version.
+    pub version: u64,
+    /// Seeds the uids of new objects.
+    pub seed: u64,
+    /// Deletions up to here are forgotten.
+    pub folded: u64,
+    /// Deleted since `folded`: version, key, last state.
+    pub gone: Vec<(u64, Vec<u8>, Vec<u8>)>,
+    /// Entries of the log.
+    pub entries: usize,
+    /// Bytes of the log.
+    pub bytes: usize,
+}
+
+/// How to open.
+pub(super) struct Settings {
+    /// Bytes of redb's page cache.
+    pub cache: usize,
+    /// Of a new store.
+    pub seed: u64,
+    /// For tests.
+    pub medium: Option<Medium>,
+    /// Entries of the log at which it is folded; 0 is the default.
+    pub fold_entries: usize,
+}
+
+impl Disk {
+    /// Opens the store at `path`, or makes one where there is no file. Objects are handed to
+    /// `take` one by one, in order of key; what it refuses makes the file a damaged one.
+    pub fn open(
+        path: &Path,
+        settings: Settings,
+        take: &mut dyn FnMut(&[u8], Stored) -> Result<(), String>,
+    ) -> Result<(Self, Loaded), OpenError> {
+        let lock = Lock::take(path).map_err(|error| match error {
+            NoLock::Held(holder) => OpenError::Held {
+                path: path.to_owned(),
+                holder: holder.unwrap_or_else(|| "another process".into()),
+            },
+            NoLock::Io(source) => io_error(path, "lock", source),
+        })?;
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => {
+                let source = io::Error::from(io::ErrorKind::IsADirectory);
+                return Err(io_error(path, "open", source));
+            }
+            Ok(found) if found.len() == 0 => {
+                return Err(damaged(path, "the file is empty".into()));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                create(path, settings.seed)?;
+            }
+            Err(source) => return Err(io_error(path, "open", source)),
+        }
+        // A damaged file may make redb panic; that is one more way to be damaged.
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            let database = database(path, settings.cache, settings.medium.as_ref(), true)
+                .map_err(|error| open_error(path, error))?;
+            check_format(path, &database)?;
+            let loaded = load(&database, take).map_err(|reason| damaged(path, reason))?;
+            Ok::<_, OpenError>((database, loaded))
+        }));
+        let (database, loaded) = match opened {
+            Ok(opened) => opened?,
+            Err(_) => return Err(damaged(path, "its pages do not fit together".into())),
+        };
+        let disk = Self {
+            path: path.to_owned(),
+            cache: settings.cache,
+            medium: settings.medium,
+            database: Some(database),
+            acknowledged: loaded.version,
+            entries: loaded.entries,
+            bytes: loaded.bytes,
+            folded: loaded.folded,
+            fold_entries: match settings.fold_entries {
+                0 => FOLD_ENTRIES,
+                entries => entries,
+            },
+            _lock: lock,
+        };
+        Ok((disk, loaded))
+    }
+
+    /// Writes records durably, all or none. Versions grow. After an error nothing was written.
+    pub fn commit(&mut self, records: &[(u64, Vec<u8>)]) -> Result<(), String> {
+        let result = self.reopen().and_then(|database| append(database, records));
+        match result {
+            Ok(()) => {
+                self.acknowledged = records.last().map_or(self.acknowledged, |last| last.0);
+                self.entries += records.len();
+                self.bytes += records
+                    .iter()
+                    .map(|(_, record)| record.len())
+                    .sum::<usize>();
+                Ok(())
+            }
+            Err(error) => {
+                let text = self.explain(&error);
+                // redb takes no more writes after an error. Opening again also finds out whether
+                // the commit got through all the same, and takes it back.
+                self.database = None;
+                self.reopen().ok();
+                Err(text)
+            }
+        }
+    }
+
+    /// Folds the log when it has grown. Call it when nobody waits.
+    pub fn tidy(&mut self) {
+        if self.entries < self.fold_entries && self.bytes < FOLD_BYTES {
+            return;
+        }
+        let keep = KEEP_ENTRIES.min(self.fold_entries as u64 / 2);
+        let until = self.acknowledged.saturating_sub(keep);
+        let Some(database) = &self.database else {
+            return;
+        };
+        if until <= self.folded {
+            return;
+        }
+        match fold(database, until) {
+            Ok((entries, bytes)) => {
+                self.entries = entries;
+                self.bytes = bytes;
+                self.folded = until;
+            }
+            Err(error) => {
+                tracing::warn!(
+                    code = "StoreNotFolded",
+                    "{}; the log of the store grows until it works",
+                    self.explain(&error)
+                );
+                self.database = None;
+            }
+        }
+    }
+
+    /// Closes the file.
+    pub fn close(mut self) -> Result<(), String> {
+        match self.database.take().map(Database::close) {
+            Some(Err(error)) => Err(self.explain(&error.into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// The database, opened again after an error.
+    fn reopen(&mut self) -> Result<&Database, redb::Error> {
+        if self.database.is_none() {
+            let database = database(&self.path, self.cache, self.medium.as_ref(), false)?;
+            take_back(&database, self.acknowledged)?;
+            self.database = Some(database);
+        }
+        // Just set; the error cannot happen.
+        self.database.as_ref().ok_or(redb::Error::DatabaseClosed)
+    }
+
+    fn explain(&self, error: &redb::Error) -> String {
+        let path = self.path.display();
+        match error {
+            redb::Error::Io(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                ) =>
+            {
+                format!(
+                    "cannot write the store {path}: the disk is full; nothing was changed. \
+                     Make space: the next write tries again"
+                )
+            }
+            error => format!(
+                "cannot write the store {path}: {error}; nothing was changed. \
+                 The next write tries again"
+            ),
+        }
+    }
+}
+
+/// Opens the database. With `check` all checksums are looked at: when a store is opened all of it
+/// is read anyway.
+fn database(
+    path: &Path,
+    cache: usize,
+    medium: Option<&Medium>,
+    check: bool,
+) -> Result<Database, redb::Error> {
+    let mut builder = Builder::new();
+    builder.set_cache_size(cache);
+    builder.set_check_integrity_on_open(check);
+    let database = match medium {
+        None => builder.open(path)?,
+        Some(medium) => {
+            let file = File::options().read(true).write(true).open(path)?;
+            builder.create_with_backend(AnyBackend(medium(file)?))?
+        }
+    };
+    Ok(database)
+}
+
+/// Makes a new store: under another name first, so that a file of that name is always whole.
+fn create(path: &Path, seed: u64) -> Result<(), OpenError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let make = || -> Result<(), redb::Error> {
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let database = Builder::new().create(&new)?;
+        let transaction = database.begin_write()?;
+        {
+            let mut meta = transaction.open_table(META)?;
+            meta.insert("format", FORMAT)?;
+            meta.insert("seed", seed)?;
+            meta.insert("folded", 0)?;
+            transaction.open_table(CHANGE)?;
+            transaction.open_table(OBJECT)?;
+        }
+        transaction.commit()?;
+        database.close()?;
+        fs::rename(&new, path)?;
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        Ok(())
+    };
+    make().map_err(|error| match error {
+        redb::Error::Io(source) => io_error(path, "create", source),
+        other => io_error(path, "create", io::Error::other(other.to_string())),
+    })
+}
+
+fn check_format(path: &Path, database: &Database) -> Result<(), OpenError> {
+    let read = || -> Result<Option<u64>, redb::Error> {
+        let transaction = database.begin_read()?;
+        let meta = match transaction.open_table(META) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+            other => other?,
+        };
+        Ok(meta.get("format")?.map(|format| format.value()))
+    };
+    match read() {
+        Ok(Some(found)) if found > FORMAT => Err(OpenError::Newer {
+            path: path.to_owned(),
+            found,
+            known: FORMAT,
+        }),
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(damaged(
+            path,
+            "it is a database, but not metalform's".into(),
+        )),
+        Err(error) => Err(damaged(path, error.to_string())),
+    }
+}
+
+fn io_error(path: &Path, action: &'static str, source: io::Error) -> OpenError {
+    OpenError::Io {
+        path: path.to_owned(),
+        action,
+        source,
+    }
+}
+
+fn damaged(path: &Path, reason: String) -> OpenError {
+    OpenError::Damaged {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+fn open_error(path: &Path, error: redb::Error) -> OpenError {
+    match error {
+        redb::Error::Io(source)
+            if !matches!(
+                source.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            io_error(path, "open", source)
+        }
+        redb::Error::DatabaseAlreadyOpen => OpenError::Held {
+            path: path.to_owned(),
+            holder: "another program".into(),
+        },
+        other => damaged(path, other.to_string()),
+    }
+}

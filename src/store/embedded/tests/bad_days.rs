@@ -1,0 +1,425 @@
+//! Files that are not whole, disks that are full, processes that are killed.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
+
+use futures::future::join_all;
+use redb::StorageBackend;
+use redb::backends::FileBackend;
+
+use super::*;
+
+fn error(path: &Path) -> OpenError {
+    match Embedded::open(path, options()) {
+        Err(error) => error,
+        Ok(_) => panic!("{} was opened", path.display()),
+    }
+}
+
+fn text(error: &OpenError, folder: &tempfile::TempDir) -> String {
+    error
+        .to_string()
+        .replace(&folder.path().display().to_string(), "DIR")
+}
+
+/// A store with some life in it; its path.
+async fn lived(folder: &tempfile::TempDir) -> PathBuf {
+    let path = folder.path().join("store.db");
+    let store = Embedded::open(&path, options().fold_entries(20)).unwrap();
+    for n in 0..30 {
+        let name = format!("a{n}");
+        apply(&store, &name, json!({ "n": n, "text": "x".repeat(200) })).await;
+        set_phase(&store, &name, "ready").await;
+    }
+    Store::<Widget>::delete(&store, &key("a3"), None)
+        .await
+        .unwrap();
+    store.close().await.unwrap();
+    path
+}
+
+#[tokio::test]
+async fn an_empty_file_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    File::create(&path).unwrap();
+    insta::assert_snapshot!(text(&error(&path), &folder), @"the store DIR/store.db is damaged (the file is empty) and was left as it is; put a copy of it back, or move it away to start with an empty one (machines are found again where they are enrolled)");
+    assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_file_of_something_else_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    fs::write(&path, "host r01-u01 { }\n".repeat(1000)).unwrap();
+    assert_eq!(error(&path).code(), "StoreDamaged");
+    let database = redb::Database::create(folder.path().join("other.db")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction
+        .open_table(redb::TableDefinition::<u64, u64>::new("other"))
+        .unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let error = error(&folder.path().join("other.db"));
+    insta::assert_snapshot!(text(&error, &folder), @"the store DIR/other.db is damaged (it is a database, but not metalform's) and was left as it is; put a copy of it back, or move it away to start with an empty one (machines are found again where they are enrolled)");
+}
+
+#[tokio::test]
+async fn a_folder_is_not_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(error(folder.path()).code(), "StoreIo");
+    let path = folder.path().join("gone").join("store.db");
+    assert_eq!(error(&path).code(), "StoreIo");
+}
+
+#[tokio::test]
+async fn a_newer_format_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = lived(&folder).await;
+    {
+        let database = redb::Database::open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction
+            .open_table(redb::TableDefinition::<&str, u64>::new("meta"))
+            .unwrap()
+            .insert("format", 9)
+            .unwrap();
+        transaction.commit().unwrap();
+    }
+    let error = error(&path);
+    assert_eq!(error.code(), "StoreNewer");
+    insta::assert_snapshot!(text(&error, &folder), @"the store DIR/store.db has format 9, this metalform reads up to 1; use the metalform that wrote it, or a newer one");
+}
+
+#[tokio::test]
+async fn a_store_in_use_says_by_whom() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = open(&path);
+    let error = error(&path);
+    assert_eq!(error.code(), "StoreHeld");
+    let pid = format!("process {}", std::process::id());
+    insta::assert_snapshot!(text(&error, &folder).replace(&pid, "process PID"), @"the store DIR/store.db is in use by process PID; stop that process, or leave it running: `metalform get`, `plan` and `apply` talk to it");
+    drop(store);
+    open(&path).close().await.unwrap();
+}
+
+/// Opens a spoilt copy: it is refused and left as it is, or it opens with everything in it.
+fn judge(path: &Path, expected: &[Arc<Widget>], what: &str) -> bool {
+    let before = fs::read(path).unwrap();
+    match Embedded::open(path, options()) {
+        Ok(store) => {
+            assert_eq!(all(&store), expected, "{what}");
+            true
+        }
+        Err(error) => {
+            assert_eq!(error.code(), "StoreDamaged", "{what}: {error}");
+            assert!(
+                fs::read(path).unwrap() == before,
+                "{what}: the damaged file was changed"
+            );
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cut_file_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = lived(&folder).await;
+    let whole = fs::read(&path).unwrap();
+    let expected = all(&open(&path));
+    let copy = folder.path().join("copy.db");
+    let mut refused = 0;
+    for part in 0..40 {
+        let length = whole.len() * part / 40;
+        fs::write(&copy, &whole[..length]).unwrap();
+        refused += usize::from(!judge(&copy, &expected, &format!("cut to {length}")));
+    }
+    assert_eq!(refused, 40);
+}
+
+#[tokio::test]
+async fn spoilt_bytes_are_found_or_do_not_matter() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = lived(&folder).await;
+    let whole = fs::read(&path).unwrap();
+    let expected = all(&open(&path));
+    let copy = folder.path().join("copy.db");
+    let mut seed = 1_u64;
+    let mut refused = 0;
+    for _ in 0..150 {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let at = (seed >> 33) as usize % whole.len();
+        let mut spoilt = whole.clone();
+        for byte in spoilt.iter_mut().skip(at).take(16) {
+            *byte ^= 0x55;
+        }
+        fs::write(&copy, spoilt).unwrap();
+        refused += usize::from(!judge(&copy, &expected, &format!("spoilt at {at}")));
+    }
+    assert!(refused > 10, "{refused} of 150 were refused");
+}
+
+// ---- a full disk
+
+/// A file on a disk that fails when told.
+#[derive(Debug)]
+struct Faulty {
+    file: FileBackend,
+    faults: Arc<Faults>,
+}
+
+#[derive(Debug, Default)]
+struct Faults {
+    /// No write gets through.
+    full: AtomicBool,
+    /// Everything is written, but the disk does not say so.
+    sync: AtomicBool,
+}
+
+impl Faults {
+    fn medium(self: &Arc<Self>) -> Medium {
+        let faults = Arc::clone(self);
+        Arc::new(move |file: File| {
+            let file = FileBackend::new(file).map_err(io::Error::other)?;
+            let faults = Arc::clone(&faults);
+            Ok(Box::new(Faulty { file, faults }) as Box<dyn StorageBackend>)
+        })
+    }
+
+    fn set(&self, full: bool, sync: bool) {
+        self.full.store(full, Ordering::SeqCst);
+        self.sync.store(sync, Ordering::SeqCst);
+    }
+}
+
+impl Faulty {
+    fn space(&self) -> io::Result<()> {
+        if self.faults.full.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+}
+
+impl StorageBackend for Faulty {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.space()?;
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()?;
+        if self.faults.sync.load(Ordering::SeqCst) {
+            return Err(io::Error::other("the disk did not answer"));
+        }
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.space()?;
+        self.file.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+}
+
+async fn try_apply(store: &Embedded, name: &str, n: usize) -> Result<Arc<Widget>> {
+    store
+        .apply(
+            &key(name),
+            json!({ "spec": { "n": n } }),
+            "metalform",
+            false,
+        )
+        .await
+}
+
+#[tokio::test]
+async fn a_full_disk_is_an_error_and_nothing_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let faults = Arc::new(Faults::default());
+    let store = Embedded::open(&path, options().medium(faults.medium())).unwrap();
+    apply(&store, "a", json!({ "n": 0 })).await;
+    let (before, version) = (all(&store), store.version());
+    let mut watch = Store::<Widget>::watch(&store, version);
+
+    faults.set(true, false);
+    let writes = (1..20).map(|n| try_apply(&store, if n % 2 == 0 { "a" } else { "b" }, n));
+    for result in join_all(writes).await {
+        let text = result.unwrap_err().to_string();
+        assert!(
+            text.contains("the disk is full; nothing was changed. Make space"),
+            "{text}"
+        );
+    }
+    assert_eq!((all(&store), store.version()), (before, version));
+
+    faults.set(false, false);
+    let b = try_apply(&store, "b", 1).await.unwrap();
+    assert_eq!(b.metadata.generation, Some(1));
+    let change = watch.next().await.unwrap();
+    assert!(matches!(change, Change::Applied(told) if told == b));
+    let now = all(&store);
+    drop(store);
+    assert_eq!(all(&open(&path)), now);
+}
+
+/// The worst case: the write is on the disk, and the disk says that it is not.
+#[tokio::test]
+async fn what_was_refused_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let faults = Arc::new(Faults::default());
+    let store = Embedded::open(&path, options().medium(faults.medium())).unwrap();
+    apply(&store, "a", json!({ "n": 0 })).await;
+    let before = all(&store);
+
+    faults.set(false, true);
+    for n in 0..3 {
+        let text = try_apply(&store, "lost", n).await.unwrap_err().to_string();
+        assert!(text.contains("nothing was changed"), "{text}");
+    }
+    assert_eq!(all(&store), before);
+
+    faults.set(false, false);
+    try_apply(&store, "b", 1).await.unwrap();
+    let now = all(&store);
+    assert_eq!(now.len(), 2);
+    drop(store);
+    assert_eq!(all(&open(&path)), now);
+}
+
+#[tokio::test]
+async fn a_disk_that_comes_and_goes_loses_nothing_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let faults = Arc::new(Faults::default());
+    let options = || options().fold_entries(10).medium(faults.medium());
+    let mut store = Embedded::open(&path, options()).unwrap();
+    let mut seed = 3_u64;
+    let mut acknowledged = BTreeMap::new();
+    for round in 0..120_usize {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        faults.set(
+            (seed >> 40).is_multiple_of(4),
+            (seed >> 44).is_multiple_of(4),
+        );
+        let names: Vec<String> = (0..4).map(|n| format!("a{}", (round + n) % 7)).collect();
+        let results = join_all(names.iter().map(|name| try_apply(&store, name, round))).await;
+        for (name, result) in names.into_iter().zip(results) {
+            if let Ok(widget) = result {
+                acknowledged.insert(name, widget);
+            }
+        }
+        let expected: Vec<_> = acknowledged.values().cloned().collect();
+        assert_eq!(all(&store), expected, "round {round}");
+        if round % 30 == 29 {
+            faults.set(false, false);
+            try_apply(&store, "a0", round + 1000)
+                .await
+                .map(|w| acknowledged.insert("a0".into(), w))
+                .unwrap();
+            drop(store);
+            store = Embedded::open(&path, options()).unwrap();
+            let expected: Vec<_> = acknowledged.values().cloned().collect();
+            assert_eq!(all(&store), expected, "reopened after round {round}");
+        }
+    }
+}
+
+// ---- kill -9
+
+const CHILD: &str = "METALFORM_TEST_STORE";
+
+/// Not a test: what the next test runs and kills. Prints each write once it is acknowledged.
+#[tokio::test]
+#[ignore = "a process for the test that kills it"]
+async fn child_that_writes() {
+    let Some(path) = std::env::var_os(CHILD) else {
+        return;
+    };
+    let store = Embedded::open(Path::new(&path), options().fold_entries(50)).unwrap();
+    let start = Store::<Widget>::list(&store).len();
+    for round in 0.. {
+        let writes = (0..5).map(|n| {
+            let store = &store;
+            async move {
+                let name = format!("a{}", (start + round) % 40 + n);
+                let widget = try_apply(store, &name, round).await.unwrap();
+                println!("ACK {name} {} {round}", widget.version().0);
+            }
+        });
+        join_all(writes).await;
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let mut acknowledged: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for kill in 0..6 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--ignored", "--nocapture"])
+            .arg("store::embedded::tests::bad_days::child_that_writes")
+            .env(CHILD, &path)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut told = 0;
+        for line in lines {
+            let Ok(line) = line else { break };
+            let mut words = line
+                .split_whitespace()
+                .skip_while(|word| *word != "ACK")
+                .skip(1);
+            if let (Some(name), Some(version), Some(round)) =
+                (words.next(), words.next(), words.next())
+            {
+                let value = (version.parse().unwrap(), round.parse().unwrap());
+                acknowledged.insert(name.to_owned(), value);
+                told += 1;
+            }
+            // Somewhere in a commit, a fold, or between.
+            if told == 60 + kill * 37 {
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+        assert!(told > 0, "the child wrote nothing");
+        let store = open(&path);
+        for (name, (version, round)) in &acknowledged {
+            let widget: Arc<Widget> = store.get(&key(name)).unwrap();
+            assert!(
+                widget.version().0 >= *version,
+                "{name} is older than acknowledged"
+            );
+            let found = widget
+                .spec
+                .get("n")
+                .and_then(serde_json::Value::as_u64)
+                .unwrap();
+            assert!(
+                widget.version().0 > *version || found == *round,
+                "{name} has another value"
+            );
+        }
+    }
+}

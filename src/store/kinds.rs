@@ -1,0 +1,106 @@
+//! The kinds that metalform keeps.
+
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::{Object, Retention};
+use crate::api::{BareMetalHost, Event, HardwareData};
+
+impl Object for BareMetalHost {
+    const GROUP: &'static str = "metal3.io";
+    const VERSION: &'static str = "v1alpha1";
+    const KIND: &'static str = "BareMetalHost";
+    const PLURAL: &'static str = "baremetalhosts";
+    const HAS_STATUS: bool = true;
+    const LARGE_STATUS: &'static [&'static str] = &["hardware"];
+    const ATOMIC: &'static [&'static str] = &[
+        "spec.consumerRef",
+        "spec.metaData",
+        "spec.networkData",
+        "spec.userData",
+    ];
+    const KEYED: &'static [(&'static str, &'static [&'static str])] =
+        &[("status.conditions", &["type"])];
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+
+    fn same_spec(&self, other: &Self) -> bool {
+        self.spec == other.spec
+    }
+
+    fn set_spec(&mut self, other: &Self) {
+        self.spec.clone_from(&other.spec);
+    }
+
+    fn same_status(&self, other: &Self) -> bool {
+        self.status == other.status
+    }
+
+    fn set_status(&mut self, other: Option<&Self>) {
+        self.status = other.and_then(|other| other.status.clone());
+    }
+}
+
+impl Object for HardwareData {
+    const GROUP: &'static str = "metal3.io";
+    const VERSION: &'static str = "v1alpha1";
+    const KIND: &'static str = "HardwareData";
+    const PLURAL: &'static str = "hardwaredata";
+    const HAS_STATUS: bool = false;
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+
+    fn same_spec(&self, other: &Self) -> bool {
+        self.spec == other.spec
+    }
+
+    fn set_spec(&mut self, other: &Self) {
+        self.spec.clone_from(&other.spec);
+    }
+}
+
+impl Object for Event {
+    const GROUP: &'static str = "";
+    const VERSION: &'static str = "v1";
+    const KIND: &'static str = "Event";
+    const PLURAL: &'static str = "events";
+    const HAS_STATUS: bool = false;
+    /// An hour as on a server; the bounds on the number keep ten thousand hosts within 10 MB.
+    const RETENTION: Option<Retention> = Some(Retention {
+        each: 32,
+        total: 8192,
+        age: Duration::from_hours(1),
+    });
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+
+    fn about(&self) -> Option<String> {
+        let about = &self.involved_object;
+        let part = |part: &Option<String>| part.clone().unwrap_or_default();
+        Some(format!(
+            "{} {}/{}",
+            part(&about.kind),
+            part(&about.namespace),
+            part(&about.name)
+        ))
+    }
+}
