@@ -128,6 +128,9 @@ pub(super) async fn drive(term: &Term, args: &RunArgs) -> Result<Exit, Failure> 
         Run { term, args, engine, desired, standing, secrets };
     let exit = run.watch(spec, cache, title).await;
     stop.cancel();
+    // The socket takes itself away; what does not end in a second is ended.
+    let ended = async { while tasks.join_next().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(1), ended).await.ok();
     tasks.shutdown().await;
     match driving.await {
         Ok(Ok(())) => {}
