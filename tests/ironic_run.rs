@@ -104,14 +104,16 @@ fn write_spec(lab: &Lab, folder: &Path, image: usize, without: &[&str]) {
     let mut spec = format!(
         "/- kdl-version 2\nspec real {{ lab #true; secrets secrets; }}\n\
          ironic lab {{ url \"{}\"; }}\n\
-         image one {{\n    url \"{}\"\n    checksum \"sha256:{}\"\n    format {}\n}}\n\
-         pool workers {{\n    select role=worker\n    deploy one {{ user-data (secret)ud; }}\n    \
-         rollout max-unavailable=12\n}}\n",
+         image one {{\n    url \"{}\"\n    checksum \"sha256:{}\"\n    format {}\n}}\n",
         text(&about["front"]["url"]),
         text(&image["url"]),
         text(&image["sha256"]),
         text(&image["format"]),
     );
+    if without != ["*"] {
+        spec += "pool workers {\n    select role=worker\n    deploy one { user-data (secret)ud; }\n    \
+                 rollout max-unavailable=12\n}\n";
+    }
     let machines = ["fake", "redfish"].into_iter().flat_map(|kind| about[kind].as_array().unwrap());
     for machine in machines {
         let name = text(&machine["name"]);
