@@ -14,7 +14,9 @@ const SHARE: u32 = 20;
 /// while effects are under way one in this many,
 const HURRIED_SHARE: u32 = 5;
 /// but however slow it is, not much longer than this goes without a look.
-const LONGEST: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(5);
+/// Of so many looks the quickest counts as what a look takes.
+pub const RECENT: usize = 4;
 /// Between two pages of a sweep; sweeps and looks together stay below 80 requests a minute.
 const PAGE: Duration = Duration::from_secs(4);
 /// Between two tries while Ironic is down.
@@ -25,7 +27,7 @@ pub const FIRST_ROWS: usize = 20;
 /// See [`FIRST_ROWS`].
 pub const MOST_ROWS: usize = 1000;
 
-/// From the end of a look that took `last` to the start of the next.
+/// From the end of a look to the start of the next, when looks take `last`.
 pub fn until_next(last: Duration, hurried: bool) -> Duration {
     let share = if hurried { HURRIED_SHARE } else { SHARE };
     let shortest = if hurried && last < CHEAP {
@@ -65,7 +67,7 @@ mod tests {
         assert_eq!(until_next(ms(100), true), ms(1000));
         assert_eq!(until_next(ms(100), false), ms(1900));
         assert_eq!(until_next(ms(500), true), ms(2000));
-        assert_eq!(until_next(ms(5000), false), ms(10_000));
+        assert_eq!(until_next(ms(5000), false), ms(5000));
         assert_eq!(until_next_page(ms(50)), ms(4000));
         assert_eq!(until_next_page(ms(500)), ms(9500));
         assert_eq!((until_retry(1), until_retry(100)), (ms(500), ms(5000)));
