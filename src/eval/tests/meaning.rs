@@ -13,8 +13,14 @@ fn captures_and_tables_are_facts() {
         ("r1.csv", "slot,mac,asset\n1,52:54:00:00:00:01,A1\n2,52:54:00:00:00:02,A2\n"),
     ]);
     assert_eq!(findings(&evaluation), Vec::<String>::new());
-    insta::assert_snapshot!(show(&evaluation, "n1"), @"");
-    insta::assert_snapshot!(show(&evaluation, "n2"), @"");
+    insta::assert_snapshot!(show(&evaluation, "n1"), @r#"
+    boot.mac = "52:54:00:00:00:01"
+    description = "A1 ops"
+    "#);
+    insta::assert_snapshot!(show(&evaluation, "n2"), @r#"
+    boot.mac = "52:54:00:00:00:02"
+    description = "A2 nobody"
+    "#);
 }
 
 #[test]
@@ -24,9 +30,12 @@ fn parameters_are_replaced_and_keep_their_type() {
     let given = |params: &str| evaluate_with(&files, Some(params));
     let good = given("/- kdl-version 2\nparam net \"10.1.0.0/24\"\nparam stage live\n");
     assert_eq!(show(&good, "n1"), "description = \"live 10.1.0.5\"");
-    insta::assert_snapshot!(findings(&evaluate_with(&files, None)).join("\n"), @"");
-    insta::assert_snapshot!(findings(&given("/- kdl-version 2\nparam net nonsense\nparam stage live\n")).join("\n"), @"");
-    insta::assert_snapshot!(findings(&given("/- kdl-version 2\nparam sage live\n")).join("\n"), @"");
+    insta::assert_snapshot!(findings(&evaluate_with(&files, None)).join("\n"), @"MF2204 fleet.kdl:3: parameter `stage` has no value");
+    insta::assert_snapshot!(findings(&given("/- kdl-version 2\nparam net nonsense\nparam stage live\n")).join("\n"), @"MF2005 params.kdl:2: `nonsense` is not a subnet");
+    insta::assert_snapshot!(findings(&given("/- kdl-version 2\nparam sage live\n")).join("\n"), @r"
+    MF2204 fleet.kdl:3: parameter `stage` has no value
+    MF2202 params.kdl:2: no file of the spec has a parameter `sage`
+    ");
 }
 
 #[test]
@@ -44,7 +53,13 @@ fn imports_are_jailed_and_found_once() {
         limits: Limits::default(),
     };
     let evaluation = evaluate(&inputs, &mut Cache::default());
-    insta::assert_snapshot!(findings(&evaluation).join("\n"), @"");
+    insta::assert_snapshot!(findings(&evaluation).join("\n"), @r"
+    MF2207 b/c.kdl:2: imports in a circle: a.kdl -> b/c.kdl -> a.kdl
+    MF2207 fleet.kdl:2: `b/*.kdl` leads outside the project, and nothing there is read
+    MF2207 fleet.kdl:3: `../out.kdl` leads outside the project, and nothing there is read
+    MF2207 fleet.kdl:4: no file at `gone.kdl`
+    MF2207 fleet.kdl:5: `b` is a folder
+    ");
     let names: Vec<&str> = evaluation.fleet.hosts.iter().map(|host| &*host.name).collect();
     assert_eq!(names, ["n0", "n1", "n2"]);
     assert!(!evaluation.complete);
@@ -64,10 +79,14 @@ fn a_file_that_does_not_parse_keeps_the_others() {
 #[test]
 fn a_range_of_a_billion_is_refused_at_once() {
     let evaluation = one("host \"n[1-1000000000]\"\nhost n1\n");
-    insta::assert_snapshot!(findings(&evaluation).join("\n"), @"");
+    insta::assert_snapshot!(findings(&evaluation).join("\n"), @r"
+    MF9004 fleet.kdl:2: the range makes 1,000,000,000 names, the limit is 65,536
+    ");
     assert!(!evaluation.complete);
     let evaluation = one("spec a {\n    limits instances=3\n}\nhost \"n[1-4]\"\n");
-    insta::assert_snapshot!(findings(&evaluation).join("\n"), @"");
+    insta::assert_snapshot!(findings(&evaluation).join("\n"), @r"
+    MF9003 fleet.kdl:5: more than 3 hosts, racks, groups and pools
+    ");
 }
 
 #[test]
@@ -91,8 +110,17 @@ fn a_union_switches_and_tombstones_reach_down() {
         "each {\n    raid hardware {\n        volume root level=\"1\"\n    }\n    root-device vendor=acme\n}\nhost n1 {\n    raid software {\n        volume a level=\"1\"\n    }\n    root-device #null\n}\nhost n2 {\n    raid hardware {\n        volume root #null\n        volume data level=\"0\"\n    }\n}\n",
     );
     assert_eq!(findings(&evaluation), Vec::<String>::new());
-    insta::assert_snapshot!(show(&evaluation, "n1"), @"");
-    insta::assert_snapshot!(show(&evaluation, "n2"), @"");
+    insta::assert_snapshot!(show(&evaluation, "n1"), @r#"
+    raid = "software"
+    raid.software.volume.a = there
+    raid.software.volume.a.level = "1"
+    "#);
+    insta::assert_snapshot!(show(&evaluation, "n2"), @r#"
+    raid = "hardware"
+    raid.hardware.volume.data = there
+    raid.hardware.volume.data.level = "0"
+    root-device.vendor = "acme"
+    "#);
 }
 
 #[test]
@@ -100,7 +128,7 @@ fn errors_of_a_let_are_told_where_it_stands() {
     let evaluation = one(
         "rack r1 index=300 {\n    let net \"${subnet('10.0.0.0/16', 24, rack.index)}\"\n    host \"n[slot=1-9]\" {\n        description \"${ip(net, host.slot)}\"\n    }\n}\n",
     );
-    insta::assert_snapshot!(findings(&evaluation).join("\n"), @"");
+    insta::assert_snapshot!(findings(&evaluation).join("\n"), @"MF2306 fleet.kdl:3: 10.0.0.0/16 has no /24 subnet 300");
     assert_eq!(evaluation.fleet.held.len(), 9);
 }
 
@@ -167,7 +195,18 @@ fn content_keys_come_from_expressions_too() {
         "host n1 base=\"0:0:0\" {\n    raid software {\n        volume root level=\"1\" {\n            disk hctl=\"${host.base}:0\"\n            disk hctl=\"${host.base}:1\" min-size=(GB)100\n        }\n        volume \"${host.base}\" level=\"0\"\n    }\n}\n",
     );
     assert_eq!(findings(&evaluation), Vec::<String>::new());
-    insta::assert_snapshot!(show(&evaluation, "n1"), @"");
+    insta::assert_snapshot!(show(&evaluation, "n1"), @r#"
+    raid = "software"
+    raid.software.volume."0:0:0" = there
+    raid.software.volume."0:0:0".level = "0"
+    raid.software.volume.root = there
+    raid.software.volume.root.disk."hctl=0:0:0:0" = there
+    raid.software.volume.root.disk."hctl=0:0:0:0".hctl = "0:0:0:0"
+    raid.software.volume.root.disk."hctl=0:0:0:1,min-size=100GB" = there
+    raid.software.volume.root.disk."hctl=0:0:0:1,min-size=100GB".hctl = "0:0:0:1"
+    raid.software.volume.root.disk."hctl=0:0:0:1,min-size=100GB".min-size = 100GB
+    raid.software.volume.root.level = "1"
+    "#);
 }
 
 #[test]
