@@ -184,7 +184,7 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            backoff_unit: Duration::from_secs(60),
+            backoff_unit: Duration::from_mins(1),
             backoff_cap: 9,
             max_provisioning_retries: 5,
             max_delete_retries: 3,

@@ -72,6 +72,14 @@ impl Watched {
                 kept.lock().unwrap().push(tick);
             }
         });
+        // With ten thousand nodes on a busy machine the first look at all takes its time.
+        tokio::time::timeout(
+            Duration::from_mins(3),
+            seen.clone().wait_for(Option::is_some),
+        )
+        .await
+        .unwrap()
+        .unwrap();
         let mut watched = Self {
             ironic,
             seen,
@@ -141,7 +149,7 @@ impl Machine<'_> {
             if facts.state == state && facts.target.is_none() {
                 return facts;
             }
-            let failed = facts.state.to_string().ends_with("failed");
+            let failed = facts.state.to_string().ends_with("failed") && facts.target.is_none();
             assert!(!failed, "{}: {:?}", facts.state, facts.last_error);
             assert!(
                 Instant::now() < until,
@@ -360,6 +368,95 @@ async fn a_redfish_machine_lives() {
         &machine["mac"],
     )
     .await;
+}
+
+/// Ironic forgot a machine that has an image: it is taken over as it is, image and all.
+#[tokio::test]
+async fn a_provisioned_machine_is_taken_over_again() {
+    let Some(lab) = lab() else { return };
+    let mut watched = Watched::new(&lab).await;
+    let mac = json!("52:54:00:1b:00:04");
+    let mut was = host(
+        "was",
+        &json!("fake-hardware://was"),
+        &mac,
+        &lab["images"][0],
+    );
+    let mut status = metalform::api::BareMetalHostStatus::default();
+    status.provisioning.state = metalform::api::ProvisioningState::Provisioned;
+    status.provisioning.image = was.spec.image.as_deref().unwrap().clone();
+    was.status = Some(status);
+    let mut machine = Machine {
+        watched: &mut watched,
+        host: was,
+        secrets: JobSecrets::default(),
+    };
+    machine.must(enroll()).await;
+    machine.must(Effect::Manage).await;
+    machine.reaches(NodeState::Manageable).await;
+    machine.must(Effect::Adopt).await;
+    let facts = machine.reaches(NodeState::Active).await;
+    assert_eq!(facts.image.as_deref(), lab["images"][0]["url"].as_str());
+    assert_eq!(
+        facts.instance.as_deref(),
+        machine.host.metadata.uid.as_deref()
+    );
+    assert_eq!(machine.drift(), Drift::default());
+    machine.must(Effect::Forget { force: true }).await;
+    assert!(machine.facts().is_none());
+}
+
+#[tokio::test]
+async fn a_failed_deployment_can_be_tried_again() {
+    let Some(lab) = lab() else { return };
+    let tool = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ironic/lab");
+    let mut rule = std::process::Command::new(tool);
+    rule.arg("agent-rule")
+        .arg(text(&lab["state"]))
+        .args(["unlucky", "deploy"]);
+    let mut watched = Watched::new(&lab).await;
+    let mac = json!("52:54:00:1b:00:05");
+    let unlucky = host(
+        "unlucky",
+        &json!("fake-hardware://unlucky"),
+        &mac,
+        &lab["images"][0],
+    );
+    let mut machine = Machine {
+        watched: &mut watched,
+        host: unlucky,
+        secrets: JobSecrets::default(),
+    };
+    machine.must(enroll()).await;
+    machine.must(Effect::Manage).await;
+    machine.reaches(NodeState::Manageable).await;
+    machine.host.spec.automated_cleaning_mode = Some(metalform::api::CleaningMode::Disabled);
+    machine.must(Effect::Amend { credentials: None }).await;
+    machine.must(Effect::Provide).await;
+    machine.reaches(NodeState::Available).await;
+    assert!(rule.status().unwrap().success());
+    machine.must(Effect::Deploy).await;
+    let until = Instant::now() + Duration::from_mins(1);
+    while machine
+        .facts()
+        .is_none_or(|facts| facts.state != NodeState::DeployFailed)
+    {
+        assert!(
+            Instant::now() < until,
+            "it does not fail: {:?}",
+            machine.facts()
+        );
+        machine.watched.look().await;
+    }
+    assert!(machine.facts().unwrap().last_error.is_some());
+    machine.host.spec.image.as_deref_mut().unwrap().url = text(&lab["images"][1]["url"]);
+    machine.host.spec.image.as_deref_mut().unwrap().checksum = text(&lab["images"][1]["sha256"]);
+    machine.must(Effect::Deploy).await;
+    let facts = machine.reaches(NodeState::Active).await;
+    assert_eq!(facts.image.as_deref(), lab["images"][1]["url"].as_str());
+    machine.must(Effect::Undeploy).await;
+    machine.reaches(NodeState::Available).await;
+    machine.must(Effect::Forget { force: false }).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::diag::codes;
 use crate::diag::Code;
-use crate::eval;
+use crate::eval::{self, Ladder, Rung};
 use crate::plan::Palette;
 use crate::reconcile::why;
 
@@ -75,16 +75,56 @@ fn page(entry: &codes::Entry, palette: Palette) -> String {
 /// Where a host's value comes from.
 fn value(term: &Term, args: &ExplainArgs, host: &str, field: &str) -> Result<Exit, Failure> {
     let spec = spec::load(&args.spec, &mut eval::Cache::default())?;
-    if spec.fleet.host(host).is_none() {
-        spec::show(term, &spec);
-        let text = format!("the spec has no host `{host}`");
-        return Err(Failure::new(Exit::No, text));
+    match eval::explain(&spec.evaluation, host, field) {
+        Ok(ladder) => {
+            term.out(&show(&ladder, term.palette()));
+            Ok(Exit::Success)
+        }
+        Err(error) => {
+            // A spec that does not parse may be why the host is not there.
+            spec::show(term, &spec);
+            Err(Failure::new(Exit::No, error.to_string()))
+        }
     }
-    let Some(ladder) = eval::explain(&spec.evaluation, host, field) else {
-        let text = format!("nothing in the spec says `{field}` for `{host}`");
-        return Err(Failure::new(Exit::No, text)
-            .help("fields are written as in KDL, with dots: boot.mac, bmc.address, labels.role"));
+}
+
+/// The ladder of definitions, as columns.
+fn show(ladder: &Ladder, palette: Palette) -> String {
+    let Palette { dim, green, off, .. } = palette;
+    let value = ladder.value.as_deref().or(ladder.default).unwrap_or("#null");
+    let mut text = format!("{} = {value}", ladder.path);
+    if ladder.rungs.is_empty() {
+        text.push_str(if ladder.default.is_some() {
+            "   (default; the spec says nothing)"
+        } else {
+            "   (the spec says nothing)"
+        });
+    }
+    text.push('\n');
+    let width = |of: fn(&Rung) -> &str| {
+        ladder.rungs.iter().map(|rung| of(rung).chars().count()).max().unwrap_or(0)
     };
-    let _ = ladder;
-    Ok(Exit::Success)
+    let (site, from, rank) =
+        (width(|rung| &rung.site), width(|rung| &rung.from), width(|rung| &rung.rank));
+    for rung in &ladder.rungs {
+        let (word, colour) = if rung.wins { ("wins", green) } else { ("loses to", dim) };
+        let _ = write!(
+            text,
+            "  {colour}{word:<9}{off} {:<site$}   {:<from$}   {:<rank$}   {}",
+            rung.site, rung.from, rung.rank, rung.value
+        );
+        if let Some(expression) = &rung.expression {
+            let _ = write!(text, "  {dim}= {expression}{off}");
+        }
+        text.push('\n');
+    }
+    if let Some(path) = ladder.compiles_to {
+        let _ = writeln!(
+            text,
+            "compiles to BareMetalHost/{} {path}   disruption: {}",
+            ladder.host, ladder.disruption
+        );
+    }
+    let _ = writeln!(text, "{dim}{}{off}", ladder.doc);
+    text
 }

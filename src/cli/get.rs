@@ -19,10 +19,10 @@ use super::{Exit, Failure, Term, screen};
 /// with 1 when a host that was named is not there.
 #[derive(Debug, clap::Args)]
 pub struct GetArgs {
-    /// What to show: hosts, or host/NAME
+    /// What to show: hosts, host/NAME, or a host's name
     #[arg(default_value = "hosts", value_name = "WHAT")]
     what: String,
-    /// Names, ranges or patterns: r01-n[01-04], r01-*
+    /// More names, ranges or patterns: "r01-n[01-04]", "r01-*"
     #[arg(value_name = "NAMES")]
     names: Vec<String>,
     /// Folder of the spec
@@ -47,7 +47,9 @@ pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
     match args.what.split_once('/') {
         Some(("host" | "hosts" | "bmh", name)) => names.push(name.to_owned()),
         None if matches!(args.what.as_str(), "host" | "hosts" | "bmh") => {}
-        _ => {
+        // A name alone can only be a host's.
+        None => names.push(args.what.clone()),
+        Some(_) => {
             let text = format!("cannot show `{}`", args.what);
             return Err(Failure::new(Exit::Usage, text).help("`hosts` and `host/NAME` can be shown"));
         }

@@ -51,7 +51,11 @@ impl Screen {
         let mut gone = std::mem::take(&mut self.printed);
         for line in &overview.hosts {
             let key = line.host.key();
-            let code = line.why.as_ref().map_or("", |why| why.code);
+            // Before its first turn nothing is known of a host that was not there before.
+            let Some(code) = line.why.as_ref().map(|why| why.code) else {
+                gone.remove(&key);
+                continue;
+            };
             let shown = (line.state(), code);
             if gone.remove(&key).as_ref() != Some(&shown) && !shown.0.is_empty() {
                 let reason = line.why.as_ref().map(|why| why.text.as_str()).unwrap_or_default();

@@ -2,6 +2,8 @@
 //!
 //! Provenance is not kept: the host's definitions are collected again when somebody asks.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use super::collect::{Collector, Gathered, Part, Spot, no_args};
@@ -10,7 +12,7 @@ use super::instance::{Bench, Layer, Scene};
 use super::merge::{Def, Merged};
 use super::report::Findings;
 use super::scope::{ScopeKind, Subject};
-use super::{Evaluation, run};
+use super::{Evaluation, rules, run};
 use crate::diag::suggest::similar;
 use crate::fleet::{Facts, Origin};
 use crate::schema::{Disruption, Entity, Kind, PathId, Paths, suggest_field};
@@ -53,6 +55,41 @@ pub struct Rung {
     pub rank: String,
     /// The expression with the values put in, where it is one: `mac('b0:…', 7 * 16)`.
     pub expression: Option<String>,
+}
+
+impl fmt::Display for Ladder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.value, self.default) {
+            (Some(value), _) => writeln!(f, "{} = {value}", self.path)?,
+            (None, Some(default)) => {
+                writeln!(f, "{} is not set; {default} holds", self.path)?;
+            }
+            (None, None) => writeln!(f, "{} is not set", self.path)?,
+        }
+        let width = |part: fn(&Rung) -> &str| {
+            self.rungs.iter().map(|rung| part(rung).chars().count()).max().unwrap_or(0)
+        };
+        let (site, from, rank) =
+            (width(|rung| &rung.site), width(|rung| &rung.from), width(|rung| &rung.rank));
+        for rung in &self.rungs {
+            let word = if rung.wins { "wins " } else { "loses" };
+            let expression =
+                rung.expression.as_ref().map_or_else(String::new, |text| format!("  = {text}"));
+            let line = format!(
+                "  {word}  {:<site$}  {:<from$}  {:<rank$}  {}{expression}",
+                rung.site, rung.from, rung.rank, rung.value
+            );
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        if let Some(at) = self.compiles_to {
+            writeln!(
+                f,
+                "compiles to BareMetalHost/{} {at}   disruption: {}",
+                self.host, self.disruption
+            )?;
+        }
+        Ok(())
+    }
 }
 
 /// Why there is nothing to explain.
@@ -101,6 +138,7 @@ pub fn explain(evaluation: &Evaluation, host: &str, path: &str) -> Result<Ladder
         let near = similar(host, names).map(str::to_owned);
         return Err(ExplainError::NoHost { name: host.to_owned(), near });
     };
+    let known = rules::Known::of(&paths);
     let mut bench = Bench {
         program: &program,
         properties: &properties,
@@ -112,6 +150,9 @@ pub fn explain(evaluation: &Evaluation, host: &str, path: &str) -> Result<Ladder
         merged: Merged::default(),
         layers: Vec::new(),
         depth_limit: project.limits.profile_depth,
+        known,
+        lab: true,
+        unusable: BTreeSet::new(),
     };
     let (facts, _) = bench.facts(declared);
     bench.collect_host(declared, &facts);
@@ -224,7 +265,13 @@ fn rungs(
     }
     // Definitions are sorted by rank already; the winner leads.
     rungs.sort_by_key(|(wins, _)| !wins);
-    rungs.into_iter().map(|(_, rung)| rung).collect()
+    let mut rungs: Vec<Rung> = rungs.into_iter().map(|(_, rung)| rung).collect();
+    if let Some(first) = rungs.first_mut()
+        && first.value == "#null"
+    {
+        first.wins = true;
+    }
+    rungs
 }
 
 fn depth_word(bench: &Bench<'_, '_>, def: &Def) -> &'static str {

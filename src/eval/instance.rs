@@ -1,6 +1,7 @@
 //! One instance after another: facts, definitions, merge.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::collect::{Chain, Collector, Gathered, Part, Profile, Spot, no_args};
@@ -10,6 +11,7 @@ use super::facts::{self, Collected};
 use super::expr::Val;
 use super::merge::{Def, Merged, Problem, merge};
 use super::report::Findings;
+use super::rules;
 use super::scope::{ScopeKind, Subject, View};
 use crate::diag::{Code, Diagnostic, Place};
 use crate::fleet::{Facts, Item};
@@ -39,6 +41,12 @@ pub(super) struct Bench<'a, 't> {
     pub merged: Merged,
     pub layers: Vec<Layer>,
     pub depth_limit: u8,
+    /// Paths that rules ask for.
+    pub known: rules::Known,
+    /// The fleet says that it is a lab.
+    pub lab: bool,
+    /// Images and Ironics that have an error.
+    pub unusable: BTreeSet<(Entity, Arc<str>)>,
 }
 
 /// One evaluated host.

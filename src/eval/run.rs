@@ -1,6 +1,7 @@
 //! One evaluation from end to end.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use super::collect::{Collector, Gathered, Part, Spot, no_args};
@@ -68,6 +69,8 @@ fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
     let mut paths = Paths::new();
     let (program, properties) = declare(project, &mut paths, findings);
     let signatures = signatures(&program);
+    let known = rules::Known::of(&paths);
+    let lab: OnceLock<bool> = OnceLock::new();
     let bench = |paths: Paths| Bench {
         program: &program,
         properties: &properties,
@@ -79,12 +82,22 @@ fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
         merged: Merged::default(),
         layers: Vec::new(),
         depth_limit: project.limits.profile_depth,
+        known: known.clone(),
+        lab: lab.get().copied().unwrap_or(false),
+        unusable: BTreeSet::new(),
     };
 
     // Everything that is no host: few, and pools have to be known before hosts are placed.
     let mut small = bench(paths);
     let mut complete = program.complete;
     let spec = program.spec.as_ref().map(|spec| named_spec(&mut small, spec));
+    if let Some((items, _)) = &spec {
+        let path = small.paths.child(Paths::root(Entity::Spec), "lab");
+        let is_lab = items
+            .iter()
+            .any(|item| Some(item.path) == path && item.value == Value::Bool(true));
+        lab.set(is_lab).ok();
+    }
     let entities: Vec<(usize, Vec<Item>, bool)> = program
         .named
         .iter()
@@ -101,8 +114,13 @@ fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
     let evaluated = hosts(&program.hosts, &mut paths, findings, &bench);
     let mut small = bench(paths);
     let mut hosts: Vec<Evaluated> = evaluated;
-    let selection = pool::select(&mut small, &entities, &mut hosts);
-    rules::between(&mut small, &mut hosts);
+    small.unusable = entities
+        .iter()
+        .filter(|(_, _, broken)| *broken)
+        .map(|(index, ..)| (program.named[*index].entity, Arc::clone(&program.named[*index].name)))
+        .collect();
+    let mut selection = pool::select(&mut small, &entities, &mut hosts);
+    rules::between(&mut small, &mut hosts, &mut selection.candidates);
     findings.absorb(std::mem::take(&mut small.findings));
     let paths = Arc::new(small.paths);
 

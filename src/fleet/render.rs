@@ -64,9 +64,8 @@ pub fn to_kdl(fleet: &Fleet) -> String {
         }
     }
     for rack in &fleet.racks {
-        let mut head = format!("rack {}", word(&rack.name));
-        facts(rack.facts.iter().map(|(name, value)| (&**name, value)), &mut head);
-        out.open(&head);
+        let facts = facts(rack.facts.iter().map(|(name, value)| (&**name, value)));
+        out.open(&headed(&format!("rack {}", word(&rack.name)), &facts));
         for host in racked.get(&*rack.name).into_iter().flatten() {
             write_host(host, extra.get(&*host.name), &mut out);
         }
@@ -134,11 +133,12 @@ fn deploy<'f>(
     if paths.is_empty() {
         return;
     }
+    let mut partial: Vec<(String, String)> = Vec::new();
     out.open("deploy");
     for (path, found) in paths {
-        let same = candidates.iter().all(|(_, fields)| {
-            fields.get(path).is_some_and(|other| other.value == found.value)
-        });
+        let same = candidates
+            .iter()
+            .all(|(_, fields)| fields.get(path).is_some_and(|other| other.value == found.value));
         let name = found.schema.name;
         if same {
             out.line(&format!("{name} {}", value(found.value)));
@@ -157,46 +157,52 @@ fn deploy<'f>(
             };
             extra.entry(&host.name).or_default().insert(fact.clone(), text);
         }
-        let all_have = candidates.iter().all(|(_, fields)| fields.get(path).is_some());
         let line = format!("{name} {annotation}\"${{host.{fact}}}\"");
-        if all_have {
+        if candidates.iter().all(|(_, fields)| fields.get(path).is_some()) {
             out.line(&line);
         } else {
-            out.open(&format!("when \"has(host.{fact})\""));
-            out.line(&line);
-            out.close();
+            partial.push((fact, line));
         }
     }
     out.close();
+    // Some have it and some do not: the condition stands around `deploy`, where it is a condition.
+    for (fact, line) in partial {
+        out.open(&format!("when \"has(host.{fact})\""));
+        out.open("deploy");
+        out.line(&line);
+        out.close();
+        out.close();
+    }
 }
 
 fn write_host(host: &Host, extra: Option<&BTreeMap<String, String>>, out: &mut Writer) {
-    let mut head = format!("host {}", word(&host.name));
-    facts(host.facts.iter().map(|(name, value)| (&**name, value)), &mut head);
+    let mut all = facts(host.facts.iter().map(|(name, value)| (&**name, value)));
     for (name, text) in extra.into_iter().flatten() {
-        if host.facts.get(name).is_none() {
-            write!(head, " {name}={text}").ok();
-        }
+        all.entry(name.clone()).or_insert_with(|| text.clone());
     }
-    out.open(&head);
+    out.open(&headed(&format!("host {}", word(&host.name)), &all));
     fields(&host.fields, Entity::Host, out);
     out.close();
 }
 
 /// Facts as properties; those that are called like a field came from a table and are spent.
-fn facts<'a>(facts: impl Iterator<Item = (&'a str, &'a Val)>, head: &mut String) {
-    for (name, fact) in facts {
-        if Entity::Host.fields().iter().any(|field| field.name == name) {
-            continue;
-        }
-        let text = match fact {
-            Val::Int(number) => number.to_string(),
-            Val::Bool(yes) => format!("#{yes}"),
-            Val::Str(text) => quoted(text),
-            Val::List(_) => continue,
-        };
-        write!(head, " {name}={text}").ok();
-    }
+fn facts<'a>(facts: impl Iterator<Item = (&'a str, &'a Val)>) -> BTreeMap<String, String> {
+    facts
+        .filter(|(name, _)| !Entity::Host.fields().iter().any(|field| field.name == *name))
+        .filter_map(|(name, fact)| {
+            let text = match fact {
+                Val::Int(number) => number.to_string(),
+                Val::Bool(yes) => format!("#{yes}"),
+                Val::Str(text) => quoted(text),
+                Val::List(_) => return None,
+            };
+            Some((name.to_owned(), text))
+        })
+        .collect()
+}
+
+fn headed(head: &str, facts: &BTreeMap<String, String>) -> String {
+    facts.iter().fold(head.to_owned(), |head, (name, text)| format!("{head} {name}={text}"))
 }
 
 /// A path with what is below it.

@@ -24,10 +24,11 @@ use crate::store::Key;
 const OVERLAP: Duration = Duration::from_secs(5);
 /// From the start of a sweep to the start of the next.
 const SWEEP: Duration = Duration::from_mins(10);
-/// Rows of a page of a sweep: half a second of Ironic's time for nodes.
+/// Nodes of a page of a sweep between looks: a third of a second of Ironic's time, for which looks
+/// wait.
 const NODE_PAGE: usize = 500;
-/// The same for ports, which are cheaper.
-const PORT_PAGE: usize = 1000;
+/// Ports of a page, and nodes of one when nothing else is read: as many as Ironic gives.
+const FULL_PAGE: usize = 1000;
 
 /// Where a sweep is.
 #[derive(Debug)]
@@ -244,11 +245,16 @@ impl Poller {
         } else {
             ""
         };
+        let rows = if self.core.is_synced() {
+            NODE_PAGE
+        } else {
+            FULL_PAGE
+        };
         let sweep = std::mem::replace(&mut self.sweep, Sweep::Idle);
         self.sweep = match sweep {
             Sweep::Idle => Sweep::Nodes {
                 began,
-                path: format!("/v1/nodes?fields={NODE_FIELDS}{health}&limit={NODE_PAGE}"),
+                path: format!("/v1/nodes?fields={NODE_FIELDS}{health}&limit={rows}"),
             },
             going => going,
         };
@@ -267,7 +273,7 @@ impl Poller {
                     self.pending.extend(mirror.end_of_nodes(*start));
                     self.sweep = Sweep::Ports {
                         began: *start,
-                        path: format!("/v1/ports?fields={PORT_FIELDS}&limit={PORT_PAGE}"),
+                        path: format!("/v1/ports?fields={PORT_FIELDS}&limit={FULL_PAGE}"),
                     };
                 }
             }

@@ -144,7 +144,10 @@ pub struct During {
 
 impl During {
     /// Always.
-    pub const ALWAYS: Self = Self { from: Duration::ZERO, until: None };
+    pub const ALWAYS: Self = Self {
+        from: Duration::ZERO,
+        until: None,
+    };
 }
 
 /// A rule in force: it knows its place in time, and a name that stays over restarts.
@@ -168,7 +171,12 @@ impl Active {
             base.checked_add(time).unwrap_or(Timestamp::MAX)
         };
         let (from, until) = (at(rule.during.from), rule.during.until.map(at));
-        Self { rule, id, from, until }
+        Self {
+            rule,
+            id,
+            from,
+            until,
+        }
     }
 
     /// True while it holds.

@@ -40,7 +40,11 @@ const MODELS: [Model; 3] = [
     Model {
         maker: "Supermicro",
         product: "SYS-110P-WTR",
-        bios: ("11/08/2023", "American Megatrends International, LLC.", "1.8a"),
+        bios: (
+            "11/08/2023",
+            "American Megatrends International, LLC.",
+            "1.8a",
+        ),
         cpu: "Intel(R) Xeon(R) Silver 4314 CPU @ 2.40GHz",
         megahertz: 3400.0,
         threads: [32, 64],
@@ -50,8 +54,18 @@ const MODELS: [Model; 3] = [
 
 /// Kinds of disk: kind, model, vendor, sizes in bytes.
 const DISKS: [(DiskType, &str, &str, [i64; 2]); 2] = [
-    (DiskType::Ssd, "MZ7L3480HCHQ", "SAMSUNG", [480_103_981_056, 960_197_124_096]),
-    (DiskType::Nvme, "INTEL SSDPE2KE016T8", "INTEL", [1_600_321_314_816, 3_200_631_791_616]),
+    (
+        DiskType::Ssd,
+        "MZ7L3480HCHQ",
+        "SAMSUNG",
+        [480_103_981_056, 960_197_124_096],
+    ),
+    (
+        DiskType::Nvme,
+        "INTEL SSDPE2KE016T8",
+        "INTEL",
+        [1_600_321_314_816, 3_200_631_791_616],
+    ),
 ];
 
 /// The inventory of the machine with this boot MAC address: about 1.5 KB of JSON. The first NIC is

@@ -76,6 +76,9 @@ pub(super) struct Entry {
     /// How often each counted rule struck.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub struck: Vec<(u64, u32)>,
+    /// How often each task began.
+    #[serde(default)]
+    pub began: [u16; 7],
     /// The machine.
     pub machine: machine::Record,
 }
@@ -95,8 +98,8 @@ pub enum JournalError {
     },
     /// A line makes no sense.
     #[error(
-        "{path}:{line}: {reason}; the file holds what the simulated machines remember: put a copy \
-         back, or move it away and the machines start anew, empty"
+        "{path}:{line}: {reason}; the file holds what the simulated machines remember: restore a \
+         copy of it, or move it away and the machines start anew, empty"
     )]
     Corrupt {
         /// The file.
@@ -153,9 +156,17 @@ impl Journal {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed("read"))?;
         // What follows the last end of a line was never acknowledged.
-        let good = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let good = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
         let lines = read(path, &bytes[..good])?;
-        let mut journal = Self { path: path.to_owned(), file, length: good as u64, base: good as u64 };
+        let mut journal = Self {
+            path: path.to_owned(),
+            file,
+            length: good as u64,
+            base: good as u64,
+        };
         journal.cut().map_err(failed("cut"))?;
         Ok((journal, lines))
     }
@@ -199,9 +210,12 @@ impl Journal {
             .tempfile_in(folder)
             .map_err(failed.clone()("write anew"))?;
         let bytes = encode(lines);
-        next.write_all(&bytes).map_err(failed.clone()("write anew"))?;
+        next.write_all(&bytes)
+            .map_err(failed.clone()("write anew"))?;
         // The rename may reach the disk before the content does.
-        next.as_file().sync_data().map_err(failed.clone()("write anew"))?;
+        next.as_file()
+            .sync_data()
+            .map_err(failed.clone()("write anew"))?;
         self.file = next
             .persist(&self.path)
             .map_err(|error| failed("write anew")(error.error))?;
@@ -211,7 +225,11 @@ impl Journal {
 }
 
 fn io_error(path: &Path, verb: &'static str, source: io::Error) -> JournalError {
-    JournalError::Io { path: path.display().to_string(), verb, source }
+    JournalError::Io {
+        path: path.display().to_string(),
+        verb,
+        source,
+    }
 }
 
 fn encode(lines: &[Line]) -> Vec<u8> {
@@ -242,7 +260,11 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Vec<Line>, JournalError> {
         }
         let line = read.map_err(|error| corrupt(index + 1, format!("not readable ({error})")))?;
         if (index == 0) != matches!(line, Line::Machines { .. }) {
-            let reason = if index == 0 { "not a journal of machines" } else { "a second beginning" };
+            let reason = if index == 0 {
+                "not a journal of machines"
+            } else {
+                "a second beginning"
+            };
             return Err(corrupt(index + 1, reason.to_owned()));
         }
         lines.push(line);
@@ -252,5 +274,8 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Vec<Line>, JournalError> {
 
 /// The first line of a journal.
 pub(super) const fn first(began: Timestamp) -> Line {
-    Line::Machines { format: FORMAT, began }
+    Line::Machines {
+        format: FORMAT,
+        began,
+    }
 }

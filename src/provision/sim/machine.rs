@@ -87,6 +87,9 @@ struct Work {
     /// How long a stage takes.
     stage: Duration,
     fails: bool,
+    /// The cleaning that comes after an undeployment: how long a stage of it takes, and whether
+    /// it fails.
+    cleaning: Option<(Duration, bool)>,
 }
 
 /// A change of power that goes on.
@@ -173,7 +176,7 @@ impl Machine {
             {
                 node.end_switch(hardware, due);
             } else {
-                node.end_stage(hardware, due, &self.pace);
+                node.end_stage(hardware, due);
             }
         }
         happened
@@ -367,7 +370,9 @@ impl Node {
                     self.start(Task::Verify, S::Verifying, S::Manageable, 1, now, world);
                 } else {
                     self.check_verb("manage", &[&[S::Available][..], &failed].concat())?;
-                    self.change(now, |facts| facts.state = S::Manageable);
+                    self.change(now, |facts| {
+                        (facts.state, facts.target) = (S::Manageable, None);
+                    });
                 }
             }
             Effect::Inspect => {
@@ -400,7 +405,7 @@ impl Node {
                     .map(|image| Arc::from(&*image.url));
                 let instance = order.host.metadata.uid.as_deref().map(Arc::from);
                 self.change(now, |facts| {
-                    (facts.image, facts.instance) = (image, instance)
+                    (facts.image, facts.instance) = (image, instance);
                 });
                 self.start(Task::Deploy, S::Deploying, S::Active, 3, now, world);
             }
@@ -431,7 +436,6 @@ impl Node {
                     } else {
                         S::InspectFailed
                     };
-                    facts.target = None;
                     facts.maintenance = cleaning;
                     facts.fault = cleaning.then(|| "clean failure".into());
                     facts.last_error = Some("the action was aborted by request".into());
@@ -461,12 +465,18 @@ impl Node {
             && (world.hardware.password.is_none() || world.hardware.password == self.password);
         let fails = world.troubles.strikes(task, world.dice) || !bmc;
         let stage = world.duration(task) / u32::from(stages);
+        let cleaning = (task == Task::Undeploy && self.clean).then(|| {
+            let fails = world.troubles.strikes(Task::Clean, world.dice) || !bmc;
+            (world.duration(Task::Clean) / 3, fails)
+        });
+        let until = after(now, stage);
         self.work = Some(Work {
             task,
-            until: after(now, stage),
+            until,
             stages: stages - 1,
             stage,
             fails,
+            cleaning,
         });
         self.change(now, |facts| {
             facts.state = state;
@@ -528,7 +538,7 @@ impl Node {
     }
 
     /// Reaches the next stage of what goes on.
-    fn end_stage(&mut self, hardware: &mut Hardware, now: Timestamp, pace: &Pace) {
+    fn end_stage(&mut self, hardware: &mut Hardware, now: Timestamp) {
         use NodeState as S;
         let Some(work) = self.work.as_mut() else {
             return;
@@ -554,7 +564,7 @@ impl Node {
             });
             return;
         }
-        let fails = work.fails;
+        let (fails, cleaning) = (work.fails, work.cleaning);
         let target = self.facts.target.unwrap_or(S::Manageable);
         self.work = None;
         if fails {
@@ -584,15 +594,16 @@ impl Node {
                 (facts.image, facts.instance) = (None, None);
             }
         });
-        if task == Task::Undeploy && self.clean {
-            let stage = pace.clean.least / 3;
+        if let Some((stage, fails)) = cleaning {
             let until = after(now, stage);
+            let task = Task::Clean;
             self.work = Some(Work {
-                task: Task::Clean,
+                task,
                 until,
                 stages: 2,
                 stage,
-                fails: false,
+                fails,
+                cleaning: None,
             });
             self.change(now, |facts| {
                 facts.state = S::Cleaning;
@@ -604,16 +615,16 @@ impl Node {
     fn fail(&mut self, task: Task, now: Timestamp) {
         use NodeState as S;
         self.change(now, |facts| {
-            facts.target = None;
             facts.last_error = Some(format!("{task:?} failed in the simulation").into());
-            facts.state = match task {
-                Task::Verify => S::Enroll,
-                Task::Inspect => S::InspectFailed,
-                Task::Clean => S::CleanFailed,
-                Task::Deploy => S::DeployFailed,
-                Task::Undeploy => S::Error,
-                Task::Adopt => S::AdoptFailed,
-                Task::Power => facts.state,
+            // Ironic leaves the target in a failed state, but for `enroll` and `error`.
+            (facts.state, facts.target) = match task {
+                Task::Verify => (S::Enroll, None),
+                Task::Inspect => (S::InspectFailed, Some(S::Manageable)),
+                Task::Clean => (S::CleanFailed, facts.target),
+                Task::Deploy => (S::DeployFailed, Some(S::Active)),
+                Task::Undeploy => (S::Error, None),
+                Task::Adopt => (S::AdoptFailed, Some(S::Active)),
+                Task::Power => (facts.state, facts.target),
             };
             if task == Task::Clean {
                 facts.maintenance = true;
@@ -643,7 +654,6 @@ pub fn inventory(hardware: &Hardware) -> HardwareJson {
             manufacturer: "SIM".into(),
             product_name: "SimServer 1U".into(),
             serial_number: format!("SN{serial}"),
-            ..SystemVendor::default()
         },
         ram_mebibytes: 65_536,
         nics: vec![Nic {
@@ -668,3 +678,6 @@ pub fn inventory(hardware: &Hardware) -> HardwareJson {
     };
     HardwareJson::new(&details).expect("an inventory of plain fields is JSON")
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,11 @@ impl Default for Options {
             seed: 0,
             fault_permille: 0,
             // So that machines of a lab wait for slots, but not for long.
-            limits: Limits { inspect: 10, clean: 15, deploy: 12 },
+            limits: Limits {
+                inspect: 10,
+                clean: 15,
+                deploy: 12,
+            },
             durations: Pace::default(),
             rules: Vec::new(),
         }
@@ -120,7 +124,10 @@ impl Options {
 
 fn read(folder: &Path, name: &str) -> Result<String, OptionsError> {
     let path = folder.join(name);
-    let failed = |reason: String| OptionsError::File { path: path.display().to_string(), reason };
+    let failed = |reason: String| OptionsError::File {
+        path: path.display().to_string(),
+        reason,
+    };
     let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
     if !Path::new(name).components().all(inside) {
         return Err(failed("a script lies in the folder of the spec".to_owned()));

@@ -159,7 +159,10 @@ impl Pace {
     pub fn faster(mut self, times: u32) -> Self {
         for task in Task::ALL {
             let Span { least, most } = self.of(task);
-            let span = Span { least: least / times.max(1), most: most / times.max(1) };
+            let span = Span {
+                least: least / times.max(1),
+                most: most / times.max(1),
+            };
             self.set(task, span);
         }
         self

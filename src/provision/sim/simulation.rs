@@ -1,5 +1,6 @@
 //! The provisioner of simulated machines.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,11 +14,11 @@ use tokio::time::Instant;
 use super::fault::{self, ScriptError};
 use super::journal::{Journal, JournalError};
 use super::options::Options;
-use super::world::World;
+use super::world::{Glance, World};
 use crate::api::{BareMetalHost, Timestamp};
 use crate::budget::Limits;
 use crate::engine::Clock;
-use crate::provision::{Ack, Drift, Facts, Fault, Job, Provisioner, Sight, Tick};
+use crate::provision::{Ack, Drift, Facts, Fault, Job, NodeState, Provisioner, Sight, Tick};
 
 /// From one tick to the next at least: what happens in between is told at once.
 const GRAIN: Duration = Duration::from_millis(10);
@@ -60,7 +61,10 @@ impl Simulation {
     /// When the file cannot be read or written, or is not one of these.
     pub fn open(journal: &Path, options: Options, clock: Clock) -> Result<Self, JournalError> {
         let journal = Journal::open(journal)?;
-        Ok(Self::of(World::new(options, Some(journal), clock.now())?, clock))
+        Ok(Self::of(
+            World::new(options, Some(journal), clock.now())?,
+            clock,
+        ))
     }
 
     /// Machines that are gone with this value.
@@ -71,8 +75,15 @@ impl Simulation {
 
     fn of(world: World, clock: Clock) -> Self {
         let limits = world.limits();
-        let core = Core { world: Mutex::new(world), clock, limits, woken: Notify::new() };
-        Self { core: Arc::new(core) }
+        let core = Core {
+            world: Mutex::new(world),
+            clock,
+            limits,
+            woken: Notify::new(),
+        };
+        Self {
+            core: Arc::new(core),
+        }
     }
 
     /// Gives a rule while the machines run; its times count from now.
@@ -93,13 +104,12 @@ impl Simulation {
     /// What the hardware of a host is like: power, and the URL of the image on its disk with the
     /// number of times that one was written. For those that check what was really done.
     pub fn hardware(&self, host: &str) -> Option<Glance> {
-        let world = self.core.world();
-        let hardware = &world.machine(host)?.hardware;
-        Some(Glance {
-            power: hardware.power,
-            disk: hardware.disk.clone(),
-            writes: hardware.writes,
-        })
+        self.core.world().glance(host)
+    }
+
+    /// How many machines are in each state now.
+    pub fn states(&self) -> BTreeMap<NodeState, usize> {
+        self.core.world().states(self.core.clock.now())
     }
 
     /// Waits for the next tick.
@@ -130,15 +140,10 @@ impl Simulation {
     }
 }
 
-/// A look at the hardware itself, past the provisioner's books.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Glance {
-    /// Power.
-    pub power: bool,
-    /// URL of the image on the disk.
-    pub disk: Option<Arc<str>>,
-    /// Times that an image was written.
-    pub writes: u32,
+async fn pause(time: Duration) {
+    if time > Duration::ZERO {
+        tokio::time::sleep(time).await;
+    }
 }
 
 async fn sleep_until(time: Option<Timestamp>, clock: Clock) {
@@ -155,12 +160,13 @@ impl Provisioner for Simulation {
     fn run<'a>(&'a self, job: Job) -> BoxFuture<'a, Result<Ack, Fault>> {
         Box::pin(async move {
             let core = &*self.core;
-            let latency = core.world().latency(core.clock.now());
-            if latency > Duration::ZERO {
-                tokio::time::sleep(latency).await;
-            }
+            // Half of it before the machine hears of it, half before we hear the answer: whoever
+            // gives up in between does not know which.
+            let latency = core.world().latency(core.clock.now()) / 2;
+            pause(latency).await;
             let answer = core.world().run(&job, core.clock.now());
             core.woken.notify_one();
+            pause(latency).await;
             answer
         })
     }

@@ -1,18 +1,18 @@
 //! All simulated machines: who is who, what goes wrong, what happens when.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
 use super::fault::{Active, Rule, Times, What};
+use super::inventory;
 use super::journal::{self, Entry, Journal, JournalError, Line};
 use super::machine::{Hardware, Machine, Order};
 use super::options::Options;
 use super::script::{Pace, Task};
-use super::{inventory, machine};
 use crate::api::{BareMetalHost, CleaningMode, Timestamp};
 use crate::dice::Dice;
 use crate::eval::unit::Mac;
@@ -37,6 +37,8 @@ struct Slot {
     orders: u32,
     first: Option<Arc<str>>,
     struck: Vec<(u64, u32)>,
+    /// How often each task began, in the order of [`Task::ALL`].
+    began: [u16; 7],
     /// What is in the agenda.
     due: Option<Timestamp>,
 }
@@ -94,7 +96,8 @@ impl World {
         now: Timestamp,
     ) -> Result<Self, JournalError> {
         let pace = options.durations.clone().faster(options.pace);
-        let (journal, lines) = journal.map_or((None, Vec::new()), |(file, lines)| (Some(file), lines));
+        let (journal, lines) =
+            journal.map_or((None, Vec::new()), |(file, lines)| (Some(file), lines));
         let mut world = Self {
             options,
             pace,
@@ -127,13 +130,15 @@ impl World {
             match line {
                 Line::Machines { began, .. } => self.began = began,
                 Line::Machine(entry) => {
-                    let known = self.slot(entry)
+                    let known = self
+                        .slot(entry)
                         .ok_or_else(|| self.corrupt(index + 1, "a word that is not known"))?;
                     let at = self.racks.get(&known.rack).copied();
                     match at.and_then(|at| self.slots.get_mut(at as usize)) {
                         Some(slot) => *slot = known,
                         None => {
-                            self.racks.insert(Arc::clone(&known.rack), self.slots.len() as u32);
+                            self.racks
+                                .insert(Arc::clone(&known.rack), self.slots.len() as u32);
                             self.slots.push(known);
                         }
                     }
@@ -148,7 +153,9 @@ impl World {
         let ahead = latest.map_or(SignedDuration::ZERO, |latest| latest.duration_since(now));
         if ahead > SignedDuration::ZERO {
             self.began = self.began.checked_sub(ahead).unwrap_or(now);
-            self.slots.iter_mut().for_each(|slot| slot.machine.set_back(ahead));
+            self.slots
+                .iter_mut()
+                .for_each(|slot| slot.machine.set_back(ahead));
         }
         for index in 0..self.slots.len() {
             self.book(index as u32);
@@ -158,7 +165,11 @@ impl World {
 
     fn corrupt(&self, line: usize, reason: &str) -> JournalError {
         let path = self.journal.as_ref().map(Journal::path).unwrap_or_default();
-        JournalError::Corrupt { path, line, reason: reason.to_owned() }
+        JournalError::Corrupt {
+            path,
+            line,
+            reason: reason.to_owned(),
+        }
     }
 
     fn slot(&self, entry: Entry) -> Option<Slot> {
@@ -171,6 +182,7 @@ impl World {
             orders: entry.orders,
             first: entry.first,
             struck: entry.struck,
+            began: entry.began,
             due: None,
         })
     }
@@ -192,20 +204,28 @@ impl World {
 
     fn rule(&mut self, rule: Rule, base: Timestamp) {
         // Equal lines are told apart by how many there are before.
-        let before = self.rules.iter().filter(|known| known.rule.text == rule.text).count();
+        let before = self
+            .rules
+            .iter()
+            .filter(|known| known.rule.text == rule.text)
+            .count();
         let id = Dice::of(&rule.text, before as u64).roll();
         let active = Active::new(rule, id, base, self.options.pace);
         let event = Event::Rule(self.rules.len() as u32);
         if !self.happened.contains(&id) {
             self.agenda.push(Reverse((active.from, event)));
-            self.agenda.extend(active.until.map(|until| Reverse((until, event))));
+            self.agenda
+                .extend(active.until.map(|until| Reverse((until, event))));
         }
         self.rules.push(active);
     }
 
     /// Gives a rule now. It is remembered as machines are.
     pub fn give(&mut self, rule: Rule, now: Timestamp) -> Result<(), JournalError> {
-        let line = Line::Fault { rule: rule.text.clone(), at: now };
+        let line = Line::Fault {
+            rule: rule.text.clone(),
+            at: now,
+        };
         self.write(std::slice::from_ref(&line))?;
         self.given.push(line);
         self.rule(rule, now);
@@ -224,12 +244,15 @@ impl World {
             orders: slot.orders,
             first: slot.first.clone(),
             struck: slot.struck.clone(),
+            began: slot.began,
             machine: slot.machine.record(),
         })
     }
 
     fn write(&mut self, lines: &[Line]) -> Result<(), JournalError> {
-        let Some(journal) = &mut self.journal else { return Ok(()) };
+        let Some(journal) = &mut self.journal else {
+            return Ok(());
+        };
         journal.append(lines)?;
         if journal.is_long() {
             self.compact()?;
@@ -238,10 +261,16 @@ impl World {
     }
 
     fn compact(&mut self) -> Result<(), JournalError> {
-        let Some(journal) = &mut self.journal else { return Ok(()) };
+        let Some(journal) = &mut self.journal else {
+            return Ok(());
+        };
         let mut lines = vec![journal::first(self.began)];
         lines.extend(self.given.iter().cloned());
-        lines.extend(self.happened.iter().map(|rule| Line::Happened { rule: *rule }));
+        lines.extend(
+            self.happened
+                .iter()
+                .map(|rule| Line::Happened { rule: *rule }),
+        );
         lines.extend(self.slots.iter().map(Self::entry));
         journal.rewrite(&lines)
     }
@@ -270,8 +299,13 @@ impl World {
 
     /// The machine on the books for a host: by the id in its status, or by its name.
     fn find(&self, host: &BareMetalHost) -> Option<u32> {
-        let id = host.status.as_ref().map(|status| status.provisioning.id.as_str());
-        let by_id = id.filter(|id| !id.is_empty()).and_then(|id| self.ids.get(id));
+        let id = host
+            .status
+            .as_ref()
+            .map(|status| status.provisioning.id.as_str());
+        let by_id = id
+            .filter(|id| !id.is_empty())
+            .and_then(|id| self.ids.get(id));
         by_id.or_else(|| self.hosts.get(&key_of(host))).copied()
     }
 
@@ -282,7 +316,9 @@ impl World {
         let facts = slot.machine.facts()?;
         let node = facts.name.as_deref().unwrap_or(&facts.id);
         let mac = &host.spec.boot_mac_address;
-        Some(format!("MAC address {mac} conflicts with existing node {node}"))
+        Some(format!(
+            "MAC address {mac} conflicts with existing node {node}"
+        ))
     }
 
     // ---- what is seen
@@ -293,7 +329,9 @@ impl World {
             return Sight::Down(text.into());
         }
         let Some(index) = self.find(host) else {
-            return self.taken(host).map_or(Sight::Absent, |text| Sight::Taken(text.into()));
+            return self
+                .taken(host)
+                .map_or(Sight::Absent, |text| Sight::Taken(text.into()));
         };
         self.catch_up(index, now);
         match self.slots[index as usize].machine.facts() {
@@ -304,9 +342,14 @@ impl World {
 
     /// How the machine's settings differ from what the host asks for.
     pub fn drift(&self, host: &BareMetalHost) -> Drift {
-        let Some(index) = self.find(host) else { return Drift::default() };
+        let Some(index) = self.find(host) else {
+            return Drift::default();
+        };
         let slot = &self.slots[index as usize];
-        let inspected = host.status.as_ref().is_some_and(|status| status.hardware.is_some());
+        let inspected = host
+            .status
+            .as_ref()
+            .is_some_and(|status| status.hardware.is_some());
         Drift {
             settings: slot.settings != settings_of(host),
             ports: *slot.rack != *rack_of(host) || (inspected && !slot.ports),
@@ -320,15 +363,22 @@ impl World {
         };
         let rule = self.rules.iter().find(down)?;
         let since = crate::api::whole_seconds(rule.from);
-        Some(format!("the simulated machines do not answer since {since} (`{}`)", rule.rule.text))
+        Some(format!(
+            "the simulated machines do not answer since {since} (`{}`)",
+            rule.rule.text
+        ))
     }
 
     /// How long an effect takes to be accepted.
     pub fn latency(&self, now: Timestamp) -> Duration {
-        let slow = self.rules.iter().filter(|rule| rule.holds(now)).map(|rule| match rule.rule.what {
-            What::ApiSlow(time) => time / self.options.pace.max(1),
-            _ => Duration::ZERO,
-        });
+        let slow = self
+            .rules
+            .iter()
+            .filter(|rule| rule.holds(now))
+            .map(|rule| match rule.rule.what {
+                What::ApiSlow(time) => time / self.options.pace.max(1),
+                _ => Duration::ZERO,
+            });
         slow.max().unwrap_or_default()
     }
 
@@ -363,7 +413,11 @@ impl World {
         changed.sort_unstable();
         changed.dedup();
         let up = self.outage(now).is_none();
-        News { changed, all: std::mem::take(&mut self.all), up }
+        News {
+            changed,
+            all: std::mem::take(&mut self.all),
+            up,
+        }
     }
 
     /// Lets a machine go on until `now`.
@@ -382,13 +436,16 @@ impl World {
         let due = slot.machine.next_event();
         if slot.due != due {
             slot.due = due;
-            self.agenda.extend(due.map(|due| Reverse((due, Event::Machine(index)))));
+            self.agenda
+                .extend(due.map(|due| Reverse((due, Event::Machine(index)))));
         }
     }
 
     /// A rule begins or ends.
     fn edge(&mut self, index: usize, at: Timestamp, now: Timestamp) {
-        let Some(rule) = self.rules.get(index).cloned() else { return };
+        let Some(rule) = self.rules.get(index).cloned() else {
+            return;
+        };
         match &rule.rule.what {
             What::ApiDown | What::ApiUnauthorized => self.all = true,
             What::LoseBmc(hosts) => {
@@ -462,7 +519,9 @@ impl World {
             let machine = &self.slots[index as usize].machine;
             let name = job.host.metadata.name.as_deref().unwrap_or_default();
             let found = machine.facts().is_some_and(|facts| facts.inspected);
-            return Ok(Ack::Inventory(found.then(|| inventory::of(&machine.hardware.mac, name))));
+            return Ok(Ack::Inventory(
+                found.then(|| inventory::of(&machine.hardware.mac, name)),
+            ));
         }
         self.check_busy(index, now)?;
         let mut slot = self.slots[index as usize].clone();
@@ -476,10 +535,11 @@ impl World {
     }
 
     fn check_api(&self, now: Timestamp) -> Result<(), Fault> {
-        let Some(text) = self.outage(now) else { return Ok(()) };
-        let refused = |rule: &Active| {
-            matches!(rule.rule.what, What::ApiUnauthorized) && rule.holds(now)
+        let Some(text) = self.outage(now) else {
+            return Ok(());
         };
+        let refused =
+            |rule: &Active| matches!(rule.rule.what, What::ApiUnauthorized) && rule.holds(now);
         if self.rules.iter().any(refused) {
             return Err(Fault::Unauthorized(text));
         }
@@ -488,7 +548,9 @@ impl World {
 
     /// Where a host's machine stands, or is to be put.
     fn place(&mut self, host: &BareMetalHost, now: Timestamp) -> Result<Place, Fault> {
-        host.spec.bmc.address
+        host.spec
+            .bmc
+            .address
             .parse::<crate::api::bmc::BmcAddress>()
             .map_err(|error| Fault::Refused(error.to_string()))?;
         let key = key_of(host);
@@ -520,6 +582,7 @@ impl World {
             orders: 0,
             first: None,
             struck: Vec::new(),
+            began: [0; 7],
             due: None,
         });
         self.hold_rules(index, now);
@@ -530,7 +593,9 @@ impl World {
         let seed = self.options.seed;
         let slot = &mut self.slots[index as usize];
         for rule in self.rules.iter().filter(|rule| rule.holds(now)) {
-            let What::Busy { hosts, times } = &rule.rule.what else { continue };
+            let What::Busy { hosts, times } = &rule.rule.what else {
+                continue;
+            };
             if hosts.has(&slot.host.name) && slot.strikes(rule.id, *times, seed) {
                 let what = format!("the node is locked (`{}`)", rule.rule.text);
                 return Err(Fault::Busy { what, retry: BUSY });
@@ -553,25 +618,38 @@ impl World {
         if matches!(job.effect, Effect::Ports) {
             self.check_port(slot, host)?;
         }
-        let counted = self.trouble(slot, task_of(job, slot.machine.facts()), now);
+        let tasks = tasks_of(job, slot.machine.facts());
+        let counted = self.trouble(slot, tasks, now);
         slot.machine.hardware.password = self.password(slot, now);
         let mut dice = Dice::of(
             &slot.host.name,
-            self.options.seed.wrapping_add(u64::from(slot.orders).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+            self.options
+                .seed
+                .wrapping_add(u64::from(slot.orders).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
         );
-        let order = Order { effect: &job.effect, host, password: version.as_deref() };
+        let order = Order {
+            effect: &job.effect,
+            host,
+            password: version.as_deref(),
+        };
         let ack = slot.machine.apply(&order, now, &mut dice)?;
-        let struck = slot.machine.troubles.next.is_empty();
-        slot.machine.troubles.next.clear();
-        if let Some(id) = counted.filter(|_| struck) {
+        // What the machine took has struck.
+        let left = std::mem::take(&mut slot.machine.troubles.next);
+        for (_, id) in counted.into_iter().filter(|(task, _)| !left.contains(task)) {
             slot.count(id);
+        }
+        if let Some(task) = tasks.first() {
+            slot.began[*task as usize] = slot.began[*task as usize].wrapping_add(1);
         }
         slot.orders = slot.orders.wrapping_add(1);
         match &job.effect {
             Effect::Enroll { .. } => (slot.settings, slot.ports) = (settings_of(host), false),
             Effect::Amend { .. } => slot.settings = settings_of(host),
             Effect::Ports => {
-                let inspected = host.status.as_ref().is_some_and(|status| status.hardware.is_some());
+                let inspected = host
+                    .status
+                    .as_ref()
+                    .is_some_and(|status| status.hardware.is_some());
                 slot.ports |= inspected;
             }
             _ => {}
@@ -593,34 +671,37 @@ impl World {
         Ok(())
     }
 
-    /// Sets up what goes wrong with the task that is about to begin. Answers with the rule whose
-    /// strikes are counted, if it is the one to strike.
-    fn trouble(&self, slot: &mut Slot, task: Option<Task>, now: Timestamp) -> Option<u64> {
+    /// Sets up what goes wrong with the tasks that are about to begin. Answers with the rules whose
+    /// strikes are counted, should their task begin.
+    fn trouble(&self, slot: &mut Slot, tasks: &[Task], now: Timestamp) -> Vec<(Task, u64)> {
         let troubles = &mut slot.machine.troubles;
         troubles.next.clear();
         (troubles.permille, troubles.slow) = (self.options.fault_permille, 1);
-        let task = task?;
-        let mut counted = None;
+        let mut counted = Vec::new();
         for rule in self.rules.iter().filter(|rule| rule.holds(now)) {
             match &rule.rule.what {
-                What::Slow { tasks, hosts, factor }
-                    if tasks.has(task) && hosts.has(&slot.host.name) =>
+                What::Slow {
+                    tasks: slow,
+                    hosts,
+                    factor,
+                } if tasks.first().is_some_and(|task| slow.has(*task))
+                    && hosts.has(&slot.host.name) =>
                 {
                     troubles.slow = troubles.slow.saturating_mul(*factor);
                 }
-                What::Fail { task: kind, hosts, times }
-                    if *kind == task && hosts.has(&slot.host.name) =>
+                What::Fail { task, hosts, times }
+                    if tasks.contains(task) && hosts.has(&slot.host.name) =>
                 {
                     let struck = slot.struck.iter().find(|(id, _)| *id == rule.id);
                     match times {
                         Times::Permille(share) => troubles.permille = troubles.permille.max(*share),
                         Times::First(most) if struck.is_some_and(|(_, n)| n >= most) => {}
-                        Times::First(_) | Times::Always if !troubles.next.is_empty() => {}
+                        Times::First(_) | Times::Always if troubles.next.contains(task) => {}
                         Times::First(_) => {
-                            troubles.next.push_back(task);
-                            counted = Some(rule.id);
+                            troubles.next.push_back(*task);
+                            counted.push((*task, rule.id));
                         }
-                        Times::Always => troubles.next.push_back(task),
+                        Times::Always => troubles.next.push_back(*task),
                     }
                 }
                 _ => {}
@@ -654,10 +735,42 @@ impl World {
         self.plan(index);
     }
 
-    /// The machine with this host name, for tests and for those that show.
-    pub fn machine(&self, host: &str) -> Option<&machine::Machine> {
-        self.slots.iter().find(|slot| *slot.host.name == *host).map(|slot| &slot.machine)
+    /// How many machines are in each state.
+    pub fn states(&mut self, now: Timestamp) -> BTreeMap<NodeState, usize> {
+        let mut states = BTreeMap::new();
+        for index in 0..self.slots.len() {
+            self.catch_up(index as u32, now);
+            if let Some(facts) = self.slots[index].machine.facts() {
+                *states.entry(facts.state).or_default() += 1;
+            }
+        }
+        states
     }
+
+    /// A look at the hardware of a host, and at what was done to it.
+    pub fn glance(&self, host: &str) -> Option<Glance> {
+        let slot = self.slots.iter().find(|slot| *slot.host.name == *host)?;
+        let hardware = &slot.machine.hardware;
+        Some(Glance {
+            power: hardware.power,
+            disk: hardware.disk.clone(),
+            writes: hardware.writes,
+            began: Task::ALL.map(|task| (task, slot.began[task as usize])),
+        })
+    }
+}
+
+/// A look at the hardware itself, past the provisioner's books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance {
+    /// Power.
+    pub power: bool,
+    /// URL of the image on the disk.
+    pub disk: Option<Arc<str>>,
+    /// Times that an image was written.
+    pub writes: u32,
+    /// Times that each task began, because an effect said so.
+    pub began: [(Task, u16); 7],
 }
 
 /// Where a new host's machine is.
@@ -701,7 +814,10 @@ impl Slot {
 
 fn key_of(host: &BareMetalHost) -> Key {
     let meta = &host.metadata;
-    Key::new(meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
+    Key::new(
+        meta.namespace.as_deref().unwrap_or_default(),
+        meta.name.as_deref().unwrap_or_default(),
+    )
 }
 
 /// The name by which the host's hardware is known: its boot MAC address in lower case, or its
@@ -711,7 +827,8 @@ fn rack_of(host: &BareMetalHost) -> String {
     if mac.is_empty() {
         return host.spec.bmc.address.clone();
     }
-    mac.parse::<Mac>().map_or_else(|_| mac.clone(), |mac| mac.to_string())
+    mac.parse::<Mac>()
+        .map_or_else(|_| mac.clone(), |mac| mac.to_string())
 }
 
 /// A digest of what enrolling and amending write.
@@ -729,24 +846,25 @@ fn settings_of(host: &BareMetalHost) -> u64 {
     Dice::of(&text, 0).roll()
 }
 
-/// The task that an effect begins, if it begins one.
-fn task_of(job: &Job, facts: Option<&Arc<Facts>>) -> Option<Task> {
+/// The tasks that an effect begins: the first at once, others after it.
+fn tasks_of(job: &Job, facts: Option<&Arc<Facts>>) -> &'static [Task] {
     match job.effect {
-        Effect::Manage => {
-            facts.is_some_and(|facts| facts.state == NodeState::Enroll).then_some(Task::Verify)
+        Effect::Manage if facts.is_some_and(|facts| facts.state == NodeState::Enroll) => {
+            &[Task::Verify]
         }
-        Effect::Inspect => Some(Task::Inspect),
-        Effect::Clean | Effect::Provide => Some(Task::Clean),
-        Effect::Deploy => Some(Task::Deploy),
-        Effect::Adopt => Some(Task::Adopt),
-        Effect::Undeploy => Some(Task::Undeploy),
-        Effect::Power(_) => Some(Task::Power),
-        Effect::Enroll { .. }
+        Effect::Inspect => &[Task::Inspect],
+        Effect::Clean | Effect::Provide => &[Task::Clean],
+        Effect::Deploy => &[Task::Deploy],
+        Effect::Adopt => &[Task::Adopt],
+        Effect::Undeploy => &[Task::Undeploy, Task::Clean],
+        Effect::Power(_) => &[Task::Power],
+        Effect::Manage
+        | Effect::Enroll { .. }
         | Effect::Amend { .. }
         | Effect::Ports
         | Effect::ReadInventory
         | Effect::Abort
         | Effect::Unlock
-        | Effect::Forget { .. } => None,
+        | Effect::Forget { .. } => &[],
     }
 }

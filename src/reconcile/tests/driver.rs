@@ -52,6 +52,7 @@ pub struct Driver {
 }
 
 impl Driver {
+    #[expect(clippy::needless_pass_by_value, reason = "made for the call")]
     pub fn new(spec: serde_json::Value) -> Self {
         let host: BareMetalHost = serde_json::from_value(serde_json::json!({
             "apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost",
@@ -229,7 +230,7 @@ impl Driver {
     /// Runs until the host is in this state.
     pub fn reach(&mut self, state: &ProvisioningState) {
         for _ in 0..1000 {
-            if self.host.as_ref().map(|host| host.state()) == Some(state) {
+            if self.host.as_ref().map(BareMetalHost::state) == Some(state) {
                 return;
             }
             if !self.step() && !self.pass() {

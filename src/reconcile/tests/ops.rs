@@ -112,7 +112,7 @@ impl World {
     fn step(&mut self) -> bool {
         let before = self.driver.host.clone();
         let done = self.driver.step();
-        self.check(before.as_ref().map(|host| host.state()));
+        self.check(before.as_ref().map(crate::api::BareMetalHost::state));
         done
     }
 
@@ -184,7 +184,9 @@ impl World {
             }),
             Op::Online(on) => driver.edit(|host| host.spec.online = *on),
             Op::External(on) => driver.edit(|host| host.spec.externally_provisioned = *on),
-            Op::Raid(raid) => driver.edit(|host| host.spec.raid = raid.map(volumes)),
+            Op::Raid(raid) => {
+                driver.edit(|host| host.spec.raid = raid.map(|number| Box::new(volumes(number))));
+            }
             Op::Hints(number) => driver.edit(|host| {
                 let device_name = format!("/dev/sd{number}");
                 host.spec.root_device_hints = Some(Box::new(RootDeviceHints {
@@ -321,7 +323,7 @@ impl World {
     }
 }
 
-fn volumes(number: u8) -> Box<RaidConfig> {
+fn volumes(number: u8) -> RaidConfig {
     let volume = HardwareRaidVolume {
         size_gibibytes: Some(i64::from(number)),
         level: RaidLevel::Raid1,
@@ -331,10 +333,10 @@ fn volumes(number: u8) -> Box<RaidConfig> {
         controller: String::new(),
         physical_disks: Vec::new(),
     };
-    Box::new(RaidConfig {
+    RaidConfig {
         hardware_raid_volumes: Some(vec![volume]),
         software_raid_volumes: None,
-    })
+    }
 }
 
 fn answer(kind: u8) -> Fault {

@@ -117,7 +117,11 @@ fn rule(line: &str) -> Result<Option<Rule>, Problem> {
         "lose" => match words.take("lose what? `node` or `bmc`")? {
             "node" => {
                 let hosts = words.hosts()?;
-                let from = if words.skip("at") { words.time()? } else { Duration::ZERO };
+                let from = if words.skip("at") {
+                    words.time()?
+                } else {
+                    Duration::ZERO
+                };
                 during = Some(During { from, until: None });
                 What::LoseNode(hosts)
             }
@@ -128,7 +132,10 @@ fn rule(line: &str) -> Result<Option<Rule>, Problem> {
             "credentials" => What::WrongCredentials(words.hosts()?),
             _ => return Err(words.unknown("only credentials can be wrong")),
         },
-        "busy" => What::Busy { hosts: words.hosts()?, times: words.times()? },
+        "busy" => What::Busy {
+            hosts: words.hosts()?,
+            times: words.times()?,
+        },
         "api" => match words.take("what of the API? `down`, `slow TIME` or `unauthorized`")? {
             "down" => What::ApiDown,
             "slow" => What::ApiSlow(words.time()?),
@@ -137,11 +144,17 @@ fn rule(line: &str) -> Result<Option<Rule>, Problem> {
         },
         "limit" => {
             during = Some(During::ALWAYS);
-            What::Limit { kind: words.slot()?, most: words.most()? }
+            What::Limit {
+                kind: words.slot()?,
+                most: words.most()?,
+            }
         }
         "take" => {
             during = Some(During::ALWAYS);
-            What::Take { task: words.task(TASKS)?, span: words.span()? }
+            What::Take {
+                task: words.task(TASKS)?,
+                span: words.span()?,
+            }
         }
         _ => return Err(words.unknown(RULES)),
     };
@@ -150,7 +163,16 @@ fn rule(line: &str) -> Result<Option<Rule>, Problem> {
         None => words.during()?,
     };
     words.end()?;
-    Ok(Some(Rule { what, during, text: words.words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ") }))
+    Ok(Some(Rule {
+        what,
+        during,
+        text: words
+            .words
+            .iter()
+            .map(|(_, word)| *word)
+            .collect::<Vec<_>>()
+            .join(" "),
+    }))
 }
 
 impl<'t> Words<'t> {
@@ -179,12 +201,23 @@ impl<'t> Words<'t> {
 
     /// A problem with the word that was taken last.
     fn wrong(&self, message: impl Into<String>, help: impl Into<String>) -> Problem {
-        let (at, word) = self.words.get(self.next.saturating_sub(1)).copied().unwrap_or_default();
-        Problem { message: message.into(), help: help.into(), range: at..at + word.len() }
+        let (at, word) = self
+            .words
+            .get(self.next.saturating_sub(1))
+            .copied()
+            .unwrap_or_default();
+        Problem {
+            message: message.into(),
+            help: help.into(),
+            range: at..at + word.len(),
+        }
     }
 
     fn unknown(&self, help: &str) -> Problem {
-        let word = self.words.get(self.next.saturating_sub(1)).map_or("", |(_, word)| *word);
+        let word = self
+            .words
+            .get(self.next.saturating_sub(1))
+            .map_or("", |(_, word)| *word);
         self.wrong(format!("`{word}` is not known here"), help)
     }
 
@@ -212,7 +245,9 @@ impl<'t> Words<'t> {
         match self.take(HELP)? {
             "bmc" => Ok(Tasks::Bmc),
             "all" => Ok(Tasks::All),
-            word => Task::named(word).map(Tasks::One).ok_or_else(|| self.unknown(HELP)),
+            word => Task::named(word)
+                .map(Tasks::One)
+                .ok_or_else(|| self.unknown(HELP)),
         }
     }
 
@@ -226,7 +261,10 @@ impl<'t> Words<'t> {
     fn most(&mut self) -> Result<usize, Problem> {
         const HELP: &str = "how many machines at once, e.g. `limit deploy 20`";
         let word = self.take(HELP)?;
-        let number = word.parse().ok().filter(|number| (1..=1_000_000).contains(number));
+        let number = word
+            .parse()
+            .ok()
+            .filter(|number| (1..=1_000_000).contains(number));
         number.ok_or_else(|| self.wrong(format!("`{word}` is not a number from 1"), HELP))
     }
 
@@ -242,17 +280,25 @@ impl<'t> Words<'t> {
     fn factor(&mut self) -> Result<u32, Problem> {
         const HELP: &str = "how many times as slow, e.g. `10x`; at most `1000x`";
         let word = self.take(HELP)?;
-        let factor = word.strip_suffix('x').and_then(|number| number.parse().ok());
+        let factor = word
+            .strip_suffix('x')
+            .and_then(|number| number.parse().ok());
         let factor = factor.filter(|factor| (1..=SLOWEST).contains(factor));
         factor.ok_or_else(|| self.wrong(format!("`{word}` is not a factor"), HELP))
     }
 
     fn times(&mut self) -> Result<Times, Problem> {
         const HELP: &str = "how often is `once`, `always`, `3 times` or `2%`";
-        let Some(word) = self.peek() else { return Ok(Times::Always) };
+        let Some(word) = self.peek() else {
+            return Ok(Times::Always);
+        };
         if word == "once" || word == "always" {
             self.next += 1;
-            return Ok(if word == "once" { Times::First(1) } else { Times::Always });
+            return Ok(if word == "once" {
+                Times::First(1)
+            } else {
+                Times::Always
+            });
         }
         if !word.starts_with(|c: char| c.is_ascii_digit()) {
             return Ok(Times::Always);
@@ -272,7 +318,11 @@ impl<'t> Words<'t> {
     }
 
     fn during(&mut self) -> Result<During, Problem> {
-        let from = if self.skip("from") { Some(self.time()?) } else { None };
+        let from = if self.skip("from") {
+            Some(self.time()?)
+        } else {
+            None
+        };
         let has_end = self.skip("until") || (from.is_some() && self.skip("to"));
         let until = if has_end { Some(self.time()?) } else { None };
         let from = from.unwrap_or_default();
@@ -293,7 +343,9 @@ impl<'t> Words<'t> {
 
     fn time(&mut self) -> Result<Duration, Problem> {
         let word = self.take(TIME)?;
-        let digits = word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
+        let digits = word
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(word.len());
         let (number, unit) = word.split_at(digits);
         let millis = match unit {
             "ms" => 1,
@@ -303,7 +355,9 @@ impl<'t> Words<'t> {
             _ => return Err(self.wrong(format!("`{word}` is not a time"), TIME)),
         };
         let number: Option<u64> = number.parse().ok();
-        let time = number.and_then(|number| number.checked_mul(millis)).map(Duration::from_millis);
+        let time = number
+            .and_then(|number| number.checked_mul(millis))
+            .map(Duration::from_millis);
         let time = time.filter(|time| *time <= LONGEST);
         time.ok_or_else(|| self.wrong(format!("`{word}` is not a time of at most a year"), TIME))
     }

@@ -78,9 +78,12 @@ struct Going {
     fails: bool,
     #[serde(default, skip_serializing_if = "is_none")]
     stages: u8,
-    /// Microseconds.
+    /// Nanoseconds.
     #[serde(default, skip_serializing_if = "is_nothing")]
     stage: u64,
+    /// The cleaning that comes after it: how long a stage takes, and whether it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cleaning: Option<(u64, bool)>,
 }
 
 const fn yes() -> bool {
@@ -122,7 +125,10 @@ const POWER: [(PowerTarget, &str); 5] = [
 ];
 
 fn power_word(target: PowerTarget) -> &'static str {
-    POWER.iter().find(|(one, _)| *one == target).map_or("on", |(_, word)| word)
+    POWER
+        .iter()
+        .find(|(one, _)| *one == target)
+        .map_or("on", |(_, word)| word)
 }
 
 impl Machine {
@@ -155,14 +161,21 @@ impl Machine {
             mac: record.mac,
             writes: record.writes,
         };
-        Some(Self { hardware, pace, troubles: Troubles::default(), node })
+        Some(Self {
+            hardware,
+            pace,
+            troubles: Troubles::default(),
+            node,
+        })
     }
 
     /// Sets back everything that is to happen, after the wall clock was set back.
     pub fn set_back(&mut self, by: SignedDuration) {
         let Some(node) = &mut self.node else { return };
         let until = node.work.as_mut().map(|work| &mut work.until);
-        let until = until.into_iter().chain(node.switch.as_mut().map(|switch| &mut switch.until));
+        let until = until
+            .into_iter()
+            .chain(node.switch.as_mut().map(|switch| &mut switch.until));
         for time in until {
             *time = time.checked_sub(by).unwrap_or(*time);
         }
@@ -194,7 +207,10 @@ impl Node {
                 until: work.until,
                 fails: work.fails,
                 stages: work.stages,
-                stage: work.stage.as_micros() as u64,
+                stage: work.stage.as_nanos() as u64,
+                cleaning: work
+                    .cleaning
+                    .map(|(stage, fails)| (stage.as_nanos() as u64, fails)),
             }),
             switch: self.switch.as_ref().map(|switch| Going {
                 what: power_word(switch.target).into(),
@@ -202,6 +218,7 @@ impl Node {
                 fails: switch.fails,
                 stages: 0,
                 stage: 0,
+                cleaning: None,
             }),
         }
     }
@@ -235,8 +252,11 @@ impl Books {
                 task: Task::named(&going.what)?,
                 until: going.until,
                 stages: going.stages,
-                stage: Duration::from_micros(going.stage),
+                stage: Duration::from_nanos(going.stage),
                 fails: going.fails,
+                cleaning: going
+                    .cleaning
+                    .map(|(stage, fails)| (Duration::from_nanos(stage), fails)),
             }),
             None => None,
         };
@@ -249,6 +269,12 @@ impl Books {
             None => None,
         };
         let password = self.credentials;
-        Some(Node { facts: Arc::new(facts), password, work, switch, clean: self.clean })
+        Some(Node {
+            facts: Arc::new(facts),
+            password,
+            work,
+            switch,
+            clean: self.clean,
+        })
     }
 }

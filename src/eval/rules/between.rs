@@ -1,0 +1,145 @@
+//! Rules between hosts, and between hosts and what they name.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::api::bmc::BmcAddress;
+use crate::diag::suggest::similar;
+use crate::diag::{Code, Diagnostic, Place, Subject};
+use crate::eval::instance::{Bench, Evaluated};
+use crate::fleet::{Item, Value, fold};
+use crate::schema::{Entity, PathId, Paths};
+
+/// Boot MAC and BMC addresses that two hosts have; images and Ironics that nobody declares.
+pub(in crate::eval) fn between(
+    bench: &mut Bench<'_, '_>,
+    hosts: &mut [Evaluated],
+    candidates: &mut HashMap<usize, (Arc<str>, Vec<Item>)>,
+) {
+    let known = bench.known.clone();
+    unique(bench, hosts, known.mac, 3505, "boot MAC address", |text| Some(text.to_owned()));
+    unique(bench, hosts, known.address, 3203, "BMC address", |text| {
+        text.parse::<BmcAddress>().ok().map(|address| address.identity())
+    });
+    names(bench, hosts, candidates);
+}
+
+fn unique(
+    bench: &mut Bench<'_, '_>,
+    hosts: &mut [Evaluated],
+    path: PathId,
+    code: u16,
+    what: &str,
+    identity: impl Fn(&str) -> Option<String>,
+) {
+    let mut seen: HashMap<String, Vec<usize>> = HashMap::with_capacity(hosts.len());
+    for (index, host) in hosts.iter().enumerate() {
+        let Some(item) = host.items.iter().find(|item| item.path == path) else { continue };
+        let Value::Text(text) = &item.value else { continue };
+        let Some(identity) = identity(text) else { continue };
+        seen.entry(identity).or_default().push(index);
+    }
+    // One finding a site and site it clashes with: a range without the number in it is one mistake.
+    let mut groups: BTreeMap<(Place, Place), (String, BTreeSet<usize>)> = BTreeMap::new();
+    let origin = |index: usize| {
+        let item = hosts[index].items.iter().find(|item| item.path == path);
+        item.map(|item| item.origin.place())
+    };
+    let mut clashes: Vec<Vec<usize>> = seen.into_values().filter(|indices| indices.len() > 1).collect();
+    clashes.sort();
+    for clash in &clashes {
+        let Some(first) = origin(clash[0]) else { continue };
+        for index in &clash[1..] {
+            let Some(place) = origin(*index) else { continue };
+            let text = hosts[*index].items.iter().find(|item| item.path == path);
+            let shown = text.map_or_else(String::new, |item| item.value.to_string());
+            let group = groups.entry((place, first)).or_insert_with(|| (shown, BTreeSet::new()));
+            group.1.extend([clash[0], *index]);
+        }
+    }
+    for ((place, first), (shown, members)) in groups {
+        let names: Vec<&str> =
+            members.iter().map(|index| &*bench.program.hosts[*index].name).collect();
+        let mut finding = Diagnostic::error(
+            Code(code),
+            format!("hosts `{}` share the {what} {shown}", fold(&names)),
+            place,
+            "",
+        );
+        if first != place {
+            finding = finding.label(first, "the same here");
+        }
+        finding.subject = Some(Subject {
+            kind: "host",
+            names: names.iter().map(ToString::to_string).collect(),
+            path: Some(bench.paths.get(path).text.to_string()),
+        });
+        bench.findings.add(finding);
+    }
+    for index in clashes.into_iter().flatten() {
+        hosts[index].broken = true;
+    }
+}
+
+/// MF4101 and its like: `deploy IMAGE` and `driven-by IRONIC` name something that is declared.
+fn names(
+    bench: &mut Bench<'_, '_>,
+    hosts: &mut [Evaluated],
+    candidates: &mut HashMap<usize, (Arc<str>, Vec<Item>)>,
+) {
+    let child = |root: PathId, names: &[&str]| {
+        names.iter().try_fold(root, |at, name| bench.paths.child(at, name))
+    };
+    let host = Paths::root(Entity::Host);
+    let pool = Paths::root(Entity::Pool);
+    let wanted = [
+        (child(host, &["deploy", "image"]), Entity::Image, 4101),
+        (child(pool, &["deploy", "image"]), Entity::Image, 4101),
+        (child(host, &["driven-by"]), Entity::Ironic, 4314),
+    ];
+    let declared = |entity: Entity| -> BTreeSet<&str> {
+        let named = bench.program.named.iter().filter(|named| named.entity == entity);
+        named.map(|named| &*named.name).collect()
+    };
+    let images = declared(Entity::Image);
+    let ironics = declared(Entity::Ironic);
+    let mut found = Vec::new();
+    for (index, evaluated) in hosts.iter_mut().enumerate() {
+        let from_pool = candidates.get(&index).map(|(_, items)| items.as_slice());
+        let all = evaluated.items.iter().chain(from_pool.unwrap_or_default());
+        let mut broken = false;
+        for item in all {
+            let Some((_, entity, code)) =
+                wanted.iter().find(|(path, ..)| *path == Some(item.path))
+            else {
+                continue;
+            };
+            let Value::Text(name) = &item.value else { continue };
+            let known = if *entity == Entity::Image { &images } else { &ironics };
+            if known.contains(&**name) {
+                // One that is there and cannot be used is as good as none.
+                broken |= bench.unusable.contains(&(*entity, Arc::from(&**name)));
+            } else {
+                broken = true;
+                found.push((index, item.origin.place(), *entity, *code, name.clone()));
+            }
+        }
+        evaluated.broken |= broken;
+    }
+    for (index, place, entity, code, name) in found {
+        let known = if entity == Entity::Image { &images } else { &ironics };
+        let host = &bench.program.hosts[index].name;
+        bench.findings.about("host", host, code, place, &name, || {
+            let finding = Diagnostic::error(
+                Code(code),
+                format!("no {} is called `{}`", entity.word(), &*name),
+                place,
+                "",
+            );
+            match similar(&name, known.iter().copied()) {
+                Some(near) => finding.help(format!("did you mean `{near}`?")),
+                None => finding.help(format!("declare it: `{} {} {{ … }}`", entity.word(), &*name)),
+            }
+        });
+    }
+}
