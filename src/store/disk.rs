@@ -78,6 +78,9 @@ pub(super) struct Stored {
     pub pieces: BTreeMap<Box<str>, Vec<u8>>,
 }
 
+/// Takes the objects of a file: key and pieces. Its error says why an object cannot be read.
+pub(super) type Take<'a> = dyn FnMut(&[u8], Stored) -> Result<(), String> + 'a;
+
 /// What was in the file beside objects.
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
@@ -113,7 +116,7 @@ impl Disk {
     pub fn open(
         path: &Path,
         settings: Settings,
-        take: &mut dyn FnMut(&[u8], Stored) -> Result<(), String>,
+        take: &mut Take<'_>,
     ) -> Result<(Self, Loaded), OpenError> {
         let lock = Lock::take(path).map_err(|error| match error {
             NoLock::Held(holder) => OpenError::Held {
