@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use redb::{Database, Range, ReadableDatabase as _, ReadableTable as _};
 
 use super::tables::{CHANGE, META, OBJECT};
-use super::{Loaded, Stored};
+use super::{Loaded, Stored, Take};
 use crate::store::record::{self, LAST};
 
 /// Why the file cannot be read.
@@ -27,10 +27,7 @@ struct Logged {
 }
 
 /// Reads the file; objects come in order of key (see [`record::key`]).
-pub(super) fn load(
-    database: &Database,
-    take: &mut dyn FnMut(&[u8], Stored) -> Result<(), Reason>,
-) -> Result<Loaded, Reason> {
+pub(super) fn load(database: &Database, take: &mut Take<'_>) -> Result<Loaded, Reason> {
     let text = |error: redb::Error| error.to_string();
     let mut loaded = Loaded::default();
     let log = read_log(database, &mut loaded).map_err(text)?;
@@ -165,7 +162,7 @@ impl<'a> Merge<'a> {
             } else if *kind != *self.kind {
                 break;
             }
-            let prefix = &row[..kind.len() + piece.len() + 1];
+            let prefix = &row[..=kind.len() + piece.len()];
             from = after(prefix);
             let mut piece = Piece {
                 name: String::from_utf8_lossy(piece).into(),
