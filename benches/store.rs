@@ -14,6 +14,10 @@ use metalform::api::{BareMetalHost, HardwareData};
 use metalform::store::{Embedded, Key, Object as _, Options, Store};
 use serde_json::{Value, json};
 
+/// As in the binary: memory is measured with it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const HOSTS: usize = 10_000;
 
 fn name(n: usize) -> String {
