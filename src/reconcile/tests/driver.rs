@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::api::{BareMetalHost, BareMetalHostStatus, ProvisioningState, Timestamp};
-use crate::budget::Grants;
+use crate::budget::{Grants, SlotKind};
 use crate::dice::Dice;
 use crate::provision::sim::machine::{Hardware, Machine, Order};
 use crate::provision::sim::script::Pace;
@@ -46,6 +46,8 @@ pub struct Driver {
     pub last: Option<Step>,
     pub outcome: Option<Outcome>,
     pub unconfirmed: Option<Effect>,
+    /// The slot that the host holds.
+    pub held: Option<SlotKind>,
     /// The last step was told what came of an effect.
     pub had_outcome: bool,
     dice: Dice,
@@ -84,6 +86,7 @@ impl Driver {
             last: None,
             outcome: None,
             unconfirmed: None,
+            held: None,
             had_outcome: false,
             dice: Dice::new(1),
         }
@@ -132,6 +135,9 @@ impl Driver {
             policy: &self.policy,
         };
         let step = step(&view);
+        if !step.blind {
+            self.held = step.slot;
+        }
         // What is unconfirmed is seen by the next look.
         let confirmed = self.unconfirmed.take().is_some();
         let mut done = self.write(&host, &step) || confirmed;

@@ -7,9 +7,10 @@ use super::driver::{Driver, plain};
 use crate::api::names::annotation;
 use crate::api::{CustomDeploy, HardwareRaidVolume, Image, ProvisioningState as State};
 use crate::api::{RaidConfig, RaidLevel, RootDeviceHints};
-use crate::budget::Grants;
+use crate::budget::{Grants, SlotKind};
 use crate::provision::sim::script::Task;
 use crate::provision::{Effect, Fault, NodeState};
+use crate::reconcile::Wake;
 
 /// Something that happens.
 #[derive(Debug, Clone)]
@@ -142,6 +143,15 @@ impl World {
                 .condition(&crate::api::ConditionType::Waiting)
                 .is_some()
         });
+        if let (Some(facts), Some(step)) = (driver.machine.facts(), &driver.last)
+            && !step.blind
+            && !matches!(step.wake, Wake::OnSlot(_))
+            && let Some(kind) = SlotKind::of(facts.state)
+            && driver.taken.is_none()
+            && !matches!(driver.unconfirmed, Some(Effect::Undeploy | Effect::Provide))
+        {
+            assert_eq!(driver.held, Some(kind), "at work without a slot: {step:#?}");
+        }
         if let Some(step) = &driver.last
             && !driver.had_outcome
             && step.status.is_none()
