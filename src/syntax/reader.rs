@@ -22,6 +22,10 @@ use crate::diag::{self, Diagnostic, FileId, Span};
 /// A word that stands for a run of several tokens; see [`clump`].
 const CLUMP: u8 = 16;
 
+/// How often something unclosed is followed to the end of the text, in vain, and then taken for
+/// less than that. Without a bound, each line could cost as much as the text.
+const MOST_RUNAWAYS: u32 = 16;
+
 pub(super) fn read(file: FileId, text: &Arc<str>, limits: &Limits) -> Parse {
     let mut end = text.len().min(NONE as usize - 1);
     while !text.is_char_boundary(end) {
@@ -89,6 +93,8 @@ struct Reader<'t> {
     stray_close: u32,
     /// The last node that a missing space was reported in.
     spaceless: u32,
+    /// See [`MOST_RUNAWAYS`].
+    runaways: u32,
 }
 
 impl<'t> Reader<'t> {
@@ -132,6 +138,7 @@ impl<'t> Reader<'t> {
             too_deep: false,
             stray_close: NONE,
             spaceless: NONE,
+            runaways: 0,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Taking tokens, and what is wrong with a token by itself.
 
-use super::Reader;
+use super::{MOST_RUNAWAYS, Reader};
 use crate::diag::{Diagnostic, Span};
 use crate::syntax::class;
 use crate::syntax::scan::{self, Kind, Token, scan};
@@ -32,13 +32,13 @@ impl Reader<'_> {
     /// Reports what is wrong with the token by itself.
     #[cold]
     pub(super) fn complain(&mut self) {
-        let token = self.token;
-        if token.is(scan::UNCLOSED) {
-            self.report(self.source.unclosed_text(token));
-            if !matches!(token.kind, Kind::Quoted | Kind::Raw) {
+        if self.token.is(scan::UNCLOSED) {
+            self.report(self.source.unclosed_text(self.token));
+            if !matches!(self.token.kind, Kind::Quoted | Kind::Raw) && !self.cut_to_line() {
                 self.swallowed = true;
             }
         }
+        let token = self.token;
         if token.is(scan::TAINTED) {
             let mut at = token.start as usize;
             while at < token.end as usize {
@@ -61,6 +61,29 @@ impl Reader<'_> {
                 at = end;
             }
         }
+    }
+
+    /// Cuts an unclosed multi-line string that does not even start as one to its first line, so
+    /// that the rest of the text is read. Not without end: each costs a look at all of the text.
+    fn cut_to_line(&mut self) -> bool {
+        let Token {
+            kind, start, end, ..
+        } = self.token;
+        let source = &self.text[start as usize..end as usize];
+        let body = source.trim_start_matches('#').trim_start_matches('"');
+        let body_start = end as usize - body.len();
+        if !matches!(kind, Kind::Multiline | Kind::RawMultiline)
+            || class::newline(self.text, body_start) > 0
+            || self.runaways >= MOST_RUNAWAYS
+        {
+            return false;
+        }
+        self.runaways += 1;
+        let line = body
+            .char_indices()
+            .find(|(_, c)| class::char(*c) & class::NEWLINE != 0);
+        self.token.end = line.map_or(end, |(at, _)| (body_start + at) as u32);
+        true
     }
 
     /// Whether the cap on findings was met and said.

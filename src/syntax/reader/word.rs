@@ -1,6 +1,6 @@
 //! Words: names, keys, values, and runs that were meant as one.
 
-use super::{CLUMP, Reader, Role};
+use super::{CLUMP, MOST_RUNAWAYS, Reader, Role};
 use crate::diag::Span;
 use crate::syntax::scan::{self, Kind, Token, scan};
 use crate::syntax::tree::{Form, NONE, Tag, Text, halves};
@@ -93,10 +93,17 @@ impl Reader<'_> {
     pub(super) fn stuck_word(&mut self, role: Role) -> Token {
         let word = self.token;
         let text = &self.text[word.span().range()];
+        let starts_comment = self.text[word.end as usize..].starts_with("/*");
+        if starts_comment && self.runaways >= MOST_RUNAWAYS {
+            return self.clump(role, word);
+        }
         let next = scan(self.text, word.end as usize);
         match next.kind {
             Kind::LineComment if self.is_fleet() && text.ends_with(':') => self.clump(role, word),
-            Kind::BlockComment if self.is_glob(next) => self.clump(role, word),
+            Kind::BlockComment if self.is_glob(next) => {
+                self.runaways += u32::from(next.is(scan::UNCLOSED));
+                self.clump(role, word)
+            }
             Kind::Backslash => {
                 let after = word.end as usize + 1;
                 let (class, len) = class::at(self.text, after);

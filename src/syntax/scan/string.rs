@@ -181,10 +181,11 @@ pub(super) fn raw(text: &str, at: usize, hashes: usize) -> Token {
 }
 
 fn closes(bytes: &[u8], at: usize, hashes: usize) -> bool {
+    // Stops at the first other byte, or a string of many hashes and quotes would take long.
     bytes[at..]
         .iter()
         .take(hashes)
-        .filter(|&&byte| byte == b'#')
+        .take_while(|&&byte| byte == b'#')
         .count()
         == hashes
 }
@@ -192,7 +193,7 @@ fn closes(bytes: &[u8], at: usize, hashes: usize) -> bool {
 /// A multi-line string whose first quote comes after `hashes` hashes at `at`.
 ///
 /// One that is not closed ends before the line on which another one visibly opens, or with the
-/// text; or with its own line if it does not even start as it has to.
+/// text.
 fn multi(text: &str, at: usize, hashes: usize) -> Token {
     let kind = if hashes == 0 {
         Kind::Multiline
@@ -201,24 +202,18 @@ fn multi(text: &str, at: usize, hashes: usize) -> Token {
     };
     let bytes = text.as_bytes();
     let body = at + hashes + 3;
-    let starts_well = class::newline(text, body) > 0;
     let mut end = body;
     let mut marks = 0;
     let mut line_start = at;
     let mut line_before = at;
-    let mut first_line_end = None;
+    let mut several_lines = false;
     loop {
         let (class, len) = class::at(text, end);
         if len == 0 {
-            let end = if starts_well {
-                end
-            } else {
-                first_line_end.unwrap_or(end)
-            };
             return marked(kind, marks | UNCLOSED, at, end);
         }
         if class & class::NEWLINE != 0 {
-            first_line_end = first_line_end.or(Some(end));
+            several_lines = true;
             line_before = end;
             end += class::newline(text, end);
             line_start = end;
@@ -226,7 +221,7 @@ fn multi(text: &str, at: usize, hashes: usize) -> Token {
         }
         if bytes[end] == b'"' && bytes[end..].starts_with(b"\"\"\"") {
             if closes(bytes, end + 3, hashes) {
-                if first_line_end.is_some() && opens_another(text, line_start, end, hashes) {
+                if several_lines && opens_another(text, line_start, end, hashes) {
                     return marked(kind, marks | UNCLOSED, at, line_before);
                 }
                 return marked(kind, marks, at, end + 3 + hashes);
@@ -238,7 +233,7 @@ fn multi(text: &str, at: usize, hashes: usize) -> Token {
             marks |= ESCAPED;
             let next = after_backslash(text, end);
             if text[end..next].contains('\n') {
-                first_line_end = first_line_end.or(Some(end + 1));
+                several_lines = true;
                 line_start = end + text[end..next].rfind('\n').map_or(0, |offset| offset + 1);
                 line_before = line_start - 1;
             }

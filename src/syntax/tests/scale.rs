@@ -121,6 +121,7 @@ fn time_is_linear_in_the_text() {
         "/**/",
         "/*\n*/",
         "a/*",
+        "a b/*.k\n",
         "a /*\n",
         "/-a\n",
         "/-a {}\n",
@@ -181,6 +182,19 @@ fn time_is_linear_in_the_text() {
             }
         }
         assert!(large < small * 80, "{unit:?}: {small:?} {large:?}");
+    }
+}
+
+#[test]
+fn raw_strings_of_many_hashes_take_no_longer() {
+    let hashes = "#".repeat(50_000);
+    for text in [
+        format!("a {hashes}{}", "\"".repeat(50_000)),
+        format!("a {hashes}\"\"\"\n{}", "\"\"\"#".repeat(50_000)),
+        format!("a {hashes}\"{}\"{hashes}", "\"#".repeat(50_000)),
+    ] {
+        let (_, took) = timed(text, Limits::kdl());
+        assert!(took < BRIEF, "{took:?}");
     }
 }
 
