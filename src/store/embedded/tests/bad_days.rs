@@ -344,9 +344,8 @@ async fn a_disk_that_comes_and_goes_loses_nothing_acknowledged() {
 
 const CHILD: &str = "METALFORM_TEST_STORE";
 
-/// Not a test: what the next test runs and kills. Prints each write once it is acknowledged.
+/// What the next test runs and kills; by itself it does nothing. Prints each write once it is acknowledged.
 #[tokio::test]
-#[ignore = "a process for the test that kills it"]
 async fn child_that_writes() {
     let Some(path) = std::env::var_os(CHILD) else {
         return;
@@ -373,7 +372,7 @@ fn what_was_acknowledged_survives_kill_9() {
     let mut acknowledged: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for kill in 0..6 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "--ignored", "--nocapture"])
+            .args(["--exact", "--nocapture"])
             .arg("store::embedded::tests::bad_days::child_that_writes")
             .env(CHILD, &path)
             .stdout(Stdio::piped())
