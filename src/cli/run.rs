@@ -230,7 +230,7 @@ impl Run<'_> {
     fn watched(&self, spec: &Spec) -> Vec<PathBuf> {
         let mut all = spec.evaluation.watched.clone();
         let folder = self.args.machines.secrets(&spec.fleet, &self.args.spec.spec);
-        all.extend(folder.root);
+        all.extend(folder.watched());
         all
     }
 

@@ -230,12 +230,12 @@ impl<S: Store<BareMetalHost>> Follower<S> {
         let mut writes: Vec<BoxFuture<'_, Result<(), StoreError>>> = Vec::new();
         if first {
             for key in stale_grants(wanted, observed, &plan) {
-                writes.push(Box::pin(forget_grant(&self.store, key)));
+                writes.push(Box::pin(forget_grant(self.store.as_ref(), key)));
             }
         }
         for (action, hold) in plan.actions.iter().zip(&holds) {
             if hold.is_none() {
-                writes.push(Box::pin(write(&self.store, wanted, action)));
+                writes.push(Box::pin(write(self.store.as_ref(), wanted, action)));
             }
         }
         let mut results = futures::stream::iter(writes).buffer_unordered(WRITES);
