@@ -129,7 +129,7 @@ each {{
     );
     let images = r#"image a {
     url "https://images.lab/os.qcow2"
-    checksum "sha256:aa"
+    checksum "sha256:aa010e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1"
 }
 "#;
     let rack = r#"rack r01 {

@@ -8,7 +8,11 @@ use super::*;
 use crate::fleet::{Value, place};
 use crate::vfs::MemoryDisk;
 
+mod codes;
+mod docs;
 mod example;
+mod laws;
+mod meaning;
 
 /// Evaluates files below `/spec`, the first of them the root.
 pub(super) fn evaluate_files(files: &[(&str, &str)]) -> Evaluation {

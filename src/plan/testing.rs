@@ -66,8 +66,8 @@ host "n[slot=01-{count:02}]" {{ {HOST}; labels role=worker; }}
 
 /// Images `a` and `b`.
 pub(crate) const IMAGES: &str = r#"
-image a { url "https://images.lab/os-20260701.qcow2"; checksum "sha256:aa01"; }
-image b { url "https://images.lab/os-20260801.qcow2"; checksum "sha256:bb02"; }"#;
+image a { url "https://images.lab/os-20260701.qcow2"; checksum "sha256:aa010e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1"; }
+image b { url "https://images.lab/os-20260801.qcow2"; checksum "sha256:bb020e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1"; }"#;
 
 /// What each host of a range with `slot` says.
 pub(crate) const HOST: &str = r#"bmc address="redfish://10.0.0.${host.slot}/redfish/v1/Systems/1" credentials=(secret)bmc; boot mac="${mac('52:54:00:00:00:00', host.slot)}""#;

@@ -1,6 +1,120 @@
-//! MF4xxx: pools, images and Ironic.
+//! MF4xxx: images, pools and Ironics.
+//!
+//! The examples are evaluated by a test: each bad one has this finding, each good one has none.
 
 use super::Entry;
+use crate::diag::{Code, Severity};
 
 /// The rules of this thousand, in the order of their codes.
-pub(super) const ENTRIES: &[Entry] = &[];
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry {
+        code: Code(4101),
+        slug: "unknown-image",
+        severity: Severity::Error,
+        summary: "An image that no file declares",
+        why: "Members would be deployed with nothing.",
+        bad: "host n1 {\n    deploy ubuntu\n}\n",
+        good: "image a {\n    url \"https://images.example.net/a.qcow2\"\n    checksum \"sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0\"\n}\nhost n1 {\n    deploy a\n}\n",
+        fix: "Take the suggestion, or declare the image.",
+    },
+    Entry {
+        code: Code(4102),
+        slug: "checksum-missing",
+        severity: Severity::Error,
+        summary: "An image without a checksum",
+        why: "Ironic refuses to write what it cannot verify. `oci://` images and live ISOs need none.",
+        bad: "image a {\n    url \"https://images.example.net/a.qcow2\"\n}\n",
+        good: "image a {\n    url \"https://images.example.net/a.qcow2\"\n    checksum \"sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0\"\n}\n",
+        fix: "Write `checksum \"sha256:…\"`.",
+    },
+    Entry {
+        code: Code(4103),
+        slug: "checksum-on-oci",
+        severity: Severity::Error,
+        summary: "A checksum on an `oci://` image",
+        why: "The registry names content by its digest; the Bare Metal Operator refuses a second one.",
+        bad: "image a {\n    url \"oci://registry.example.net/a:1\"\n    checksum \"sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0\"\n}\n",
+        good: "image a {\n    url \"oci://registry.example.net/a:1\"\n}\n",
+        fix: "Take it out.",
+    },
+    Entry {
+        code: Code(4104),
+        slug: "checksum-length",
+        severity: Severity::Error,
+        summary: "A checksum that does not fit its type",
+        why: "It is cut off, or of another type.",
+        bad: "image a {\n    url \"https://images.example.net/a.qcow2\"\n    checksum \"sha256:abc\"\n}\n",
+        good: "image a {\n    url \"https://images.example.net/a.qcow2\"\n    checksum \"sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0\"\n}\n",
+        fix: "Copy all of it.",
+    },
+    Entry {
+        code: Code(4105),
+        slug: "checksum-md5",
+        severity: Severity::Warning,
+        summary: "An MD5 checksum",
+        why: "MD5 protects against accidents only: two images with one checksum can be made at will.",
+        bad: "image a {\n    url \"https://images.example.net/a.qcow2\"\n    checksum \"md5:0f1e2d3c4b5a69788796a5b4c3d2e1f0\"\n}\n",
+        good: "image a {\n    url \"https://images.example.net/a.qcow2\"\n    checksum \"sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0\"\n}\n",
+        fix: "Use sha256 or sha512.",
+    },
+    Entry {
+        code: Code(4110),
+        slug: "auth-not-oci",
+        severity: Severity::Error,
+        summary: "Credentials on an image that is not `oci://`",
+        why: "Only registries are logged in to; the Bare Metal Operator refuses it.",
+        bad: "image a {\n    url \"https://images.example.net/a.qcow2\"\n    checksum \"sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0\"\n    auth (secret)pull\n}\n",
+        good: "image a {\n    url \"oci://registry.example.net/a:1\"\n    auth (secret)pull\n}\n",
+        fix: "Take it out.",
+    },
+    Entry {
+        code: Code(4201),
+        slug: "host-in-two-pools",
+        severity: Severity::Error,
+        summary: "A host that two pools select",
+        why: "It can be deployed with one image only.",
+        bad: "host n1 {\n    labels role=a kind=b\n}\npool p {\n    select role=a\n}\npool q {\n    select kind=b\n}\n",
+        good: "host n1 {\n    labels role=a kind=b\n}\npool p {\n    select role=a\n}\npool q {\n    select {\n        match kind b\n        lacks role\n    }\n}\nhost n2 {\n    labels kind=b\n}\n",
+        fix: "Narrow one of the pools with `lacks`, or change a label.",
+    },
+    Entry {
+        code: Code(4202),
+        slug: "pool-empty",
+        severity: Severity::Warning,
+        summary: "A pool that no host matches",
+        why: "Its selector is misspelt, or its hosts are gone.",
+        bad: "host n1 {\n    labels role=a\n}\npool p {\n    select role=b\n}\n",
+        good: "host n1 {\n    labels role=a\n}\npool p {\n    select role=a\n}\n",
+        fix: "Correct the selector, or the labels.",
+    },
+    Entry {
+        code: Code(4203),
+        slug: "replicas",
+        severity: Severity::Error,
+        summary: "More replicas than hosts that match",
+        why: "The pool could never be whole.",
+        bad: "host n1 {\n    labels role=a\n}\npool p {\n    select role=a\n    replicas 2\n}\n",
+        good: "host n1 {\n    labels role=a\n}\npool p {\n    select role=a\n    replicas 1\n}\n",
+        fix: "Declare more hosts, or lower the number.",
+    },
+    Entry {
+        code: Code(4204),
+        slug: "unknown-label",
+        severity: Severity::Error,
+        summary: "A selector that asks for a label which no host has",
+        why: "It is misspelt: nothing could ever match.",
+        bad: "host n1 {\n    labels role=a\n}\npool p {\n    select rloe=a\n}\n",
+        good: "host n1 {\n    labels role=a\n}\npool p {\n    select role=a\n}\n",
+        fix: "Take the suggestion.",
+    },
+    Entry {
+        code: Code(4314),
+        slug: "unknown-ironic",
+        severity: Severity::Error,
+        summary: "An Ironic that no file declares",
+        why: "Nobody would drive the machine.",
+        bad: "host n1 {\n    driven-by fra1\n}\n",
+        good: "ironic fra1 {\n    url \"http://127.0.0.1:6385\"\n}\nhost n1 {\n    driven-by fra1\n}\n",
+        fix: "Take the suggestion, or declare it.",
+    },
+];

@@ -84,7 +84,7 @@ fn a_new_image_for_a_provisioned_machine_reprovisions() {
 
 #[test]
 fn a_corrected_checksum_reprovisions_nobody() {
-    insta::assert_snapshot!(edit(&two("").replace("sha256:aa01", "sha256:aa02")), @"");
+    insta::assert_snapshot!(edit(&two("").replace("sha256:aa01", "sha256:ac01")), @"");
 }
 
 #[test]

@@ -1,13 +1,11 @@
 //! Files that are not whole, disks that are full, processes that are killed.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 
 use futures::future::join_all;
-use redb::StorageBackend;
-use redb::backends::FileBackend;
 
 use super::*;
 
@@ -168,7 +166,7 @@ async fn spoilt_bytes_are_found_or_do_not_matter() {
 /// A file on a disk that fails when told.
 #[derive(Debug)]
 struct Faulty {
-    file: FileBackend,
+    file: Unsynced,
     faults: Arc<Faults>,
 }
 
@@ -184,7 +182,7 @@ impl Faults {
     fn medium(self: &Arc<Self>) -> Medium {
         let faults = Arc::clone(self);
         Arc::new(move |file: File| {
-            let file = FileBackend::new(file).map_err(io::Error::other)?;
+            let file = unsynced(file)?;
             let faults = Arc::clone(&faults);
             Ok(Box::new(Faulty { file, faults }) as Box<dyn StorageBackend>)
         })
