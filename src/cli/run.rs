@@ -232,17 +232,7 @@ impl Run<'_> {
     fn watched(&self, spec: &Spec) -> Vec<PathBuf> {
         let mut all = spec.evaluation.watched.clone();
         let folder = self.args.machines.secrets(&spec.fleet, &self.args.spec.spec);
-        if let Some(root) = folder.root {
-            // The watch sees names of folders and contents of files: a rotated secret is both.
-            let inside = |folder: &PathBuf| {
-                let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-                entries.map(|entry| entry.path()).collect::<Vec<_>>()
-            };
-            let secrets = inside(&root);
-            all.extend(secrets.iter().flat_map(inside));
-            all.extend(secrets);
-            all.push(root);
-        }
+        all.extend(folder.watched());
         all
     }
 

@@ -57,8 +57,9 @@ impl HostSites<'_> {
     }
 
     /// Where the winner of the field at this path of the object (`spec.image.url`, `pool`) is
-    /// written. For a list or record it is the first of what is written in it. `None` where
-    /// nothing says it: a default, or a field that the spec does not set.
+    /// written. For a list or record it is the first of what is written in it; for a part of
+    /// something that is written as one (`spec.userData.name`) the whole. `None` where nothing
+    /// says it: a default, or a field that the spec does not set.
     pub fn at(&self, path: &str) -> Option<String> {
         let files = self.files?;
         let inside = |key: &str| {
@@ -69,7 +70,17 @@ impl HostSites<'_> {
             let keys = keys.take_while(|(key, _)| key.starts_with(path));
             keys.filter(|(key, _)| inside(key)).map(|(_, origin)| origin).min()
         };
-        let found = self.places.get(path).or_else(first_inside)?;
+        let whole = || {
+            let mut path = path;
+            while let Some(end) = path.rfind(['.', '[']) {
+                path = &path[..end];
+                if let Some(found) = self.places.get(path) {
+                    return Some(found);
+                }
+            }
+            None
+        };
+        let found = self.places.get(path).or_else(first_inside).or_else(whole)?;
         Some(found.show(files))
     }
 }
