@@ -1,10 +1,12 @@
 //! Reads a script and plays it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use metalform::eval::range::Pattern;
+use metalform::provision::Provisioner as _;
 
 use super::stage::{Stage, clocked};
 
@@ -104,10 +106,17 @@ impl Player {
             "order" => self.order(rest),
             "turns" => self.turns(rest),
             "peaks" => {
-                let peaks = self.stage.peaks.iter();
-                let text: Vec<_> = peaks
-                    .map(|(kind, most)| format!("{} {most}", kind.as_str()))
-                    .collect();
+                let limits = self.stage.simulation().limits();
+                let text = self.stage.peaks.iter().map(|(kind, most)| {
+                    let limit = limits.of(*kind);
+                    let how = match most.cmp(&limit) {
+                        Ordering::Less => "fewer than",
+                        Ordering::Equal => "all of",
+                        Ordering::Greater => "MORE THAN",
+                    };
+                    format!("{} {how} {limit}", kind.as_str())
+                });
+                let text: Vec<_> = text.collect();
                 self.stage
                     .say(format!("  at once at most: {}", text.join(", ")));
             }
@@ -337,8 +346,14 @@ impl Player {
             }
             *left.get_mut(rack.as_str()).unwrap() -= 1;
         }
+        // A few hosts that came at the same time as a slot may go first.
+        let word = if longest <= 4 {
+            "took turns"
+        } else {
+            "did NOT take turns"
+        };
         self.stage
-            .say(format!("  {}; in a row at most {longest}", text.join(", ")));
+            .say(format!("  racks {word}: {}", text.join(", ")));
     }
 }
 

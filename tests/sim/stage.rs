@@ -12,7 +12,7 @@ use metalform::api::names::annotation;
 use metalform::budget::{Limits, SlotKind};
 use metalform::desired::{self, Desired};
 use metalform::engine::{self, Clock, DEFAULT_MACHINES, Engine, Machines, Metrics, Standing};
-use metalform::eval::range::Pattern;
+use metalform::eval::range::{Pattern, fold};
 use metalform::eval::{self, Cache, Inputs};
 use metalform::plan::{self, Grants};
 use metalform::provision::sim::{Options, Simulation};
@@ -360,21 +360,29 @@ impl Stage {
             .wait_for(|standing| standing.round > round)
             .await;
         let standing = standing.unwrap().clone();
-        let rulings: Vec<_> = standing
-            .plan
-            .actions
-            .iter()
-            .zip(&*standing.holds)
-            .map(|(action, hold)| plan::Ruling {
-                action,
-                hold: hold.clone(),
-            })
-            .collect();
-        self.say(plan::render(
-            &standing.plan,
-            &rulings,
-            plan::Palette::default(),
-        ));
+        // Grouped here and not as people see it, which has tests of its own.
+        let mut groups: BTreeMap<(&str, String), Vec<String>> = BTreeMap::new();
+        for (action, hold) in standing.plan.actions.iter().zip(&*standing.holds) {
+            let word = match action.verb {
+                plan::Verb::Create => "create",
+                plan::Verb::Delete => "delete",
+                plan::Verb::Update => "change",
+            };
+            let held = hold
+                .as_ref()
+                .map_or(String::new(), |hold| format!(", waits: {}", hold.code));
+            let what = format!("({}){held}", action.disruption.word());
+            groups
+                .entry((word, what))
+                .or_default()
+                .push(action.host.name.to_string());
+        }
+        if groups.is_empty() {
+            self.say("  nothing to change");
+        }
+        for ((word, what), names) in groups {
+            self.say(format!("  {word} {} {what}", fold(names)));
+        }
         self.look();
     }
 
