@@ -20,9 +20,18 @@ fn a_good_spec_is_0() {
 fn an_error_is_1_in_all_formats() {
     let project = Project::of(MISSPELLED);
     let full = project.run(&["check"]).code(1);
-    assert_snapshot!(full.out, @"");
+    assert_snapshot!(full.out, @r"
+        error[MF2002]: a host has no field `onlin`
+           ╭─[fleet.kdl:3:11]
+         2 │ spec small { simulated; }
+         3 │ host h1 { onlin #true; }
+           ·           ─────
+           ╰────
+          help: did you mean `online`?
+          fix: write `online`
+        ");
     let concise = project.run(&["check", "--output-format", "concise"]).code(1);
-    assert_snapshot!(concise.out, @"");
+    assert_snapshot!(concise.out, @"fleet.kdl:3:11: error[MF2002] a host has no field `onlin`");
     assert_eq!(concise.err, "");
     let json = project.run(&["check", "--output-format", "json"]).code(1);
     let json: Value = serde_json::from_str(&json.out).unwrap();
@@ -35,7 +44,7 @@ fn a_warning_is_0_and_1_when_denied() {
     let project = Project::empty();
     project.write("fleet.kdl", "spec small { simulated; }\n");
     let done = project.run(&["check", "--output-format", "concise"]).code(0);
-    assert_snapshot!(done.out, @"");
+    assert_snapshot!(done.out, @"fleet.kdl:1:1: warning[MF1031] the file does not say which KDL it is");
     project.run(&["check", "--deny-warnings"]).code(1);
 }
 
@@ -44,7 +53,10 @@ fn no_spec_is_2_and_json_all_the_same() {
     let done = Project::empty().run(&["check", "nowhere", "--output-format", "json"]).code(2);
     let json: Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(json["failure"], "no spec at nowhere");
-    assert_snapshot!(done.err, @"");
+    assert_snapshot!(done.err, @r"
+        error: no spec at nowhere
+          help: name a folder with a `fleet.kdl`, or a KDL file; `specs/single` is an example
+        ");
 }
 
 #[test]

@@ -12,7 +12,8 @@ fn the_lab_settles() {
     assert!(provisioned(&lab.hosts(), 40));
     // Nothing is left to do, and nothing is done.
     let done = lab.run(&["run", "--until-settled"]).code(0);
-    assert_snapshot!(done.err, @"settled: 40 hosts are as the spec says");
+    assert!(done.err.ends_with("settled: 40 hosts are as the spec says\n"), "{}", done.err);
+    assert!(!done.err.contains(" to create"), "{}", done.err);
     let plan = lab.run(&["plan", "--exit-code"]).code(0);
     assert_snapshot!(plan.out, @"No changes: 40 hosts are as the spec says.");
 }
@@ -30,7 +31,12 @@ fn a_second_process_is_kept_out_and_the_others_answer() {
     assert!(get.out.lines().skip(1).all(|line| line.ends_with("provisioned")), "{}", get.out);
     assert_snapshot!(project.run(&["plan"]).code(0).out, @"No changes: 4 hosts are as the spec says.");
     let done = project.run(&["explain", "host/w2", "boot.mac"]).code(0);
-    assert_snapshot!(done.out, @"");
+    assert_snapshot!(done.out, @r#"
+        boot.mac = "52:54:00:01:00:02"
+          wins      fleet.kdl:5   each in the fleet   plain, fleet   "52:54:00:01:00:02"  = mac('52:54:00:01:00:00', 2)
+        compiles to BareMetalHost/w2 .spec.bootMACAddress   disruption: destroy (immutable once set)
+        MAC address of the card that the machine boots from.
+        "#);
     let names = project.run(&["get", "hosts", "w[2-3]", "-o", "name"]).code(0);
     assert_eq!(names.out, "host/w2\nhost/w3\n");
     project.run(&["get", "host/w9"]).code(1);
@@ -81,7 +87,10 @@ fn credentials_that_are_not_there_are_waited_for() {
 fn apply_without_a_terminal_does_nothing_unasked() {
     let project = Project::workers();
     let done = project.run(&["apply"]).code(2);
-    assert_snapshot!(done.err, @"");
+    assert_snapshot!(done.err, @r"
+        error: not on a terminal, so nobody can be asked
+          help: give --yes to carry out the plan as shown
+        ");
     assert!(project.names().is_empty());
     project.run(&["apply", "--yes"]).code(0);
     assert!(provisioned(&project.hosts(), 4));
