@@ -299,7 +299,7 @@ impl<S: Stores> Shared<S> {
                 .collect::<Vec<_>>()
                 .join(", ")
         );
-        self.note_why(key, Why::new(Code::NoProvisioner, text));
+        self.note_why(key, host.version(), Why::new(Code::NoProvisioner, text));
         None
     }
 
@@ -377,9 +377,10 @@ impl<S: Stores> Shared<S> {
     }
 
     /// Keeps the reason for those that look.
-    fn note_why(&self, key: &Key, why: Why) {
+    fn note_why(&self, key: &Key, version: Version, why: Why) {
         let now = self.clock.now();
         self.memos.with(key, |memo| {
+            memo.version = version;
             if memo.why.as_ref().map(|known| known.code) != Some(why.code) {
                 memo.since = Some(now);
             }
@@ -387,8 +388,8 @@ impl<S: Stores> Shared<S> {
         });
     }
 
-    fn store_trouble(&self, key: &Key, error: &StoreError) {
-        self.note_why(key, Why::new(Code::StoreFailed, error.to_string()));
+    fn store_trouble(&self, key: &Key, version: Version, error: &StoreError) {
+        self.note_why(key, version, Why::new(Code::StoreFailed, error.to_string()));
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::api::Timestamp;
 use crate::provision::Effect;
 use crate::reconcile::{Outcome, Why};
-use crate::store::Key;
+use crate::store::{Key, Version};
 
 /// One host's memory.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub(super) struct Memo {
     pub why: Option<Why>,
     /// Since when it is so.
     pub since: Option<Timestamp>,
+    /// The host's version that this is about; another one has not been looked at yet.
+    pub version: Version,
 }
 
 /// All hosts' memories.
@@ -71,12 +73,12 @@ impl Memos {
     }
 
     /// The reasons of all hosts, in order of key.
-    pub fn reasons(&self) -> Vec<(Key, Why, Option<Timestamp>)> {
+    pub fn reasons(&self) -> Vec<(Key, Why, Option<Timestamp>, Version)> {
         let all = self.lock();
         let mut rows: Vec<_> = all
             .iter()
             .filter_map(|(key, memo)| {
-                Some((key.clone(), memo.why.clone()?, memo.since))
+                Some((key.clone(), memo.why.clone()?, memo.since, memo.version))
             })
             .collect();
         rows.sort_by(|a, b| a.0.cmp(&b.0));

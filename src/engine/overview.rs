@@ -82,15 +82,19 @@ pub(super) fn overview<S: Stores>(shared: &Shared<S>) -> Overview {
         .memos
         .reasons()
         .into_iter()
-        .map(|(key, why, since)| (key, (why, since)))
+        .map(|(key, why, since, version)| (key, (why, since, version)))
         .collect();
     let hosts = Store::<BareMetalHost>::list(shared.store.as_ref());
     let hosts = hosts
         .into_iter()
         .map(|host| {
             let known = reasons.remove(&host.key());
-            let (why, since) = known.map_or((None, None), |(why, since)| (Some(why), since));
-            let settled = why.as_ref().is_some_and(|why| why.settled);
+            let (why, since, seen) = known.map_or((None, None, None), |(why, since, version)| {
+                (Some(why), since, Some(version))
+            });
+            // A host that changed since its last turn may have something to do again.
+            let current = seen == Some(host.version());
+            let settled = current && why.as_ref().is_some_and(|why| why.settled);
             HostLine {
                 host,
                 why,

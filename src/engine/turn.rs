@@ -66,11 +66,11 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
         shared.settle_slots(key, &host, &step);
     }
     if let Err(error) = write(shared, &host, &step).await {
-        return store_failed(key, shared, &error);
+        return store_failed(key, shared, &host, &error);
     }
     // Only now: what came of an effect is decided on again until the decision is written.
     shared.memos.with(key, |memo| memo.outcome = None);
-    shared.note_why(key, step.why.clone());
+    shared.note_why(key, host.version(), step.why.clone());
     shared.publish(&host, &step.notes);
     match step.effect {
         Some(effect) => act(key, shared, machines, effect, &credentials).await,
@@ -221,7 +221,12 @@ async fn act<S: Stores>(
 }
 
 /// A write did not succeed: a conflict is decided again, anything else waits a second.
-fn store_failed<S: Stores>(key: &Key, shared: &Shared<S>, error: &StoreError) -> Next {
+fn store_failed<S: Stores>(
+    key: &Key,
+    shared: &Shared<S>,
+    host: &BareMetalHost,
+    error: &StoreError,
+) -> Next {
     match error {
         StoreError::Conflict { .. } | StoreError::NotFound { .. } => Next::Step,
         StoreError::Busy(delay) => Next::Rest(Some(*delay)),
@@ -230,7 +235,7 @@ fn store_failed<S: Stores>(key: &Key, shared: &Shared<S>, error: &StoreError) ->
         | StoreError::Invalid { .. }
         | StoreError::Backend(_) => {
             warn!(code = error.code(), "status not written, trying again: {error}");
-            shared.store_trouble(key, error);
+            shared.store_trouble(key, host.version(), error);
             Next::Rest(Some(Duration::from_secs(1)))
         }
     }
