@@ -14,6 +14,10 @@ use metalform::api::{BareMetalHost, HardwareData};
 use metalform::store::{Embedded, Key, Object as _, Options, Store};
 use serde_json::{Value, json};
 
+/// As in the binary: memory is measured with it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const HOSTS: usize = 10_000;
 
 fn name(n: usize) -> String {
@@ -92,6 +96,14 @@ fn status(n: usize, round: usize) -> Value {
             "lastTransitionTime": time,
         })
     };
+    let conditions = [
+        "Registered",
+        "Inspected",
+        "Available",
+        "Provisioned",
+        "Ready",
+    ]
+    .map(condition);
     json!({
         "operationalStatus": "OK", "errorMessage": "", "poweredOn": true, "errorCount": 0,
         "provisioningFailCount": 0, "lastUpdated": time, "hardware": inventory(n),
@@ -106,7 +118,7 @@ fn status(n: usize, round: usize) -> Value {
             "bootMode": "UEFI", "rootDeviceHints": { "deviceName": "/dev/disk/by-path/pci-0000:00:00.0" },
             "image": wanted(n)["spec"]["image"], "raid": {},
         },
-        "conditions": ["Registered", "Inspected", "Available", "Provisioned", "Ready"].map(condition),
+        "conditions": conditions,
     })
 }
 
@@ -119,6 +131,19 @@ fn resident() -> u64 {
         .and_then(|pages| pages.parse().ok())
         .unwrap_or_default();
     pages * 4096
+}
+
+/// CPU time of this process, all threads, in seconds (to 10 ms).
+fn cpu() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = text.rsplit(')').next().unwrap_or_default();
+    let ticks: u64 = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|ticks| ticks.parse::<u64>().ok())
+        .sum();
+    ticks as f64 / 100.0
 }
 
 fn host(store: &Embedded, n: usize) -> Arc<BareMetalHost> {
@@ -138,7 +163,7 @@ async fn write(store: &Embedded, n: usize, round: usize) {
 /// Durable status writes a second with this many writers at once.
 async fn status_writes(store: &Embedded, writers: usize) -> Value {
     let before = store.version();
-    let start = Instant::now();
+    let (start, cpu_before) = (Instant::now(), cpu());
     let writes = (0..writers).map(|writer| async move {
         let mut n = writer;
         let mut round = 0;
@@ -154,7 +179,12 @@ async fn status_writes(store: &Embedded, writers: usize) -> Value {
     join_all(writes).await;
     let seconds = start.elapsed().as_secs_f64();
     let writes = store.version().0 - before.0;
-    json!({ "writers": writers, "per_second": (writes as f64 / seconds) as u64 })
+    let each = (cpu() - cpu_before) * 1e6 / writes as f64;
+    json!({
+        "writers": writers,
+        "per_second": (writes as f64 / seconds) as u64,
+        "cpu_us_each": (each * 10.0).round() / 10.0,
+    })
 }
 
 fn du(path: &Path) -> u64 {
@@ -177,8 +207,43 @@ fn sync_cost(folder: &Path) -> f64 {
     cost
 }
 
+/// What a process of its own needs to open the store: milliseconds, CPU milliseconds, bytes.
+fn open_alone(path: &Path) -> Value {
+    let program = std::env::current_exe().unwrap();
+    let output = std::process::Command::new(program)
+        .env(OPEN, path)
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+const OPEN: &str = "METALFORM_BENCH_OPEN";
+
+fn opened(path: &Path) {
+    let (base, start) = (resident(), Instant::now());
+    let store = Embedded::open(path, Options::default()).unwrap();
+    let (wall, cpu) = (start.elapsed(), cpu());
+    assert_eq!(Store::<BareMetalHost>::list(&store).len(), HOSTS);
+    let at_open = resident();
+    std::thread::sleep(Duration::from_millis(500));
+    println!(
+        "{}",
+        json!({
+            "ms": wall.as_millis() as u64,
+            "cpu_ms": (cpu * 1e3) as u64,
+            "base_mib": base >> 20,
+            "opened_mib": at_open >> 20,
+            "hosts": Store::<BareMetalHost>::list(&store).len(),
+            "inventories": Store::<HardwareData>::list(&store).len(),
+        })
+    );
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
+    if let Some(path) = std::env::var_os(OPEN) {
+        return opened(Path::new(&path));
+    }
     let folder: PathBuf = std::env::args()
         .skip(1)
         .find(|argument| !argument.starts_with('-'))
@@ -237,10 +302,8 @@ async fn main() {
     drop(store);
     let (hosts_on_disk, hosts_in_file) = (du(&path), std::fs::metadata(&path).unwrap().len());
 
-    let start = Instant::now();
+    let hosts_alone = open_alone(&path);
     let store = Embedded::open(&path, Options::default()).unwrap();
-    let opened = start.elapsed();
-    assert_eq!(Store::<BareMetalHost>::list(&store).len(), HOSTS);
 
     let applies = (0..HOSTS).map(|n| {
         let store = &store;
@@ -254,11 +317,7 @@ async fn main() {
     join_all(applies).await;
     store.close().await.unwrap();
     drop(store);
-    let start = Instant::now();
-    let before = resident();
-    let store = Embedded::open(&path, Options::default()).unwrap();
-    let opened_with_inventories = start.elapsed();
-    let after = resident();
+    let all_alone = open_alone(&path);
 
     let milliseconds = |time: Duration| (time.as_secs_f64() * 1e4).round() / 10.0;
     let result = json!({
@@ -269,11 +328,11 @@ async fn main() {
         "apply_same_ms": milliseconds(applied_again),
         "first_status_ms": milliseconds(first_status),
         "status_writes": writes,
-        "open_ms": milliseconds(opened),
-        "open_with_inventories_ms": milliseconds(opened_with_inventories),
+        "open_hosts": hosts_alone,
+        "open_hosts_and_inventories": all_alone,
         "bytes_on_disk": { "used": hosts_on_disk, "file": hosts_in_file },
-        "resident": { "base": base, "with_hosts": with_hosts, "before_reopen": before, "after_reopen": after },
-        "version": store.version().0,
+        "resident_mib": { "base": base >> 20, "with_hosts": with_hosts >> 20 },
+        "host_struct_bytes": std::mem::size_of::<BareMetalHost>(),
     });
     println!("{result:#}");
 }

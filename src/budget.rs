@@ -13,7 +13,10 @@
 //! ```text
 //! let grants = budget.grants(host);            // into the View
 //! let step = step(&view);
-//! let wake = budget.settle(host, rack, step.slot, match step.wake { OnSlot(k) => Some(k), _ => None });
+//! if !step.blind {
+//!     let waits_for = match step.wake { OnSlot(kind) => Some(kind), _ => None };
+//!     let wake = budget.settle(host, rack, step.slot, waits_for);
+//! }
 //! ```
 
 mod queue;

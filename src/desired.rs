@@ -8,9 +8,12 @@
 //! and shares what is equal, so that an edit of one host in 10,000 costs one host.
 
 mod lower;
+pub(crate) mod path;
+mod sites;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -21,6 +24,7 @@ use crate::fleet::{Fleet, Host, place};
 use crate::store::{Key, Object as _};
 use crate::vfs::Files;
 
+pub use self::sites::{HostSites, Sites};
 
 /// All resources that a spec wants.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +34,7 @@ pub struct Desired {
     /// Wanted hosts.
     pub hosts: BTreeMap<Key, Arc<Wanted>>,
     /// Hosts that the spec declares and that have an error in it: they stay as they are.
-    pub held: Vec<Key>,
+    pub held: BTreeSet<Key>,
     /// How a change rolls through each pool.
     pub pools: BTreeMap<Arc<str>, Rollout>,
     /// Pools that want more members than there are hosts: name, wanted, found.
@@ -39,45 +43,6 @@ pub struct Desired {
     pub complete: bool,
     /// Tells where things are written; looked at only for what is shown.
     pub sites: Sites,
-}
-
-/// Where a host and its fields are written in the spec.
-#[derive(Clone, Default)]
-pub struct Sites(Option<(Arc<Fleet>, Arc<Files>)>);
-
-impl fmt::Debug for Sites {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sites")
-    }
-}
-
-impl Sites {
-    /// Where the host is declared, e.g. `racks/r01.kdl:28`.
-    pub fn origin(&self, host: &str) -> Option<String> {
-        let (fleet, files) = self.0.as_ref()?;
-        Some(fleet.host(host)?.origin.show(files))
-    }
-
-    /// Where the value of a field of the object (`spec.image.url`) is written.
-    pub fn field(&self, host: &str, path: &str) -> Option<String> {
-        let (fleet, files) = self.0.as_ref()?;
-        let host = fleet.host(host)?;
-        let dotted = format!(".{path}");
-        let lowers = |found: &crate::fleet::Found<'_>| {
-            found.schema.crd_path().is_some_and(|crd| {
-                let crd = crd.split("[]").next().unwrap_or_default();
-                dotted.starts_with(crd) && (crd.len() == dotted.len() || !crd.is_empty())
-            })
-        };
-        let own = host.fields.iter().filter(lowers).max_by_key(|found| found.schema.crd_path());
-        if let Some(found) = own {
-            return Some(found.origin.show(files));
-        }
-        let deployment = host.deployment(fleet, true);
-        let image = deployment.image?;
-        let entity = image.fields.iter().find(lowers).map(|found| found.origin);
-        entity.map(|origin| origin.show(files))
-    }
 }
 
 /// One host wanted.
@@ -117,8 +82,15 @@ impl Default for Rollout {
     }
 }
 
+impl From<crate::fleet::Rollout> for Rollout {
+    fn from(rollout: crate::fleet::Rollout) -> Self {
+        Self { max_unavailable: rollout.max_unavailable as usize, by_rack: rollout.by_rack }
+    }
+}
+
 /// Lowers a fleet. `observed` tells which hosts are in which pool now, so that members keep their
-/// seats; `previous` is the last result, of which equal hosts are shared.
+/// seats; `previous` is the last result, of which equal hosts are shared. The order of `observed`
+/// does not matter.
 pub fn desired(
     fleet: &Arc<Fleet>,
     files: &Arc<Files>,
@@ -126,83 +98,111 @@ pub fn desired(
     observed: &[Arc<BareMetalHost>],
     previous: Option<&Desired>,
 ) -> Desired {
-    let current = members(fleet, observed);
-    let placement = place(fleet, &current);
-    let hosts = fleet
-        .hosts
-        .iter()
-        .map(|host| {
-            let key = Key::new(Arc::clone(&fleet.namespace), Arc::clone(&host.name));
-            let pool = placement.pool_of(&host.name);
-            let known = previous.and_then(|previous| previous.hosts.get(&key));
-            let wanted = wanted(fleet, host, pool, known);
-            (key, wanted)
-        })
-        .collect();
+    let placement = place(fleet, &members(fleet, observed));
     let key = |name: &Arc<str>| Key::new(Arc::clone(&fleet.namespace), Arc::clone(name));
+    let mut held: BTreeSet<Key> = fleet.held.iter().map(|held| key(&held.name)).collect();
+    let mut hosts = BTreeMap::new();
+    for host in &fleet.hosts {
+        let key = key(&host.name);
+        let pool = placement.pool_of(&host.name);
+        let known = previous.and_then(|previous| previous.hosts.get(&key));
+        match wanted(fleet, host, pool, known) {
+            Some(wanted) => {
+                hosts.insert(key, wanted);
+            }
+            // It stays as it is, as any host with an error does.
+            None => {
+                held.insert(key);
+            }
+        }
+    }
+    let rollouts = fleet.pools.iter().map(|pool| (Arc::clone(&pool.name), pool.rollout.into()));
     Desired {
         fleet: Arc::clone(&fleet.name),
         hosts,
-        held: fleet.held.iter().map(|held| key(&held.name)).collect(),
-        pools: fleet.pools.iter().map(|pool| (Arc::clone(&pool.name), pool.rollout.into())).collect(),
+        held,
+        pools: rollouts.collect(),
         short: placement.short,
         complete,
-        sites: Sites(Some((Arc::clone(fleet), Arc::clone(files)))),
+        sites: Sites::new(Arc::clone(fleet), Arc::clone(files)),
     }
 }
 
-impl From<crate::fleet::Rollout> for Rollout {
-    fn from(rollout: crate::fleet::Rollout) -> Self {
-        Self { max_unavailable: rollout.max_unavailable as usize, by_rack: rollout.by_rack }
-    }
-}
-
-/// The pool of each host of this fleet that is in one now, by name.
+/// The pool of each host of this fleet that is in one now, by name. A host that is being deleted
+/// has given up its seat.
 fn members(fleet: &Fleet, observed: &[Arc<BareMetalHost>]) -> BTreeMap<Arc<str>, Arc<str>> {
     observed
         .iter()
         .filter(|host| host.annotation(annotation::FLEET) == Some(&*fleet.name))
+        .filter(|host| host.metadata.namespace.as_deref() == Some(&*fleet.namespace))
         .filter(|host| host.metadata.deletion_timestamp.is_none())
         .filter_map(|host| Some((host.key().name, Arc::from(host.annotation(annotation::POOL)?))))
         .collect()
 }
 
+/// One host lowered; `None` where its fields do not make a host, which the schema rules out.
 fn wanted(
     fleet: &Fleet,
     host: &Host,
     pool: Option<&Arc<str>>,
     known: Option<&Arc<Wanted>>,
-) -> Arc<Wanted> {
+) -> Option<Arc<Wanted>> {
     let deployment = host.deployment(fleet, pool.is_some());
+    let digest = deployment.digest.to_string();
     let protected = pool.and_then(|pool| fleet.pool(pool)).is_some_and(|pool| pool.prevent_destroy);
     let prevent_destroy = host.prevent_destroy() || protected;
     if let Some(known) = known
-        && *known.digest == *deployment.digest.to_string()
+        && *known.digest == *digest
         && known.pool.as_ref() == pool
         && known.rack == host.rack
         && known.prevent_destroy == prevent_destroy
     {
-        return Arc::clone(known);
+        return Some(Arc::clone(known));
     }
-    let mut wanted = lower::lower(host, &deployment);
-    wanted.pool = pool.cloned();
-    wanted.prevent_destroy = prevent_destroy;
-    Arc::new(wanted)
+    let lowered = lower::lower(host, &deployment).ok()?;
+    Some(Arc::new(Wanted {
+        spec: lowered.spec,
+        labels: lowered.labels,
+        annotations: lowered.annotations,
+        digest: digest.into(),
+        pool: pool.cloned(),
+        rack: host.rack.clone(),
+        ironic: host.fields.text("driven-by").map(Arc::from),
+        prevent_destroy,
+    }))
+}
+
+impl Wanted {
+    /// Our own annotations that say more than a digest and are compared: name, what a plan calls
+    /// it, value.
+    pub(crate) fn marks(&self) -> [(&'static str, &'static str, Option<&str>); 4] {
+        let prevent = self.prevent_destroy.then_some("true");
+        [
+            (annotation::POOL, "pool", self.pool.as_deref()),
+            (annotation::RACK, "rack", self.rack.as_deref()),
+            (annotation::IRONIC, "ironic", self.ironic.as_deref()),
+            (annotation::PREVENT_DESTROY, "prevent-destroy", prevent),
+        ]
+    }
 }
 
 impl Desired {
     /// The object to apply: exactly the fields that the spec owns.
     pub fn object(&self, key: &Key, wanted: &Wanted) -> Value {
         let mut annotations = wanted.annotations.clone();
-        let mut own = |name: &str, value: Option<String>| {
-            value.map(|value| annotations.insert(name.to_owned(), value));
+        let mut own = |name: &str, value: &str| {
+            annotations.insert(name.to_owned(), value.to_owned());
         };
-        own(annotation::FLEET, Some(self.fleet.to_string()));
-        own(annotation::SPEC_DIGEST, Some(wanted.digest.to_string()));
-        own(annotation::ORIGIN, self.sites.origin(&key.name));
-        own(annotation::POOL, wanted.pool.as_deref().map(str::to_owned));
-        own(annotation::RACK, wanted.rack.as_deref().map(str::to_owned));
-        own(annotation::IRONIC, wanted.ironic.as_deref().map(str::to_owned));
+        own(annotation::FLEET, &self.fleet);
+        own(annotation::SPEC_DIGEST, &wanted.digest);
+        if let Some(origin) = self.sites.origin(&key.name) {
+            own(annotation::ORIGIN, &origin);
+        }
+        for (name, _, value) in wanted.marks() {
+            if let Some(value) = value {
+                own(name, value);
+            }
+        }
         let mut metadata = json!({
             "name": *key.name,
             "namespace": *key.namespace,
@@ -215,8 +215,12 @@ impl Desired {
             "apiVersion": crate::api::API_VERSION,
             "kind": "BareMetalHost",
             "metadata": metadata,
-            // A spec always serialises: it has string keys and no foreign types.
-            "spec": serde_json::to_value(&wanted.spec).unwrap_or_default(),
+            "spec": spec_value(&wanted.spec),
         })
     }
+}
+
+/// A spec as JSON.
+pub(crate) fn spec_value(spec: &BareMetalHostSpec) -> Value {
+    serde_json::to_value(spec).expect("a spec has text for keys, which is all that JSON asks for")
 }

@@ -40,11 +40,11 @@ use tracing::{debug, info};
 
 use crate::api::names::annotation;
 use crate::api::{BareMetalHost, HardwareData};
-use crate::budget::Budget;
-use crate::provision::Provisioner;
+use crate::budget::{Budget, SlotKind};
+use crate::provision::{Provisioner, Sight};
 use crate::reconcile::{Code, Grants, Policy, Step, Wake, Why};
 use crate::secrets::Secrets;
-use crate::store::{Key, Store, StoreError, Version};
+use crate::store::{Key, Object as _, Store, StoreError, Version};
 
 pub use self::clock::Clock;
 pub use self::follow::{Standing, follow};
@@ -317,6 +317,9 @@ impl<S: Stores> Shared<S> {
 
     /// Books what the step holds or waits for and wakes those whose turn for a slot it is.
     fn settle_slots(&self, key: &Key, host: &BareMetalHost, step: &Step) {
+        if step.blind {
+            return;
+        }
         let waits_for = match step.wake {
             Wake::OnSlot(kind) => Some(kind),
             Wake::OnChange | Wake::After(_) => None,
@@ -324,6 +327,26 @@ impl<S: Stores> Shared<S> {
         let mut budgets = self.budgets();
         let Some(budget) = budgets.get_mut(Self::machines_name(host)) else { return };
         let woken = budget.settle(key, rack_of(host), step.slot, waits_for);
+        drop(budgets);
+        for key in woken {
+            self.trigger(key);
+        }
+    }
+
+    /// Books the slots of machines that are seen at work, before anybody is granted one: after a
+    /// start, and after an outage.
+    fn rebook(&self, name: &str, hosts: &[Arc<BareMetalHost>]) {
+        let Some(machines) = self.machines.get(name) else { return };
+        let mut budgets = self.budgets();
+        let Some(budget) = budgets.get_mut(name) else { return };
+        let mut woken = Vec::new();
+        for host in hosts.iter().filter(|host| Self::machines_name(host) == name) {
+            if let Sight::Present(facts) = machines.sight(host)
+                && let Some(kind) = SlotKind::of(facts.state)
+            {
+                woken.extend(budget.hold(&host.key(), rack_of(host), kind));
+            }
+        }
         drop(budgets);
         for key in woken {
             self.trigger(key);

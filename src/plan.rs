@@ -9,8 +9,9 @@
 //! guard that holds it until a person names the host. [`gate`] then says which actions may be
 //! carried out now: guards, rollouts and immutable fields are judged there and nowhere else.
 //!
-//! Invariants: `diff` of what was applied is empty; the same input gives the same bytes out;
-//! nothing is removed by an incomplete evaluation.
+//! Invariants: `diff` of what was applied is empty; the same input gives the same bytes out, in
+//! whatever order hosts were observed; an incomplete evaluation removes nothing and disturbs no
+//! machine.
 
 mod class;
 mod diff;
@@ -18,6 +19,8 @@ mod fields;
 mod gate;
 mod json;
 mod render;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +28,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use self::diff::{Owned, diff, differing};
+pub use self::diff::{Owned, diff, differing, is_as_wanted};
 pub use self::gate::{Grants, Hold, Ruling, gate, grant_of};
 pub use self::json::{FORMAT_VERSION, to_json};
 pub use self::render::{Palette, render};
@@ -51,6 +54,10 @@ pub enum Disruption {
 }
 
 impl Disruption {
+    /// All classes, mildest first.
+    pub const ALL: [Self; 5] =
+        [Self::None, Self::Reboot, Self::Clean, Self::Reprovision, Self::Destroy];
+
     /// The word that people and JSON see.
     pub fn word(self) -> &'static str {
         match self {
@@ -120,6 +127,10 @@ pub struct Action {
     /// The rack, for rollouts that go by rack.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rack: Option<Arc<str>>,
+    /// A new host whose machine, by BMC or boot MAC address, another host still has; or which is
+    /// itself still being deleted. It waits until that one is gone (MF7107).
+    #[serde(serialize_with = "json::optional_key", skip_serializing_if = "Option::is_none")]
+    pub machine_of: Option<Key>,
     /// A provisioned machine would be lost: a person has to name it. The text says what is lost;
     /// the token is what a grant has to say.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,17 +149,41 @@ pub struct Guard {
     pub token: String,
 }
 
+/// Why a host stays as it is although the spec, as far as it could be read, says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeptFor {
+    /// The spec could not be read whole.
+    Incomplete,
+    /// The host is declared and has an error.
+    Error,
+}
+
+/// A host that stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// The host.
+    #[serde(serialize_with = "json::key")]
+    pub host: Key,
+    /// Why.
+    pub why: KeptFor,
+}
+
 /// All that has to change.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
-    /// Worst first, then by verb, then by host.
+    /// The fleet's name.
+    pub fleet: Arc<str>,
+    /// Worst first, then by verb, then by host in natural order.
     pub actions: Vec<Action>,
     /// Hosts that need nothing.
     pub unchanged: usize,
-    /// False when the spec was not evaluated whole: then nothing is removed, and this says so.
+    /// False when the spec was not evaluated whole: then nothing is removed and no machine
+    /// disturbed.
     pub complete: bool,
-    /// Hosts that would be removed if the spec had been evaluated whole.
-    pub kept: Vec<Key>,
+    /// Hosts that would be removed or disturbed if the spec had been evaluated whole and without
+    /// an error. In natural order.
+    pub kept: Vec<Kept>,
 }
 
 impl Plan {

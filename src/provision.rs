@@ -226,6 +226,25 @@ pub enum Sight {
     Present(Arc<Facts>),
 }
 
+impl Sight {
+    /// The machine, if it is seen.
+    pub fn facts(&self) -> Option<&Arc<Facts>> {
+        match self {
+            Self::Present(facts) => Some(facts),
+            Self::Unsynced
+            | Self::Down(_)
+            | Self::Unconfirmed(_)
+            | Self::Absent
+            | Self::Taken(_) => None,
+        }
+    }
+
+    /// True when nothing can be said about the machine now.
+    pub fn is_blind(&self) -> bool {
+        matches!(self, Self::Unsynced | Self::Down(_) | Self::Unconfirmed(_))
+    }
+}
+
 /// A machine's latest word: what decisions need and no more (10,000 are kept in memory).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {

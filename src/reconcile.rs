@@ -58,7 +58,7 @@ pub use crate::budget::Grants;
 /// Decides what to do next for one host. Pure: the same view gives the same step.
 pub fn step(view: &View<'_>) -> Step {
     if annotations::is_paused(view.host) {
-        return Step::idle(Why::new(Code::Paused, "the annotation paused is set"));
+        return Step::paused(view.sight);
     }
     let mut draft = Draft::new(view);
     absorb::outcome(&mut draft);
@@ -184,7 +184,7 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            backoff_unit: Duration::from_secs(60),
+            backoff_unit: Duration::from_mins(1),
             backoff_cap: 9,
             max_provisioning_retries: 5,
             max_delete_retries: 3,
@@ -232,23 +232,28 @@ pub struct Step {
     pub notes: SmallVec<[Note; 2]>,
     /// When to look again.
     pub wake: Wake,
-    /// The slot that the host occupies from here on; any other one that it held is free.
+    /// The slot that the host occupies from here on; any other one that it held is free. Says
+    /// nothing when `blind`.
     pub slot: Option<SlotKind>,
+    /// The machine was not seen (an effect is not confirmed yet, the provisioner is down): what
+    /// the host holds of slots, and its place in a queue, stay as they are.
+    pub blind: bool,
     /// Why this and not more.
     pub why: Why,
 }
 
 impl Step {
-    /// Nothing to do, for this reason.
-    fn idle(why: Why) -> Self {
+    /// The host is left alone. A machine that is at work keeps its slot all the same.
+    fn paused(sight: &Sight) -> Self {
         Self {
             status: None,
             meta: MetaChange::default(),
             effect: None,
             notes: SmallVec::new(),
             wake: Wake::OnChange,
-            slot: None,
-            why,
+            slot: sight.facts().and_then(|facts| SlotKind::of(facts.state)),
+            blind: sight.is_blind(),
+            why: Why::new(Code::Paused, "the annotation paused is set"),
         }
     }
 }

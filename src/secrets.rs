@@ -1,33 +1,47 @@
 //! Secrets: where they come from, and values that never show.
 //!
 //! In local mode a secret is a folder with one file a key, as Kubernetes mounts them:
-//! `<dir>/<name>/<key>`. [`Secrets`] answers with a version (a digest, never the content) for
-//! decisions, and with content only for the effect that needs it.
+//! `<dir>/<name>/<key>` ([`SecretsFolder`]). [`Secrets`] answers with a version (a digest, never
+//! the content) for decisions, and with content only for the effect that needs it.
 
+mod cached;
+mod folder;
 mod host;
+mod pull;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+pub use self::cached::CachedSecrets;
+pub use self::folder::SecretsFolder;
 pub use self::host::{credentials, job_secrets, missing};
 
 /// Text that is never shown: `Debug` prints `(secret)`, there is no `Display` and no `Serialize`.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Sealed(String);
+/// Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed(Arc<str>);
 
 impl Sealed {
     /// Seals a text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(text.into().into())
     }
 
     /// The text, for the request that needs it and nothing else.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+impl Default for Sealed {
+    fn default() -> Self {
+        Self::new("")
     }
 }
 
@@ -37,11 +51,11 @@ impl fmt::Debug for Sealed {
     }
 }
 
-/// One secret: keys and contents.
+/// One secret: keys and contents. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Secret {
     /// Key to content.
-    pub data: BTreeMap<String, Sealed>,
+    pub data: Arc<BTreeMap<String, Sealed>>,
     /// Changes whenever the content does.
     pub version: String,
 }
@@ -50,24 +64,26 @@ impl Secret {
     /// A secret from its contents, with its version: the first 16 hex digits of a SHA-256 over
     /// the keys and values.
     pub fn new(data: BTreeMap<String, Sealed>) -> Self {
-        let mut hash = Sha256::new();
-        for (key, value) in &data {
-            for part in [key.as_str(), value.reveal()] {
-                hash.update((part.len() as u64).to_be_bytes());
-                hash.update(part.as_bytes());
-            }
-        }
-        let version = hex(&hash.finalize());
-        Self { data, version }
+        let parts = data.iter().flat_map(|(key, value)| [key.as_str(), value.reveal()]);
+        let version = version(parts);
+        Self { data: Arc::new(data), version }
     }
 
     /// A key's content, without white space around it (as the Bare Metal Operator reads
     /// credentials).
     pub fn trimmed(&self, key: &str) -> Option<Sealed> {
-        self.data
-            .get(key)
-            .map(|text| Sealed::new(text.reveal().trim()))
+        self.data.get(key).map(|text| Sealed::new(text.reveal().trim()))
     }
+}
+
+/// The version of some contents: parts are told apart by their lengths.
+fn version<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hex(&hash.finalize())
 }
 
 /// The first 16 hex digits of a SHA-256.
@@ -101,7 +117,7 @@ pub struct JobSecrets {
     pub image_pull: Option<Sealed>,
 }
 
-/// Why a secret cannot be had.
+/// Why a secret cannot be had. No text quotes content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// No such secret.
@@ -117,19 +133,53 @@ pub enum SecretError {
     Unreadable {
         /// Name.
         name: String,
-        /// Where it was looked for.
+        /// The file or folder.
         tried: String,
-        /// What the system said.
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It has no key of the names that would do.
+    #[error("secret `{name}` has neither key `{key}` nor `{fallback}`")]
+    NoKey {
+        /// Name.
+        name: String,
+        /// The key for this purpose.
+        key: &'static str,
+        /// The key for any purpose.
+        fallback: &'static str,
+    },
+    /// What a key holds is of no use.
+    #[error("secret `{name}`, key `{key}`: {reason}")]
+    Unusable {
+        /// Name.
+        name: String,
+        /// The key.
+        key: &'static str,
+        /// What is wrong.
         reason: String,
     },
     /// No folder was named to look in.
     #[error(
-        "secret `{name}` not found: no secrets folder; give --secrets DIR or `spec {{ secrets \"DIR\" }}`"
+        "secret `{name}` not found: no secrets folder; give --secrets DIR or \
+         `spec {{ secrets \"DIR\" }}`"
     )]
     NoFolder {
         /// Name.
         name: String,
     },
+}
+
+impl SecretError {
+    /// A stable label.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => "SecretMissing",
+            Self::Unreadable { .. } => "SecretUnreadable",
+            Self::NoKey { .. } => "SecretWithoutKey",
+            Self::Unusable { .. } => "SecretUnusable",
+            Self::NoFolder { .. } => "NoSecretsFolder",
+        }
+    }
 }
 
 /// A source of secrets. Reading is cheap or cached; a source never logs content.
@@ -138,182 +188,9 @@ pub trait Secrets: Send + Sync + 'static {
     fn read(&self, namespace: &str, name: &str) -> Result<Secret, SecretError>;
 }
 
-/// A folder of folders: `<root>/<name>/<key>`, as Kubernetes mounts secrets.
-#[derive(Debug, Clone)]
-pub struct SecretsFolder {
-    /// The folder; `None` answers every question with [`SecretError::NoFolder`].
-    pub root: Option<PathBuf>,
-}
-
-impl Secrets for SecretsFolder {
-    fn read(&self, _namespace: &str, name: &str) -> Result<Secret, SecretError> {
-        let Some(root) = &self.root else {
-            return Err(SecretError::NoFolder {
-                name: name.to_owned(),
-            });
-        };
-        let folder = root.join(name);
-        let tried = folder.display().to_string();
-        // A name is a name: it never leaves the folder.
-        if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
-            return Err(SecretError::Missing {
-                name: name.to_owned(),
-                tried,
-            });
-        }
-        let unreadable = |reason: String| SecretError::Unreadable {
-            name: name.to_owned(),
-            tried: tried.clone(),
-            reason,
-        };
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(SecretError::Missing {
-                    name: name.to_owned(),
-                    tried,
-                });
-            }
-            Err(error) => return Err(unreadable(error.to_string())),
-        };
-        let mut data = BTreeMap::new();
-        for entry in entries {
-            let entry = entry.map_err(|error| unreadable(error.to_string()))?;
-            let Some(key) = entry.file_name().to_str().map(str::to_owned) else {
-                continue;
-            };
-            // Kubernetes mounts keep `..data` and dated folders beside the keys.
-            if key.starts_with("..") || !entry.path().is_file() {
-                continue;
-            }
-            let text = std::fs::read_to_string(entry.path())
-                .map_err(|error| unreadable(format!("key `{key}`: {error}")))?;
-            data.insert(key, Sealed::new(text));
-        }
-        Ok(Secret::new(data))
-    }
-}
-
-/// Remembers what a source answered until [`CachedSecrets::forget`] is called, so that 10,000
-/// hosts that share one secret read it once.
-#[derive(Debug)]
-pub struct CachedSecrets<S> {
-    source: S,
-    known: Mutex<HashMap<String, Result<Secret, SecretError>>>,
-}
-
-impl<S: Secrets> CachedSecrets<S> {
-    /// A cache over `source`.
-    pub fn new(source: S) -> Self {
-        Self {
-            source,
-            known: Mutex::default(),
-        }
-    }
-
-    /// Forgets everything: the next read asks the source. Call it when a file changed.
-    pub fn forget(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Result<Secret, SecretError>>> {
-        self.known
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-impl<S: Secrets> Secrets for CachedSecrets<S> {
-    fn read(&self, namespace: &str, name: &str) -> Result<Secret, SecretError> {
-        let id = format!("{namespace}/{name}");
-        if let Some(known) = self.lock().get(&id) {
-            return known.clone();
-        }
-        let answer = self.source.read(namespace, name);
-        self.lock().insert(id, answer.clone());
-        answer
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn folder(files: &[(&str, &str)]) -> (tempfile::TempDir, SecretsFolder) {
-        let dir = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = dir.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let root = Some(dir.path().to_owned());
-        (dir, SecretsFolder { root })
-    }
-
-    #[test]
-    fn reads_one_file_a_key_and_leaves_mount_folders_alone() {
-        let (_dir, source) = folder(&[
-            ("bmc/username", "admin\n"),
-            ("bmc/password", "pw"),
-            ("bmc/..data/x", "y"),
-        ]);
-        let secret = source.read("metal3", "bmc").unwrap();
-        assert_eq!(
-            secret.data.keys().collect::<Vec<_>>(),
-            ["password", "username"]
-        );
-        assert_eq!(secret.trimmed("username").unwrap().reveal(), "admin");
-    }
-
-    #[test]
-    fn names_the_path_that_was_tried() {
-        let (dir, source) = folder(&[]);
-        let text = source.read("metal3", "bmc").unwrap_err().to_string();
-        assert!(
-            text.contains(&dir.path().join("bmc").display().to_string()),
-            "{text}"
-        );
-        let text = SecretsFolder { root: None }
-            .read("metal3", "bmc")
-            .unwrap_err()
-            .to_string();
-        assert!(text.contains("--secrets"), "{text}");
-    }
-
-    #[test]
-    fn does_not_leave_the_folder() {
-        let (_dir, source) = folder(&[("bmc/username", "admin")]);
-        for name in ["../bmc", "..", ".", "", "a/b"] {
-            assert!(source.read("metal3", name).is_err(), "{name}");
-        }
-    }
-
-    #[test]
-    fn never_shows_content() {
-        let secret = Secret::new([("password".to_owned(), Sealed::new("canary"))].into());
-        assert!(!format!("{secret:?}").contains("canary"));
-    }
-
-    #[test]
-    fn version_follows_the_content() {
-        let secret = |text: &str| Secret::new([("k".to_owned(), Sealed::new(text))].into()).version;
-        assert_eq!(secret("a"), secret("a"));
-        assert_ne!(secret("a"), secret("b"));
-    }
-
-    #[test]
-    fn cache_answers_until_told_to_forget() {
-        let (dir, source) = folder(&[("bmc/username", "old")]);
-        let cache = CachedSecrets::new(source);
-        let name = || {
-            cache.read("m", "bmc").unwrap().data["username"]
-                .reveal()
-                .to_owned()
-        };
-        assert_eq!(name(), "old");
-        std::fs::write(dir.path().join("bmc/username"), "new").unwrap();
-        assert_eq!(name(), "old");
-        cache.forget();
-        assert_eq!(name(), "new");
+impl SecretsFolder {
+    /// Secrets below this folder; `None` answers every question with [`SecretError::NoFolder`].
+    pub fn new(root: impl Into<Option<PathBuf>>) -> Self {
+        Self { root: root.into() }
     }
 }

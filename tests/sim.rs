@@ -26,7 +26,28 @@ macro_rules! scripts {
 }
 
 scripts! {
+    available
+    broken_edit
+    busy
+    credentials
+    deletion
+    deletion_of_failed
+    deploy_failure
+    fairness
     happy_life
+    image_roll
+    inspection_failure
+    lost_bmc
+    lost_early
+    lost_node
+    outage_at_start
+    outage_in_between
+    percent
+    power
+    power_failure
+    restart
+    slots
+    slow_bmc
 }
 
 async fn check(name: &str) {

@@ -26,11 +26,16 @@ pub mod annotation {
     pub const POOL: &str = "metalform.dev/pool";
     /// metalform: the rack that the host stands in.
     pub const RACK: &str = "metalform.dev/rack";
-    /// metalform: somebody allowed that the machine's content is destroyed.
-    /// The Ironic that drives the host, by the name of its `ironic` node; absent: the only one.
+    /// metalform: the Ironic that drives the host, by the name of its `ironic` node; absent: the
+    /// only one.
     pub const IRONIC: &str = "metalform.dev/ironic";
-    /// Ours: grants one destructive change; the value names which (see `plan`).
+    /// metalform: grants one destructive change; the value names which (see `plan`).
     pub const ALLOW_DESTROY: &str = "metalform.dev/allow-destroy";
+    /// metalform: `true`: no plan may destroy the machine's content, also not by taking the host
+    /// out of the spec.
+    pub const PREVENT_DESTROY: &str = "metalform.dev/prevent-destroy";
+    /// metalform: what all annotations of ours begin with.
+    pub const OURS: &str = "metalform.dev/";
     /// metalform: the fleet that the host belongs to; also a label.
     pub const FLEET: &str = "metalform.dev/fleet";
 }

@@ -65,7 +65,6 @@ struct Run<'a> {
     desired: channel::Sender<Option<Arc<Desired>>>,
     standing: channel::Receiver<Standing>,
     secrets: Arc<CachedSecrets<SecretsFolder>>,
-    stop: CancellationToken,
 }
 
 /// Sets everything up, drives, and takes everything down again.
@@ -126,9 +125,12 @@ pub(super) async fn drive(term: &Term, args: &RunArgs) -> Result<Exit, Failure> 
     });
     let title = format!("{} on {}", spec.fleet.name, driven.what);
     let mut run =
-        Run { term, args, engine, desired, standing, secrets, stop: stop.clone() };
+        Run { term, args, engine, desired, standing, secrets };
     let exit = run.watch(spec, cache, title).await;
     stop.cancel();
+    // The socket takes itself away; what does not end in a second is ended.
+    let ended = async { while tasks.join_next().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(1), ended).await.ok();
     tasks.shutdown().await;
     match driving.await {
         Ok(Ok(())) => {}
@@ -230,7 +232,7 @@ impl Run<'_> {
     fn watched(&self, spec: &Spec) -> Vec<PathBuf> {
         let mut all = spec.evaluation.watched.clone();
         let folder = self.args.machines.secrets(&spec.fleet, &self.args.spec.spec);
-        all.extend(folder.root);
+        all.extend(folder.watched());
         all
     }
 

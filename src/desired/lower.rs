@@ -1,51 +1,111 @@
 //! Lowering: a host's fields to the spec of a BareMetalHost, driven by the schema table.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value as Json, json};
 
 use crate::api::BareMetalHostSpec;
-use crate::fleet::{Deployment, Found, Host, Ref, Value};
+use crate::api::names::annotation;
+use crate::fleet::{Deployment, Fields, Fleet, Found, Host, Origin, Ref, Value, natural};
 use crate::schema::{Kind, Lower, PathId, Paths};
 
-use super::Wanted;
+use super::{Wanted, path};
+
+/// What a host becomes.
+#[derive(Debug)]
+pub(super) struct Lowered {
+    pub spec: BareMetalHostSpec,
+    pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
+}
 
 /// The spec, labels and annotations of one host with what it is deployed with.
 ///
 /// Fields land where the schema says ([`Lower`]); `online` and the cleaning mode are written out
 /// with their defaults, since the API's own default would otherwise look like a difference.
-pub(super) fn lower(host: &Host, deployment: &Deployment<'_>) -> Wanted {
-    let mut spec = Map::new();
-    spec.insert("online".to_owned(), Json::Bool(host.online()));
-    spec.insert("automatedCleaningMode".to_owned(), Json::from("metadata"));
-    let paths = host.fields.paths();
-    let order = Order::of(host, paths);
-    let mut wanted = Wanted::default();
-    for found in host.fields.iter() {
-        put(&mut spec, &mut wanted, &found, paths, &order);
+///
+/// Fails only if the table and the type disagree, which a test over the whole table rules out.
+pub(super) fn lower(
+    host: &Host,
+    deployment: &Deployment<'_>,
+) -> Result<Lowered, serde_json::Error> {
+    let mut sheet = Sheet::default();
+    sheet.spec.insert("online".to_owned(), Json::Bool(true));
+    sheet.spec.insert("automatedCleaningMode".to_owned(), Json::from("metadata"));
+    write(&mut sheet, host, deployment);
+    Ok(Lowered {
+        spec: serde_json::from_value(Json::Object(sheet.spec))?,
+        labels: sheet.labels,
+        annotations: sheet.annotations,
+    })
+}
+
+/// Where what `wanted` says is written, by path in the object.
+pub(super) fn places(fleet: &Fleet, host: &Host, wanted: &Wanted) -> BTreeMap<String, Origin> {
+    let mut sheet = Sheet { places: Some(BTreeMap::new()), ..Sheet::default() };
+    write(&mut sheet, host, &host.deployment(fleet, wanted.pool.is_some()));
+    let mut places = sheet.places.unwrap_or_default();
+    let pool = wanted.pool.as_deref().and_then(|name| fleet.pool(name));
+    let rack = wanted.rack.as_deref();
+    let rack = rack.map(|name| fleet.racks.iter().find(|rack| *rack.name == *name));
+    let own = |field: &str| host.fields.get(field).map(|found| found.origin);
+    let prevent = own("lifecycle.prevent-destroy").filter(|_| host.prevent_destroy());
+    let marks = [
+        ("pool", pool.map(|pool| pool.origin)),
+        // A rack that is a fact of the host alone has no place of its own.
+        ("rack", rack.map(|rack| rack.map_or(host.origin, |rack| rack.origin))),
+        ("ironic", own("driven-by")),
+        ("prevent-destroy", prevent.or(pool.map(|pool| pool.origin))),
+    ];
+    places.extend(marks.into_iter().filter_map(|(path, at)| Some((path.to_owned(), at?))));
+    places
+}
+
+/// What lowering writes on.
+#[derive(Default)]
+struct Sheet {
+    spec: Map<String, Json>,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    /// Where each value is written, if somebody wants to know.
+    places: Option<BTreeMap<String, Origin>>,
+}
+
+fn write(sheet: &mut Sheet, host: &Host, deployment: &Deployment<'_>) {
+    let order = Order::of(&host.fields);
+    // An image by name shuts out one that is written at the host.
+    let shut_out =
+        |found: &Found<'_>| deployment.image.is_some() && found.path.text.starts_with("image.");
+    for found in host.fields.iter().filter(|found| !shut_out(found)) {
+        put(sheet, &found, host.fields.paths(), &order);
     }
     if let Some(image) = deployment.image {
         for found in image.fields.iter() {
-            put(&mut spec, &mut wanted, &found, image.fields.paths(), &Order::default());
+            put(sheet, &found, image.fields.paths(), &Order::default());
         }
     }
     let data = [
-        ("userData", deployment.user_data),
-        ("metaData", deployment.meta_data),
-        ("networkData", deployment.network_data),
+        (".spec.userData", deployment.user_data),
+        (".spec.metaData", deployment.meta_data),
+        (".spec.networkData", deployment.network_data),
     ];
-    for (name, reference) in data {
+    for (at, reference) in data {
         if let Some(reference) = reference {
-            spec.insert(name.to_owned(), secret_ref(reference));
+            let origin = origin_of(reference, host);
+            sheet.set(at, &[], secret_ref(reference), origin);
         }
     }
-    // The table's paths are those of the type, which a test checks for every field; a value that
-    // did not fit would be left out whole rather than written wrong.
-    wanted.spec = serde_json::from_value::<BareMetalHostSpec>(Json::Object(spec))
-        .unwrap_or_else(|_| BareMetalHostSpec { online: host.online(), ..Default::default() });
-    wanted.digest = deployment.digest.to_string().into();
-    wanted.rack.clone_from(&host.rack);
-    wanted
+}
+
+/// Where a reference of a deployment is written: at the host, or at its pool.
+fn origin_of(reference: &Ref, host: &Host) -> Origin {
+    let pool = host.pool.as_ref().map(|pool| &pool.fields);
+    let mut fields = [Some(&host.fields), pool].into_iter().flatten().flat_map(Fields::iter);
+    let is_it = |found: &Found<'_>| match found.value {
+        Value::Ref(known) => std::ptr::eq(known, reference),
+        _ => false,
+    };
+    fields.find(is_it).map_or(host.origin, |found| found.origin)
 }
 
 fn secret_ref(reference: &Ref) -> Json {
@@ -58,9 +118,9 @@ fn secret_ref(reference: &Ref) -> Json {
 struct Order(HashMap<PathId, usize>);
 
 impl Order {
-    fn of(host: &Host, paths: &Paths) -> Self {
-        let mut siblings: HashMap<PathId, Vec<Found<'_>>> = HashMap::new();
-        for found in host.fields.iter() {
+    fn of(fields: &Fields) -> Self {
+        let mut siblings: BTreeMap<PathId, Vec<Found<'_>>> = BTreeMap::new();
+        for found in fields.iter() {
             if matches!(found.value, Value::Present)
                 && let Some(parent) = found.path.parent
             {
@@ -68,21 +128,16 @@ impl Order {
             }
         }
         let mut order = HashMap::new();
-        #[expect(clippy::iter_over_hash_type, reason = "each entry is ordered by itself")]
         for mut records in siblings.into_values() {
+            let is_root = |record: &Found<'_>| {
+                fields.bool(&format!("{}.root", record.path.text)) == Some(true)
+            };
+            let key = |record: &Found<'_>| record.path.key.clone().unwrap_or_default();
             records.sort_by(|a, b| {
-                let root = |found: &Found<'_>| {
-                    let root = format!("{}.root", found.path.text);
-                    host.fields.bool(&root) != Some(true)
-                };
-                let key = |found: &Found<'_>| found.path.key.clone().unwrap_or_default();
-                root(a)
-                    .cmp(&root(b))
-                    .then_with(|| crate::eval::range::natural_cmp(&key(a), &key(b)))
+                is_root(b).cmp(&is_root(a)).then_with(|| natural(&key(a), &key(b)))
             });
-            order.extend(records.iter().enumerate().map(|(index, found)| (found.id, index)));
+            order.extend(records.iter().enumerate().map(|(index, record)| (record.id, index)));
         }
-        debug_assert!(order.keys().all(|id| paths.get(*id).key.is_some()));
         Self(order)
     }
 
@@ -103,22 +158,25 @@ impl Order {
     }
 }
 
-fn put(
-    spec: &mut Map<String, Json>,
-    wanted: &mut Wanted,
-    found: &Found<'_>,
-    paths: &Paths,
-    order: &Order,
-) {
+/// Writes one field where the schema says.
+fn put(sheet: &mut Sheet, found: &Found<'_>, paths: &Paths, order: &Order) {
     let mut set = |at: &str, value: Json| {
         let places = if at.contains("[]") { order.places(paths, found.id) } else { Vec::new() };
-        if let Some(at) = at.strip_prefix(".spec.") {
-            insert(spec, at, &mut places.into_iter(), value);
-        }
+        sheet.set(at, &places, value, found.origin);
     };
     match found.schema.lower {
+        // `raid hardware {}` asks for no volumes, which is more than not asking.
+        Lower::None => match (found.schema.name, found.value) {
+            ("raid", Value::Text(kind)) if &**kind == "hardware" => {
+                set(".spec.raid.hardwareRAIDVolumes", json!([]));
+            }
+            ("raid", Value::Text(kind)) if &**kind == "software" => {
+                set(".spec.raid.softwareRAIDVolumes", json!([]));
+            }
+            _ => {}
+        },
         // An image by name is lowered with its own fields.
-        Lower::None | Lower::Image(_) => {}
+        Lower::Image(_) => {}
         Lower::At(at) => set(at, plain(found.value)),
         Lower::Not(at) => {
             if let Value::Bool(value) = found.value {
@@ -143,30 +201,53 @@ fn put(
             }
         }
         Lower::Entry(at) => {
-            let Some(key) = &found.path.key else { return };
-            let Value::Text(text) = found.value else { return };
-            let map = if at == ".metadata.labels" {
-                &mut wanted.labels
-            } else {
-                &mut wanted.annotations
-            };
-            map.insert(key.to_string(), text.to_string());
+            if let (Value::Text(text), Some(key)) = (found.value, &found.path.key) {
+                sheet.entry(at, key, text, found.origin);
+            }
         }
         Lower::Checksum(at) => {
             let Value::Text(text) = found.value else { return };
-            match checksum(text) {
-                (value, Some(kind)) => {
-                    set(at, Json::from(value));
-                    set(&format!("{at}Type"), Json::from(kind));
-                }
-                (value, None) => set(at, Json::from(value)),
+            let (value, kind) = checksum(text);
+            set(at, Json::from(value));
+            if let Some(kind) = kind {
+                set(&format!("{at}Type"), Json::from(kind));
             }
         }
     }
 }
 
+impl Sheet {
+    /// Writes `value` at a path of the table (`.spec.taints[].key`), `places` being the items of
+    /// the lists on the way. Deeper fields of the same record are left.
+    fn set(&mut self, at: &str, places: &[usize], value: Json, origin: Origin) {
+        let Some(below) = at.strip_prefix(".spec.") else { return };
+        if let Some(known) = &mut self.places {
+            let mut path = at[1..].to_owned();
+            for place in places {
+                path = path.replacen("[]", &path::item("", *place), 1);
+            }
+            known.insert(path, origin);
+        }
+        insert(&mut self.spec, below, &mut places.iter().copied(), value);
+    }
+
+    /// Writes a label or an annotation. Those that begin with `metalform.dev/` are ours to write:
+    /// a grant that stood in the spec would be no grant.
+    fn entry(&mut self, at: &str, key: &str, text: &str, origin: Origin) {
+        if key.starts_with(annotation::OURS) {
+            return;
+        }
+        let labels = at == ".metadata.labels";
+        let map = if labels { &mut self.labels } else { &mut self.annotations };
+        map.insert(key.to_owned(), text.to_owned());
+        if let Some(known) = &mut self.places {
+            known.insert(path::child(&at[1..], key), origin);
+        }
+    }
+}
+
 /// `sha256:…` as the API has it: the value and its type.
-pub(crate) fn checksum(text: &str) -> (&str, Option<&str>) {
+fn checksum(text: &str) -> (&str, Option<&str>) {
     match text.split_once(':') {
         Some((kind @ ("md5" | "sha256" | "sha512"), value)) => (value, Some(kind)),
         _ => (text, None),
@@ -182,11 +263,11 @@ fn plain(value: &Value) -> Json {
         Value::Size(bytes) => Json::from(*bytes),
         Value::Duration(time) => Json::from(time.as_secs()),
         Value::Ref(reference) => Json::from(&*reference.name),
-        Value::List(items) => items.iter().map(|item| Json::from(&**item)).collect(),
+        Value::List(texts) => texts.iter().map(|text| Json::from(&**text)).collect(),
     }
 }
 
-/// Whole units; the evaluator refused sizes that are none (MF3317).
+/// A size in whole units; decoding refused those that do not divide (MF3317).
 fn size(value: &Value, unit: u64) -> Json {
     match value {
         Value::Size(bytes) => Json::from(bytes / unit),
@@ -194,14 +275,17 @@ fn size(value: &Value, unit: u64) -> Json {
     }
 }
 
-/// Puts a value at a dotted path below `.spec`; `[]` takes the next place.
+/// Puts a value at a path like `raid.softwareRAIDVolumes[].physicalDisks[].hctl`.
 fn insert(
     into: &mut Map<String, Json>,
     at: &str,
-    places: &mut dyn Iterator<Item = usize>,
+    places: &mut impl Iterator<Item = usize>,
     value: Json,
 ) {
-    let (head, rest) = at.split_once('.').map_or((at, None), |(head, rest)| (head, Some(rest)));
+    let (head, rest) = match at.split_once('.') {
+        Some((head, rest)) => (head, Some(rest)),
+        None => (at, None),
+    };
     let Some(name) = head.strip_suffix("[]") else {
         match rest {
             None => {
@@ -231,3 +315,6 @@ fn insert(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -186,7 +186,7 @@ impl SourceCode for Shelf<'_> {
         };
         Ok(Box::new(Piece {
             name: &file.path,
-            data: text[from..to].as_bytes(),
+            data: &text.as_bytes()[from..to],
             span: (from + base, to - from).into(),
             line: if before == 0 { first } else { top },
             column,

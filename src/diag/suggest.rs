@@ -77,13 +77,11 @@ fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Option<Suggestion<'c>> {
             }
             Some((least, _)) if *least < distance => {}
             _ => {
-                best = Some((
-                    distance,
-                    Suggestion {
-                        word: candidate,
-                        unique: true,
-                    },
-                ))
+                let found = Suggestion {
+                    word: candidate,
+                    unique: true,
+                };
+                best = Some((distance, found));
             }
         }
     }

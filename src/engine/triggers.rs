@@ -75,6 +75,7 @@ pub(super) async fn machines<S: Stores>(
             // Everybody gets a turn, so who was confirmed does not matter.
             tick.as_of.map(|as_of| shared.memos.confirm(as_of));
             if let Ok(hosts) = Store::<BareMetalHost>::snapshot(shared.store.as_ref()).await {
+                shared.rebook(&name, &hosts.objects);
                 hosts
                     .objects
                     .iter()

@@ -58,8 +58,13 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
     let Some(machines) = shared.machines_of(&host) else {
         return Next::Rest(shared.no_machines(key, &host));
     };
-    let (step, credentials) = decide(key, shared, &host, machines.as_ref());
-    shared.settle_slots(key, &host, &step);
+    let (step, credentials, seen) = decide(key, shared, &host, machines.as_ref());
+    let wrote = step.status.is_some() || !step.meta.is_empty();
+    // A machine that is not seen goes on with what it is at, and a state that is left at once is no
+    // end to a promise: the host keeps what it has.
+    if seen && (step.effect.is_some() || !wrote) {
+        shared.settle_slots(key, &host, &step);
+    }
     if let Err(error) = write(shared, &host, &step).await {
         return store_failed(key, shared, &error);
     }
@@ -67,7 +72,6 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
     shared.memos.with(key, |memo| memo.outcome = None);
     shared.note_why(key, step.why.clone());
     shared.publish(&host, &step.notes);
-    let wrote = step.status.is_some() || !step.meta.is_empty();
     match step.effect {
         Some(effect) => act(key, shared, machines, effect, &credentials).await,
         None if wrote => Next::Step,
@@ -78,13 +82,14 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
     }
 }
 
-/// Makes the view and takes the step. No await between looking and deciding.
+/// Makes the view and takes the step; tells also whether the machine is seen now. No await between
+/// looking and deciding.
 fn decide<S: Stores>(
     key: &Key,
     shared: &Shared<S>,
     host: &BareMetalHost,
     machines: &dyn Provisioner,
-) -> (Step, Credentials) {
+) -> (Step, Credentials, bool) {
     let (outcome, unconfirmed) =
         shared.memos.with(key, |memo| (memo.outcome.clone(), memo.unconfirmed.clone()));
     let sight = match unconfirmed {
@@ -115,7 +120,8 @@ fn decide<S: Stores>(
         seed: Dice::of(&key.name, shared.seed).roll(),
     });
     shared.metrics.step(started.elapsed(), &step);
-    (step, credentials)
+    let seen = !matches!(sight, Sight::Unsynced | Sight::Down(_) | Sight::Unconfirmed(_));
+    (step, credentials, seen)
 }
 
 /// Writes what the step decided, as one compare-and-set.

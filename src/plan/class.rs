@@ -1,103 +1,221 @@
-//! How much a field's change disturbs, given the state that the host is in.
+//! How much a change disturbs, given the state that the host is in.
 //!
 //! The schema says what a field can do at worst; the host's state says what it does now: a new
-//! image for a machine that is not deployed disturbs nobody.
+//! image for a machine that is not deployed disturbs nobody. The rules are those of the reconciler
+//! (`reconcile::{deploy, adopt, prepare, power}`), which are the Bare Metal Operator's.
 
 use serde_json::Value;
 
-use crate::api::{BareMetalHost, OperationalStatus, ProvisioningState};
+use crate::api::{
+    BareMetalHost, BareMetalHostSpec, BareMetalHostStatus, OperationalStatus, ProvisioningState,
+    RaidConfig,
+};
+use crate::desired::Wanted;
 
 use super::{Disruption, Refusal};
 
-/// True when the machine carries a deployment that would be lost.
-pub(super) fn deployed(host: &BareMetalHost) -> bool {
-    match host.state() {
-        ProvisioningState::Provisioning
-        | ProvisioningState::Provisioned
-        | ProvisioningState::ExternallyProvisioned => true,
-        ProvisioningState::None
-        | ProvisioningState::Unmanaged
-        | ProvisioningState::Registering
-        | ProvisioningState::MatchProfile
-        | ProvisioningState::Ready
-        | ProvisioningState::Available
-        | ProvisioningState::Inspecting
-        | ProvisioningState::Preparing
-        | ProvisioningState::Deprovisioning
-        | ProvisioningState::PoweringOffBeforeDelete
-        | ProvisioningState::Deleting
-        | ProvisioningState::Other(_) => false,
+/// What is put on a machine, as far as a change of it means putting it there anew: the URL of the
+/// image and the method of a custom deploy. A corrected checksum or other user-data do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Payload<'a> {
+    url: &'a str,
+    method: &'a str,
+}
+
+impl<'a> Payload<'a> {
+    /// What a spec asks for.
+    pub fn wanted(spec: &'a BareMetalHostSpec) -> Self {
+        Self {
+            url: spec.image.as_ref().map_or("", |image| &image.url),
+            method: spec.custom_deploy.as_ref().map_or("", |deploy| &deploy.method),
+        }
+    }
+
+    /// What is on the machine.
+    pub fn applied(status: &'a BareMetalHostStatus) -> Self {
+        let applied = &status.provisioning;
+        Self {
+            url: &applied.image.url,
+            method: applied.custom_deploy.as_ref().map_or("", |deploy| &deploy.method),
+        }
+    }
+
+    /// Nothing is put on the machine.
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
+
+    /// In one word, for tokens.
+    pub fn text(self) -> String {
+        format!("{} {}", self.url, self.method)
     }
 }
 
-/// The class of one field's change. Rules and their sources: baremetal-operator
-/// `host_state_machine.go` compares `image.url` and `customDeploy.method` only; root device hints
-/// and RAID send an available host back to preparing; `online` is power.
-pub(super) fn disruption(
-    host: &BareMetalHost,
-    path: &str,
-    before: Option<&Value>,
-    after: Option<&Value>,
-) -> Disruption {
-    let deployed = deployed(host);
-    match path {
-        "spec.image.url" | "spec.customDeploy.method" => match (deployed, before, after) {
-            (false, ..) | (true, None, _) => Disruption::None,
-            (true, Some(_), Some(_)) => Disruption::Reprovision,
-            (true, Some(_), None) => Disruption::Destroy,
-        },
-        "spec.online" => Disruption::Reboot,
-        _ if path.starts_with("spec.raid") || path.starts_with("spec.rootDeviceHints") => {
-            let idle = matches!(
-                host.state(),
-                ProvisioningState::Available
-                    | ProvisioningState::Ready
-                    | ProvisioningState::Preparing
-            );
-            if idle { Disruption::Clean } else { Disruption::None }
+/// True when the machine carries a deployment that would be lost.
+pub(super) fn is_deployed(host: &BareMetalHost) -> bool {
+    matches!(
+        host.state(),
+        ProvisioningState::Provisioned | ProvisioningState::ExternallyProvisioned
+    )
+}
+
+/// True when the machine was taken out of our hands: whatever is done to the object, the machine
+/// stays as it is.
+pub(super) fn is_detached(host: &BareMetalHost) -> bool {
+    let status = host.status.as_ref();
+    status.is_some_and(|status| status.operational_status == OperationalStatus::Detached)
+}
+
+/// True when no one has looked at the machine yet: what identifies it may still change.
+fn is_fresh(host: &BareMetalHost) -> bool {
+    matches!(
+        host.state(),
+        ProvisioningState::None | ProvisioningState::Unmanaged | ProvisioningState::Registering
+    )
+}
+
+/// True when RAID volumes would be made at once.
+fn is_idle(host: &BareMetalHost) -> bool {
+    matches!(
+        host.state(),
+        ProvisioningState::Available | ProvisioningState::Ready | ProvisioningState::Preparing
+    )
+}
+
+/// What a deletion does to the machine.
+pub(super) fn deletion(host: &BareMetalHost) -> Disruption {
+    match host.state() {
+        _ if is_detached(host) => Disruption::None,
+        ProvisioningState::Provisioned | ProvisioningState::ExternallyProvisioned => {
+            Disruption::Destroy
+        }
+        ProvisioningState::Provisioning => Disruption::Clean,
+        _ => Disruption::None,
+    }
+}
+
+/// What a new spec does to what is deployed on the machine, or is being deployed.
+pub(super) fn deployment(host: &BareMetalHost, spec: &BareMetalHostSpec) -> Disruption {
+    let Some(status) = &host.status else { return Disruption::None };
+    let wanted = Payload::wanted(spec);
+    match host.state() {
+        ProvisioningState::Provisioned if wanted == Payload::applied(status) => Disruption::None,
+        ProvisioningState::Provisioned if wanted.is_none() => Disruption::Destroy,
+        ProvisioningState::Provisioned => Disruption::Reprovision,
+        ProvisioningState::Provisioning if wanted == Payload::wanted(&host.spec) => {
+            Disruption::None
+        }
+        // Nothing runs there yet; what was written so far is cleaned off.
+        ProvisioningState::Provisioning if wanted.is_none() => Disruption::Clean,
+        ProvisioningState::Provisioning => Disruption::Reprovision,
+        // With the flag the image is not looked at; without it what the spec says is taken to be
+        // what is there, and nothing means that it goes.
+        ProvisioningState::ExternallyProvisioned
+            if !spec.externally_provisioned && wanted.is_none() =>
+        {
+            Disruption::Destroy
         }
         _ => Disruption::None,
     }
 }
 
-/// Changes that the API refuses (baremetal-operator webhook, `validateChanges`).
+/// The class of one field's change. `deployment` is what the whole change does to the deployment:
+/// it is told at the fields that bring it about.
+pub(super) fn disruption(
+    host: &BareMetalHost,
+    wanted: &Wanted,
+    path: &str,
+    deployment: Disruption,
+) -> Disruption {
+    match path {
+        "spec.image.url" | "spec.customDeploy.method" | "spec.externallyProvisioned" => deployment,
+        "spec.online" => {
+            let off = !wanted.spec.online && !wanted.spec.disable_power_off;
+            if off && is_deployed(host) { Disruption::Reboot } else { Disruption::None }
+        }
+        _ if path.starts_with("spec.raid") => {
+            if is_idle(host) && makes_volumes(host, &wanted.spec) {
+                Disruption::Clean
+            } else {
+                Disruption::None
+            }
+        }
+        _ => Disruption::None,
+    }
+}
+
+/// True when volumes have to be made or cleared; no wish keeps what is there.
+fn makes_volumes(host: &BareMetalHost, spec: &BareMetalHostSpec) -> bool {
+    let wish = |raid: &RaidConfig| {
+        let some = |all: &Vec<_>| !all.is_empty();
+        raid.hardware_raid_volumes.is_some() || raid.software_raid_volumes.as_ref().is_some_and(some)
+    };
+    let applied = host.status.as_ref().and_then(|status| status.provisioning.raid.as_ref());
+    spec.raid.as_ref().is_some_and(|raid| wish(raid) && applied != Some(raid))
+}
+
+/// Changes that the API refuses (baremetal-operator's webhook, `validateChanges`), and one that
+/// only metalform knows: the Ironic that drives the machine.
 pub(super) fn refusal(
     host: &BareMetalHost,
     path: &str,
     before: Option<&Value>,
     after: Option<&Value>,
 ) -> Option<Refusal> {
+    let text = |value: Option<&Value>| {
+        value.and_then(Value::as_str).unwrap_or_default().to_lowercase()
+    };
+    let state = host.state();
     match path {
-        "spec.bmc.address" if before.is_some() => {
-            let registering = matches!(
-                host.state(),
-                ProvisioningState::None
-                    | ProvisioningState::Unmanaged
-                    | ProvisioningState::Registering
-            );
-            let detached = host.status.as_ref().is_some_and(|status| {
-                status.operational_status == OperationalStatus::Detached
-            });
-            (!registering && !detached).then(|| Refusal {
+        "spec.bmc.address" => {
+            let movable = text(before).is_empty() || is_fresh(host) || is_detached(host);
+            (!movable).then(|| Refusal {
                 code: "MF7102",
                 text: format!(
-                    "the BMC address can change only while the host is registering or detached \
-                     (it is {}); detach it first: annotation baremetalhost.metal3.io/detached",
-                    host.state()
+                    "it is {state}; the BMC address can change only while a host is registering \
+                     or detached: set the annotation baremetalhost.metal3.io/detached first"
                 ),
             })
         }
         "spec.bootMACAddress" => {
-            let text = |value: Option<&Value>| {
-                value.and_then(Value::as_str).unwrap_or_default().to_lowercase()
-            };
-            (before.is_some() && text(before) != text(after)).then(|| Refusal {
+            let fixed = !text(before).is_empty() && text(before) != text(after);
+            fixed.then(|| Refusal {
                 code: "MF7103",
-                text: "the boot MAC address cannot change once it is set; remove the host and \
-                       declare it under another name, or delete and create it"
+                text: "the boot MAC address cannot change once it is set: take the host out of \
+                       the spec, and put it back with the new address when it is gone"
                     .to_owned(),
             })
         }
+        "spec.externallyProvisioned" if after == Some(&Value::Bool(true)) => {
+            let idle = matches!(state, ProvisioningState::Available | ProvisioningState::Ready);
+            (!idle).then(|| Refusal {
+                code: "MF7104",
+                text: format!(
+                    "it is {}; `externally-provisioned` can be set only at a new host or one that \
+                     is available",
+                    named(state)
+                ),
+            })
+        }
+        "ironic" => {
+            let movable = is_fresh(host) || is_detached(host);
+            (!movable).then(|| Refusal {
+                code: "MF7112",
+                text: format!(
+                    "it is {state} and `{}` has it in its books; another Ironic can take over \
+                     only a host that is registering or detached",
+                    before.and_then(Value::as_str).unwrap_or("the other Ironic")
+                ),
+            })
+        }
         _ => None,
+    }
+}
+
+/// The state in words; a host without one is new.
+fn named(state: &ProvisioningState) -> &str {
+    match state.as_str() {
+        "" => "new",
+        text => text,
     }
 }

@@ -1,5 +1,10 @@
 //! `diff(desired, observed)`: the plan. Pure; equal input gives equal bytes.
 
+mod guard;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,108 +14,161 @@ use serde_json::Value;
 use crate::api::BareMetalHost;
 use crate::api::names::annotation;
 use crate::desired::{Desired, Wanted};
+use crate::fleet::natural;
 use crate::store::{Key, Object as _};
 
-use super::class::{deployed, disruption, refusal};
-use super::fields::{leaves, owns};
-use super::{Action, Disruption, FieldChange, Guard, OWNER, Plan, Refusal, Verb};
+use super::class::{deletion, deployment, disruption, refusal};
+use super::fields;
+use super::{Action, Disruption, FieldChange, Kept, KeptFor, Plan, Refusal, Verb};
 
 /// Who owns which fields of which host (managedFields).
 pub type Owned = BTreeMap<Key, Vec<ManagedFieldsEntry>>;
 
-/// The hosts that are there and not as wanted: those whose field owners [`diff`] has to know.
+/// The hosts whose field owners [`diff`] has to know: those that have fields which the spec does
+/// not say, and that were last applied from another text than the present one.
 pub fn differing(desired: &Desired, observed: &[Arc<BareMetalHost>]) -> Vec<Key> {
     observed
         .iter()
         .filter_map(|host| {
             let key = host.key();
             let wanted = desired.hosts.get(&key)?;
-            (!unchanged(wanted, host)).then_some(key)
+            if is_plainly_same(wanted, host) || is_applied(wanted, host) {
+                return None;
+            }
+            let after = fields::wanted(wanted);
+            let more = fields::live(host, wanted).keys().any(|path| !after.contains_key(path));
+            more.then_some(key)
         })
         .collect()
+}
+
+/// True when nothing has to change at this host, as far as can be told without its field owners;
+/// also for a host that the fleet has nothing to do with.
+pub fn is_as_wanted(desired: &Desired, host: &BareMetalHost) -> bool {
+    let key = host.key();
+    match desired.hosts.get(&key) {
+        Some(wanted) => {
+            is_plainly_same(wanted, host) && is_ours(desired, host) && !is_deleting(host)
+        }
+        None => !is_ours(desired, host) || is_deleting(host) || desired.held.contains(&key),
+    }
 }
 
 /// What has to change so that `observed` becomes `desired`.
 ///
 /// Hosts that another fleet owns are not touched: a wanted host that exists and belongs to another
-/// fleet is refused, one that belongs to nobody is adopted by an update. Nothing is removed when
-/// `desired` is not complete.
+/// fleet is refused, one that belongs to nobody is adopted by an update. While `desired` is not
+/// complete nothing is removed and no machine disturbed.
 ///
 /// `owned` has the field owners of at least the hosts that [`differing`] names: a field that the
 /// spec does not say goes only if it was ours.
 pub fn diff(desired: &Desired, observed: &[Arc<BareMetalHost>], owned: &Owned) -> Plan {
-    let mut live: BTreeMap<Key, &Arc<BareMetalHost>> =
-        observed.iter().map(|host| (host.key(), host)).collect();
-    let mut plan = Plan { complete: desired.complete, ..Plan::default() };
+    let mut live: BTreeMap<Key, &BareMetalHost> =
+        observed.iter().map(|host| (host.key(), host.as_ref())).collect();
+    let mut plan = Plan {
+        fleet: Arc::clone(&desired.fleet),
+        complete: desired.complete,
+        ..Plan::default()
+    };
+    let mut new = Vec::new();
     for (key, wanted) in &desired.hosts {
-        match live.remove(key) {
-            None => plan.actions.push(create(key, wanted)),
-            Some(host) => match update(desired, key, wanted, host, owned) {
-                Some(action) => plan.actions.push(action),
-                None => plan.unchanged += 1,
-            },
+        match live.get(key) {
+            None => new.push((key, wanted)),
+            // It comes back once it is gone.
+            Some(host) if is_ours(desired, host) && is_deleting(host) => new.push((key, wanted)),
+            Some(host) => {
+                match update(desired, key, wanted, host, owned) {
+                    None => plan.unchanged += 1,
+                    Some(action) if !desired.complete && disturbs(&action) => {
+                        plan.kept.push(Kept { host: key.clone(), why: KeptFor::Incomplete });
+                    }
+                    Some(action) => plan.actions.push(action),
+                }
+                live.remove(key);
+            }
         }
+    }
+    let machines = Machines::of(live.values().copied(), !new.is_empty());
+    for (key, wanted) in new {
+        let mut action = create(desired, key, wanted);
+        action.machine_of = match live.contains_key(key) {
+            true => Some(key.clone()),
+            false => machines.owner(wanted).cloned(),
+        };
+        plan.actions.push(action);
+        live.remove(key);
     }
     for (key, host) in live {
-        let ours = host.annotation(annotation::FLEET) == Some(&*desired.fleet);
+        if !is_ours(desired, host) || is_deleting(host) {
+            continue;
+        }
         if desired.held.contains(&key) {
-            plan.kept.push(key);
-            continue;
-        }
-        if !ours || host.metadata.deletion_timestamp.is_some() {
-            continue;
-        }
-        if desired.complete {
+            plan.kept.push(Kept { host: key, why: KeptFor::Error });
+        } else if desired.complete {
             plan.actions.push(delete(key, host));
         } else {
-            plan.kept.push(key);
+            plan.kept.push(Kept { host: key, why: KeptFor::Incomplete });
         }
     }
+    plan.kept.sort_by(|a, b| natural(&a.host.name, &b.host.name).then_with(|| a.host.cmp(&b.host)));
     plan.actions.sort_by(|a, b| {
-        let rank = |action: &Action| (std::cmp::Reverse(action.disruption), action.verb);
-        rank(a).cmp(&rank(b)).then_with(|| a.host.cmp(&b.host))
+        let rank = |action: &Action| (Reverse(action.disruption), action.verb);
+        rank(a)
+            .cmp(&rank(b))
+            .then_with(|| natural(&a.host.name, &b.host.name))
+            .then_with(|| a.host.cmp(&b.host))
     });
     plan
 }
 
-fn create(key: &Key, wanted: &Wanted) -> Action {
-    let changes = wanted_leaves(wanted)
-        .into_iter()
-        .map(|(path, value)| FieldChange {
-            site: Arc::default(),
-            path,
-            before: None,
-            after: Some(value),
-            disruption: Disruption::None,
-        })
-        .collect();
+fn is_ours(desired: &Desired, host: &BareMetalHost) -> bool {
+    host.annotation(annotation::FLEET) == Some(&*desired.fleet)
+}
+
+fn is_deleting(host: &BareMetalHost) -> bool {
+    host.metadata.deletion_timestamp.is_some()
+}
+
+/// More than a machine would put up with on the word of half a spec.
+fn disturbs(action: &Action) -> bool {
+    action.disruption > Disruption::None || action.guard.is_some()
+}
+
+fn create(desired: &Desired, key: &Key, wanted: &Wanted) -> Action {
+    let site: Arc<str> = desired.sites.origin(&key.name).unwrap_or_default().into();
+    let change = |(path, value): (String, Value)| FieldChange {
+        site: Arc::clone(&site),
+        path,
+        before: None,
+        after: Some(value),
+        disruption: Disruption::None,
+    };
     Action {
         host: key.clone(),
         verb: Verb::Create,
         disruption: Disruption::None,
-        changes,
+        changes: fields::wanted(wanted).into_iter().map(change).collect(),
         pool: wanted.pool.clone(),
         rack: wanted.rack.clone(),
+        machine_of: None,
         guard: None,
         refusal: None,
     }
 }
 
 fn delete(key: Key, host: &BareMetalHost) -> Action {
-    let guard = deployed(host).then(|| Guard {
-        text: format!("{} is {} and is in the spec no more", key.name, host.state()),
-        token: format!("delete:{}", host.metadata.uid.as_deref().unwrap_or_default()),
-    });
-    let disruption = if guard.is_some() { Disruption::Destroy } else { Disruption::None };
+    let guard = guard::of_deletion(host);
+    let refusal = guard.as_ref().and_then(|guard| guard::prevented_deletion(host, guard));
     Action {
         host: key,
         verb: Verb::Delete,
-        disruption,
+        disruption: deletion(host),
         changes: Vec::new(),
         pool: host.annotation(annotation::POOL).map(Arc::from),
         rack: host.annotation(annotation::RACK).map(Arc::from),
+        machine_of: None,
         guard,
-        refusal: None,
+        refusal,
     }
 }
 
@@ -121,233 +179,154 @@ fn update(
     host: &BareMetalHost,
     owned: &Owned,
 ) -> Option<Action> {
-    let owner = host.annotation(annotation::FLEET);
-    let foreign = owner.is_some_and(|owner| owner != &*desired.fleet);
-    let changes = changes(desired, key, wanted, host, owned);
-    if changes.is_empty() && owner.is_some() {
-        return None;
-    }
-    let refused = changes.iter().find_map(|change| {
-        refusal(host, &change.path, change.before.as_ref(), change.after.as_ref())
-    });
-    let deleting = host.metadata.deletion_timestamp.is_some();
-    let refusal = if foreign {
-        Some(Refusal {
-            code: "MF7106",
-            text: format!(
-                "the host belongs to fleet `{}`; give one of the two another name",
-                owner.unwrap_or_default()
-            ),
-        })
-    } else if deleting {
-        Some(Refusal {
-            code: "MF7105",
-            text: "the host is being deleted; it is created again once it is gone".to_owned(),
-        })
-    } else {
-        refused
-    };
-    let disruption =
-        changes.iter().map(|change| change.disruption).max().unwrap_or(Disruption::None);
-    let guard = guard(key, wanted, host, &changes, disruption);
-    let refusal = refusal.or_else(|| prevented(wanted, guard.as_ref()));
-    Some(Action {
+    let action = |changes: Vec<FieldChange>| Action {
         host: key.clone(),
         verb: Verb::Update,
-        disruption,
+        disruption: changes.iter().map(|one| one.disruption).max().unwrap_or(Disruption::None),
         changes,
         pool: host.annotation(annotation::POOL).map(Arc::from).or_else(|| wanted.pool.clone()),
         rack: wanted.rack.clone(),
-        guard,
-        refusal,
-    })
-}
-
-/// A deployed machine that loses its deployment for good, or moves to another pool and is deployed
-/// anew there, needs a person's word; a new image in the same pool does not (it rolls).
-fn guard(
-    key: &Key,
-    wanted: &Wanted,
-    host: &BareMetalHost,
-    changes: &[FieldChange],
-    disruption: Disruption,
-) -> Option<Guard> {
-    let pool = host.annotation(annotation::POOL);
-    let leaves = pool.is_some() && pool != wanted.pool.as_deref();
-    let lost = disruption == Disruption::Destroy
-        || (leaves && disruption == Disruption::Reprovision);
-    if !lost {
+        machine_of: None,
+        guard: None,
+        refusal: None,
+    };
+    if let Some(owner) = host.annotation(annotation::FLEET)
+        && owner != &*desired.fleet
+    {
+        let text = format!("it belongs to fleet `{owner}`; give one of the two another name");
+        let refusal = Some(Refusal { code: "MF7111", text });
+        return Some(Action { refusal, ..action(Vec::new()) });
+    }
+    let managed = owned.get(key).map(Vec::as_slice).unwrap_or_default();
+    let changes = changes(desired, key, wanted, host, managed);
+    if changes.is_empty() && is_ours(desired, host) {
         return None;
     }
-    let what = match (pool, &wanted.pool) {
-        (Some(pool), None) => format!("it leaves pool `{pool}`"),
-        (Some(pool), Some(next)) if leaves => format!("it moves from pool `{pool}` to `{next}`"),
-        (Some(_) | None, _) => "its image goes".to_owned(),
-    };
-    let image = changes.iter().find(|change| change.path == "spec.image.url");
-    let after = image.and_then(|change| change.after.as_ref()).and_then(Value::as_str);
-    Some(Guard {
-        text: format!("{} is {} and {what}", key.name, host.state()),
-        token: format!("leave:{}", after.unwrap_or_default()),
-    })
+    let mut action = action(changes);
+    action.guard = guard::of_update(wanted, host, action.disruption);
+    action.refusal = action
+        .changes
+        .iter()
+        .find_map(|one| refusal(host, &one.path, one.before.as_ref(), one.after.as_ref()))
+        .or_else(|| guard::prevented_update(wanted, action.guard.as_ref()?));
+    Some(action)
 }
 
-/// `lifecycle prevent-destroy=#true` refuses what a guard would only hold.
-fn prevented(wanted: &Wanted, guard: Option<&Guard>) -> Option<Refusal> {
-    let guard = guard.filter(|_| wanted.prevent_destroy)?;
-    Some(Refusal {
-        code: "MF7101",
-        text: format!(
-            "{}, and `lifecycle prevent-destroy=#true` forbids it; take that line out first",
-            guard.text
-        ),
-    })
-}
-
-/// The wanted object as owned leaves: spec, labels, annotations; not the origin (a line that moved
-/// is no change) and not the digest.
-fn wanted_leaves(wanted: &Wanted) -> Vec<(String, Value)> {
-    let spec = serde_json::to_value(&wanted.spec).unwrap_or_default();
-    let mut found = Vec::new();
-    leaves("spec", &spec, &mut found);
-    let mut all: Vec<(String, Value)> =
-        found.into_iter().map(|(path, value)| (path, value.clone())).collect();
-    for (name, value) in &wanted.labels {
-        all.push((format!("metadata.labels.['{name}']"), Value::from(value.as_str())));
-    }
-    for (name, value) in &wanted.annotations {
-        all.push((format!("metadata.annotations.['{name}']"), Value::from(value.as_str())));
-    }
-    for (name, value) in [("pool", &wanted.pool), ("rack", &wanted.rack)] {
-        if let Some(value) = value {
-            all.push((name.to_owned(), Value::from(value.as_ref())));
-        }
-    }
-    all
-}
-
+/// The changes of one host, in order of path.
 fn changes(
     desired: &Desired,
     key: &Key,
     wanted: &Wanted,
     host: &BareMetalHost,
-    owned: &Owned,
+    managed: &[ManagedFieldsEntry],
 ) -> Vec<FieldChange> {
-    if unchanged(wanted, host) {
+    if is_plainly_same(wanted, host) {
         return Vec::new();
     }
-    let spec = serde_json::to_value(&host.spec).unwrap_or_default();
-    let mut found = Vec::new();
-    leaves("spec", &spec, &mut found);
-    let mut before: BTreeMap<String, Value> =
-        found.into_iter().map(|(path, value)| (path, value.clone())).collect();
-    let metadata = &host.metadata;
-    for (name, value) in metadata.labels.iter().flatten() {
-        before.insert(format!("metadata.labels.['{name}']"), Value::from(value.as_str()));
-    }
-    for (name, value) in metadata.annotations.iter().flatten() {
-        before.insert(format!("metadata.annotations.['{name}']"), Value::from(value.as_str()));
-    }
-    for (name, annotation) in [("pool", annotation::POOL), ("rack", annotation::RACK)] {
-        if let Some(value) = host.annotation(annotation) {
-            before.insert(name.to_owned(), Value::from(value));
-        }
-    }
-    let mut changes = Vec::new();
-    for (path, after) in wanted_leaves(wanted) {
+    let applied = is_applied(wanted, host);
+    let mut before = fields::live(host, wanted);
+    let mut pairs: Vec<(String, Option<Value>, Option<Value>)> = Vec::new();
+    for (path, after) in fields::wanted(wanted) {
         let known = before.remove(&path);
-        if known.as_ref() != Some(&after) && !(known.is_none() && is_nothing(&after)) {
-            changes.push(change(desired, host, path, known, Some(after)));
+        let used_up = known.is_none() && applied && is_one_shot(&path);
+        if known.as_ref() != Some(&after) && !used_up {
+            pairs.push((path, known, Some(after)));
         }
     }
-    let managed = owned.get(key).map(Vec::as_slice).unwrap_or_default();
+    // What is left of `before` the spec does not say.
     for (path, value) in before {
-        if ours(managed, &path) && !is_nothing(&value) {
-            changes.push(change(desired, host, path, Some(value), None));
+        if is_mark(&path) || (!applied && fields::ours(managed, &path)) {
+            pairs.push((path, Some(value), None));
         }
     }
-    changes.sort_by(|a, b| a.path.cmp(&b.path));
-    changes
+    if pairs.is_empty() {
+        return Vec::new();
+    }
+    pairs.sort_by(|a, b| a.0.cmp(&b.0));
+    let deployment = deployment(host, &wanted.spec);
+    let sites = desired.sites.of(&key.name, wanted);
+    let change = |(path, before, after): (String, Option<Value>, Option<Value>)| {
+        let (deep, ..) = fields::difference(&path, before.as_ref(), after.as_ref());
+        let said = after.is_some().then(|| sites.at(&deep).or_else(|| sites.at(&path))).flatten();
+        FieldChange {
+            site: said.unwrap_or_default().into(),
+            disruption: disruption(host, wanted, &path, deployment),
+            path,
+            before,
+            after,
+        }
+    };
+    pairs.into_iter().map(change).collect()
 }
 
-/// The cheap answer for nearly all hosts: specs are equal, and so is what we own of the metadata.
-fn unchanged(wanted: &Wanted, host: &BareMetalHost) -> bool {
-    let metadata = &host.metadata;
-    let has = |all: &Option<BTreeMap<String, String>>, wanted: &BTreeMap<String, String>| {
-        let known = |name: &String| all.as_ref().and_then(|all| all.get(name));
-        wanted.iter().all(|(name, value)| known(name) == Some(value))
+/// The cheap answer for nearly all hosts: equal specs, and equal metadata as far as it is not
+/// somebody else's.
+fn is_plainly_same(wanted: &Wanted, host: &BareMetalHost) -> bool {
+    let applied = is_applied(wanted, host);
+    let same = |wanted: &BTreeMap<String, String>, live: &Option<BTreeMap<String, String>>| {
+        let live = live.iter().flatten();
+        let mut live = live.filter(|(name, _)| !name.starts_with(annotation::OURS)).peekable();
+        // Both are sorted. What the spec does not say is not ours if this text was applied.
+        wanted.iter().all(|entry| {
+            while applied && live.next_if(|found| found.0 < entry.0).is_some() {}
+            live.next() == Some(entry)
+        }) && (applied || live.next().is_none())
     };
     host.spec == wanted.spec
-        && host.annotation(annotation::SPEC_DIGEST) == Some(&*wanted.digest)
-        && host.annotation(annotation::POOL) == wanted.pool.as_deref()
-        && host.annotation(annotation::RACK) == wanted.rack.as_deref()
-        && has(&metadata.labels, &wanted.labels)
-        && has(&metadata.annotations, &wanted.annotations)
+        && wanted.marks().into_iter().all(|(name, _, value)| host.annotation(name) == value)
+        && same(&wanted.labels, &host.metadata.labels)
+        && same(&wanted.annotations, &host.metadata.annotations)
 }
 
-fn change(
-    desired: &Desired,
-    host: &BareMetalHost,
-    path: String,
-    before: Option<Value>,
-    after: Option<Value>,
-) -> FieldChange {
-    FieldChange {
-        site: desired.sites.field(&host.key().name, &path).unwrap_or_default().into(),
-        disruption: disruption(host, &path, before.as_ref(), after.as_ref()),
-        path,
-        before,
-        after,
-    }
+/// True when the host was last applied from the very text that is wanted now: then any field that
+/// the text does not say is somebody else's.
+fn is_applied(wanted: &Wanted, host: &BareMetalHost) -> bool {
+    host.annotation(annotation::SPEC_DIGEST) == Some(&*wanted.digest)
 }
 
-/// `""`, `{}`, `[]`, `false` and null say the same as saying nothing.
-fn is_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Bool(value) => !value,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        Value::Number(_) => false,
-    }
+/// A mark of ours, which nobody else sets.
+fn is_mark(path: &str) -> bool {
+    !path.contains('.') && !path.contains('[')
 }
 
-/// True when a field that the spec does not say was set by us before: then it goes. Fields that
-/// others set (`consumerRef`, an architecture that was found, a user's annotation) stay.
-fn ours(managed: &[ManagedFieldsEntry], path: &str) -> bool {
-    if path == "pool" || path == "rack" {
-        return true;
-    }
-    let segments = segments(path);
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    managed
-        .iter()
-        .filter(|entry| entry.manager.as_deref() == Some(OWNER))
-        .filter_map(|entry| entry.fields_v1.as_ref())
-        .any(|fields| owns(&fields.0, &segments))
-        && !path.contains("metalform.dev/")
+/// Annotations that are orders: the reconciler takes them away once they are carried out, and one
+/// that stands in the spec is carried out once for each text of the host, not for ever.
+fn is_one_shot(path: &str) -> bool {
+    let one_shot = [
+        annotation::REBOOT,
+        annotation::INSPECT,
+        annotation::HARDWARE_DETAILS,
+        annotation::STATUS,
+    ];
+    let parent = "metadata.annotations";
+    one_shot.iter().any(|name| crate::desired::path::child(parent, name) == path)
 }
 
-/// A dotted path's parts; `['a.b/c']` is one.
-fn segments(path: &str) -> Vec<String> {
-    let mut parts = Vec::new();
-    let mut rest = path;
-    while !rest.is_empty() {
-        if let Some(inner) = rest.strip_prefix("['")
-            && let Some((name, after)) = inner.split_once("']")
-        {
-            parts.push(name.to_owned());
-            rest = after.trim_start_matches('.');
-        } else {
-            let (name, after) = rest.split_once('.').unwrap_or((rest, ""));
-            parts.push(name.to_owned());
-            rest = after;
+/// Who has which machine now, by the addresses that tell machines apart: of hosts that the spec
+/// does not say (any more).
+struct Machines(BTreeMap<String, Key>);
+
+impl Machines {
+    /// `wanted` is false where nobody is going to ask.
+    fn of<'a>(hosts: impl Iterator<Item = &'a BareMetalHost>, wanted: bool) -> Self {
+        let mut known = BTreeMap::new();
+        for host in hosts.filter(|_| wanted) {
+            for address in addresses(&host.spec.bmc.address, &host.spec.boot_mac_address) {
+                known.entry(address).or_insert_with(|| host.key());
+            }
         }
+        Self(known)
     }
-    parts
+
+    /// The host that has the machine which a new host wants.
+    fn owner(&self, wanted: &Wanted) -> Option<&Key> {
+        let spec = &wanted.spec;
+        addresses(&spec.bmc.address, &spec.boot_mac_address)
+            .find_map(|address| self.0.get(&address))
+    }
 }
 
-#[cfg(test)]
-#[path = "diff_tests.rs"]
-mod tests;
+fn addresses(bmc: &str, mac: &str) -> impl Iterator<Item = String> {
+    let known = [bmc, mac].map(str::to_lowercase);
+    known.into_iter().filter(|address| !address.is_empty())
+}

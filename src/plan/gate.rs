@@ -1,34 +1,55 @@
 //! Which actions of a plan may be carried out now, and what holds the others.
 //!
-//! - A guarded action waits for a grant that names this very change.
-//! - A change that makes deployed machines of a pool unavailable rolls: at most
-//!   `max-unavailable` at once, the next when the last is provisioned; a failed machine in the pool
-//!   stops the roll.
 //! - A refused action waits for its refusal to go.
+//! - A new host waits until its machine is nobody else's.
+//! - A guarded action waits for a grant that names this very change; then it goes, whatever the
+//!   pool is at: a person has said so.
+//! - A change that deploys machines of a pool anew rolls: at most `max-unavailable` at once, the
+//!   next when the last is provisioned; a failed machine in the pool stops the roll.
 //!
-//! Everything else goes at once. Pure: called again whenever a host changes.
+//! Everything else goes at once. Pure and without memory: called again whenever a host changes.
+
+mod roll;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::api::BareMetalHost;
 use crate::api::names::annotation;
-use crate::api::{BareMetalHost, OperationalStatus, ProvisioningState};
-use crate::desired::{Desired, Rollout};
-use crate::store::Object as _;
+use crate::desired::Desired;
+use crate::eval::range::Pattern;
+use crate::store::{Key, Object as _};
 
-use super::{Action, Disruption, Plan};
+use super::{Action, Plan};
+
+use self::roll::Pools;
 
 /// Hosts whose destruction a person allowed, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
-    /// Names, as given to `--allow-destroy`.
+    /// Names, as given to `--allow-destroy`: `r01-n13`, or several at once `r01-n[13-15]`.
     pub names: BTreeSet<String>,
+}
+
+impl Grants {
+    /// True when this host is among those named. `*` names nobody: who allows a destruction says
+    /// of which machines.
+    pub fn allows(&self, host: &str) -> bool {
+        let names_it = |name: &String| {
+            name.contains('[')
+                && !name.contains('*')
+                && Pattern::compile(name).is_ok_and(|pattern| pattern.matches(host))
+        };
+        self.names.contains(host) || self.names.iter().any(names_it)
+    }
 }
 
 /// Why an action waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
-    /// Stable code, e.g. `NeedsAllowDestroy`.
+    /// Stable code: `Refused`, `NeedsAllowDestroy`, `MachineTaken`, `Rolling`, `RollStopped`.
     pub code: &'static str,
     /// For people: what is waited for and what to do.
     pub text: String,
@@ -55,127 +76,59 @@ pub fn gate<'a>(
     observed: &[Arc<BareMetalHost>],
     grants: &Grants,
 ) -> Vec<Ruling<'a>> {
-    let live: BTreeMap<_, _> = observed.iter().map(|host| (host.key(), host.as_ref())).collect();
-    let mut pools = Pools::new(observed);
-    plan.actions
+    if plan.is_empty() {
+        return Vec::new();
+    }
+    let live: BTreeMap<Key, &BareMetalHost> =
+        observed.iter().map(|host| (host.key(), host.as_ref())).collect();
+    let mut rulings: Vec<Ruling<'a>> = plan
+        .actions
         .iter()
         .map(|action| {
             let host = live.get(&action.host).copied();
             let hold = refused(action)
-                .or_else(|| guarded(action, host, grants))
-                .or_else(|| pools.roll(action, host, desired));
+                .or_else(|| taken(action, &live))
+                .or_else(|| guarded(action, host, grants));
             Ruling { action, hold }
         })
-        .collect()
+        .collect();
+    let rolling = |ruling: &&mut Ruling<'a>| ruling.hold.is_none() && roll::rolls(ruling.action);
+    let mut pools = Pools::new(desired, observed);
+    for ruling in rulings.iter_mut().filter(rolling) {
+        pools.ask(ruling.action, &live);
+    }
+    for ruling in rulings.iter_mut().filter(rolling) {
+        ruling.hold = pools.judge(ruling.action, &live);
+    }
+    rulings
 }
 
 fn refused(action: &Action) -> Option<Hold> {
     let refusal = action.refusal.as_ref()?;
-    Some(Hold { code: "Refused", text: format!("{}: {}", refusal.code, refusal.text) })
+    Some(Hold { code: "Refused", text: format!("{} [{}]", refusal.text, refusal.code) })
+}
+
+fn taken(action: &Action, live: &BTreeMap<Key, &BareMetalHost>) -> Option<Hold> {
+    let owner = action.machine_of.as_ref()?;
+    let host = live.get(owner)?;
+    let going = host.metadata.deletion_timestamp.is_some();
+    let text = if *owner == action.host {
+        "it is being deleted, and created anew once it is gone".to_owned()
+    } else if going {
+        format!("its machine is still that of `{}`, which is being deleted", owner.name)
+    } else {
+        format!("its machine is that of `{}`; it waits until that host is gone", owner.name)
+    };
+    Some(Hold { code: "MachineTaken", text })
 }
 
 fn guarded(action: &Action, host: Option<&BareMetalHost>, grants: &Grants) -> Option<Hold> {
     let guard = action.guard.as_ref()?;
-    let named = grants.names.contains(&*action.host.name);
-    let noted = host.and_then(|host| host.annotation(annotation::ALLOW_DESTROY))
-        == Some(guard.token.as_str());
-    if named || noted {
+    let noted = host.and_then(|host| host.annotation(annotation::ALLOW_DESTROY));
+    if grants.allows(&action.host.name) || noted == Some(guard.token.as_str()) {
         return None;
     }
-    let text = format!(
-        "{}; to go on: metalform apply --allow-destroy {}",
-        guard.text, action.host.name
-    );
+    let name = &action.host.name;
+    let text = format!("{}; to go on: metalform apply --allow-destroy {name}", guard.text);
     Some(Hold { code: "NeedsAllowDestroy", text })
 }
-
-/// Machines of each pool that are out of service now, or will be by actions that go in this round.
-struct Pools {
-    out: BTreeMap<String, Out>,
-}
-
-#[derive(Default)]
-struct Out {
-    /// Names, with the rack of each.
-    hosts: BTreeMap<Arc<str>, String>,
-    failed: Option<String>,
-}
-
-impl Pools {
-    fn new(observed: &[Arc<BareMetalHost>]) -> Self {
-        let mut out: BTreeMap<String, Out> = BTreeMap::new();
-        for host in observed {
-            let Some(pool) = host.annotation(annotation::POOL) else { continue };
-            let pool = out.entry(pool.to_owned()).or_default();
-            if !in_service(host) {
-                let rack = host.annotation(annotation::RACK).unwrap_or_default();
-                pool.hosts.insert(host.key().name, rack.to_owned());
-            }
-            if let Some(error) = error_of(host)
-                && pool.failed.is_none()
-            {
-                pool.failed = Some(format!("{}: {error}", host.key().name));
-            }
-        }
-        Self { out }
-    }
-
-    /// Only a change that takes a machine out of service that is in it counts: one that is out
-    /// already (new, failed, on its way) can change without making things worse.
-    fn roll(
-        &mut self,
-        action: &Action,
-        host: Option<&BareMetalHost>,
-        desired: &Desired,
-    ) -> Option<Hold> {
-        let rolls = match action.disruption {
-            Disruption::Reprovision | Disruption::Destroy => true,
-            Disruption::None | Disruption::Reboot | Disruption::Clean => false,
-        };
-        let host = host.filter(|host| rolls && in_service(host))?;
-        let pool = action.pool.as_deref()?;
-        let Rollout { max_unavailable, by_rack } =
-            desired.pools.get(pool).copied().unwrap_or_default();
-        let out = self.out.entry(pool.to_owned()).or_default();
-        if let Some(failed) = &out.failed {
-            let text = format!("the roll of pool `{pool}` stopped: {failed}");
-            return Some(Hold { code: "RollStopped", text });
-        }
-        let rack = host.annotation(annotation::RACK).unwrap_or_default();
-        let other = out.hosts.values().find(|other| by_rack && other.as_str() != rack);
-        if let Some(other) = other {
-            let text = format!("pool `{pool}` rolls by rack; rack `{other}` is not done");
-            return Some(Hold { code: "Rolling", text });
-        }
-        if out.hosts.len() >= max_unavailable {
-            let names: Vec<&str> = out.hosts.keys().map(AsRef::as_ref).take(4).collect();
-            let text = format!(
-                "pool `{pool}` has {} of at most {max_unavailable} out of service: {}",
-                out.hosts.len(),
-                names.join(", ")
-            );
-            return Some(Hold { code: "Rolling", text });
-        }
-        out.hosts.insert(action.host.name.clone(), rack.to_owned());
-        None
-    }
-}
-
-/// True when the machine is deployed and well, and nothing else is already wanted of it.
-fn in_service(host: &BareMetalHost) -> bool {
-    let Some(status) = &host.status else { return false };
-    let wanted = host.spec.image.as_ref().map(|image| image.url.as_str()).unwrap_or_default();
-    status.provisioning.state == ProvisioningState::Provisioned
-        && status.operational_status != OperationalStatus::Error
-        && status.provisioning.image.url == wanted
-}
-
-fn error_of(host: &BareMetalHost) -> Option<&str> {
-    let status = host.status.as_ref()?;
-    let failed = status.operational_status == OperationalStatus::Error;
-    failed.then_some(status.error_message.as_str())
-}
-
-#[cfg(test)]
-#[path = "gate_tests.rs"]
-mod tests;

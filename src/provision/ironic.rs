@@ -9,6 +9,7 @@
 //! here. One such stream at a time: without one the picture does not move.
 
 pub mod client;
+pub mod endpoint;
 pub mod error;
 #[cfg(test)]
 mod fake;
@@ -33,7 +34,8 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-pub use self::client::{Endpoint, EndpointError, Requests};
+pub use self::client::Requests;
+pub use self::endpoint::{Endpoint, EndpointError};
 pub use self::map::Ramdisk;
 
 use self::client::Client;

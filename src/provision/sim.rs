@@ -23,7 +23,8 @@ mod world;
 pub use self::fault::ScriptError;
 pub use self::journal::JournalError;
 pub use self::options::{Options, OptionsError};
-pub use self::simulation::{Glance, Simulation};
+pub use self::simulation::Simulation;
+pub use self::world::Glance;
 
 #[cfg(test)]
 mod tests;

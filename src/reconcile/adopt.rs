@@ -56,9 +56,10 @@ pub(super) fn available(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
             None => draft.enter(Phase::Provisioning),
         };
     }
-    let (code, text) = match wanted {
-        true => (Code::Offline, "not provisioned while online is false"),
-        false => (Code::Available, "available"),
+    let (code, text) = if wanted {
+        (Code::Offline, "not provisioned while online is false")
+    } else {
+        (Code::Available, "available")
     };
     power::manage(draft, facts, code, text)
 }

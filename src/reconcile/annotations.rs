@@ -18,6 +18,7 @@ pub(super) fn wants_inspection(host: &BareMetalHost) -> bool {
 
 /// What the reboot annotations ask for, all of them together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent wishes")]
 pub(super) struct Reboot {
     /// The annotation without a suffix: off once, then on.
     pub once: bool,

@@ -27,9 +27,9 @@ pub(super) fn run(draft: &mut Draft<'_>, phase: Phase) -> Option<Flow> {
         return Some(draft.wait(Code::Detached, text));
     }
     let facts = match draft.view.sight {
-        Sight::Unsynced => return Some(register::unsynced(draft)),
-        Sight::Down(text) => return Some(draft.wait(Code::ProvisionerDown, &**text)),
-        Sight::Unconfirmed(effect) => return Some(register::confirming(draft, effect)),
+        Sight::Unsynced | Sight::Down(_) | Sight::Unconfirmed(_) => {
+            return Some(register::unseen(draft));
+        }
         Sight::Absent | Sight::Taken(_) => {
             draft.succeed();
             draft.status.operational_status = OperationalStatus::Detached;

@@ -14,7 +14,7 @@ use crate::api::{
 };
 use crate::budget::SlotKind;
 use crate::dice::Dice;
-use crate::provision::{Effect, Facts, Sight};
+use crate::provision::{Effect, Facts};
 
 /// What a part of a step says to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,14 +100,7 @@ impl<'a> Draft<'a> {
 
     /// The machine, if it is seen.
     pub fn facts(&self) -> Option<&'a Facts> {
-        match self.view.sight {
-            Sight::Present(facts) => Some(facts),
-            Sight::Unsynced
-            | Sight::Down(_)
-            | Sight::Unconfirmed(_)
-            | Sight::Absent
-            | Sight::Taken(_) => None,
-        }
+        self.view.sight.facts().map(|facts| &**facts)
     }
 
     pub fn note(&mut self, reason: &'static str, message: impl Into<String>) {
@@ -396,13 +389,19 @@ impl<'a> Draft<'a> {
             now: view.now,
         });
         let status = self.changed_status();
+        // Whatever brought the machine to work, it occupies a slot.
+        let waits = matches!(self.wake, Wake::OnSlot(_));
+        let at_work = facts
+            .filter(|_| !waits)
+            .and_then(|facts| SlotKind::of(facts.state));
         Step {
             status,
             meta: self.meta,
             effect: self.effect,
             notes: self.notes,
             wake: self.wake,
-            slot: self.slot,
+            slot: self.slot.or(at_work),
+            blind: view.sight.is_blind(),
             why: self.why,
         }
     }

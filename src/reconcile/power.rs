@@ -15,7 +15,7 @@ pub(super) fn manage(draft: &mut Draft<'_>, facts: &Facts, code: Code, text: &st
         return draft.wait(Code::ChangingPower, "power is being changed");
     }
     let Some(power) = facts.power else {
-        return draft.wait(Code::ChangingPower, "the power state is not known yet");
+        return unknown(draft, facts);
     };
     draft.status.powered_on = power;
     let host = draft.view.host;
@@ -57,6 +57,21 @@ pub(super) fn manage(draft: &mut Draft<'_>, facts: &Facts, code: Code, text: &st
     draft.send(Effect::Power(target), Code::ChangingPower, text)
 }
 
+/// Asks for what is wanted when nobody knows the power: a machine that was just taken over has
+/// none in Ironic's books until its next power sync (two minutes by default, never when that is
+/// off). Asking for what is there already changes nothing at the machine and makes it known.
+fn unknown(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
+    failure(draft, facts);
+    let target = match (draft.view.host.spec.online, draft.view.host.spec.disable_power_off) {
+        (true, _) => PowerTarget::On,
+        (false, false) => PowerTarget::SoftOff,
+        (false, true) => {
+            return draft.wait(Code::ChangingPower, "the power state is not known yet");
+        }
+    };
+    draft.send(Effect::Power(target), Code::ChangingPower, "its power is not known; asking for it")
+}
+
 /// Counts a change of power that failed. Ironic tells it by its text alone: the power is not what
 /// was asked for, nothing is under way, and the last error (which any action clears when it
 /// starts) is about power.
@@ -93,9 +108,11 @@ fn without_off(
         .iter()
         .any(|name| name == annotation::REBOOT);
     if reboot.once && !asked && power {
-        let target = match reboot.hard || draft.soft_refused {
-            true => PowerTarget::Reboot,
-            false => PowerTarget::SoftReboot,
+        let hard = reboot.hard || draft.soft_refused;
+        let target = if hard {
+            PowerTarget::Reboot
+        } else {
+            PowerTarget::SoftReboot
         };
         return draft.send(
             Effect::Power(target),

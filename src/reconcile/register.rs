@@ -73,9 +73,7 @@ pub(super) fn ensure<'a>(draft: &mut Draft<'a>, phase: Phase) -> Result<&'a Fact
         return Err(draft.wait(Code::AddressMissing, text));
     }
     let facts = match view.sight {
-        Sight::Unsynced => return Err(unsynced(draft)),
-        Sight::Down(text) => return Err(draft.wait(Code::ProvisionerDown, &**text)),
-        Sight::Unconfirmed(effect) => return Err(confirming(draft, effect)),
+        Sight::Unsynced | Sight::Down(_) | Sight::Unconfirmed(_) => return Err(unseen(draft)),
         Sight::Taken(_) if draft.is_deleted() => return Err(draft.enter(Phase::Deleting)),
         Sight::Taken(text) => {
             draft.show_error(ErrorType::Registration, &**text);
@@ -116,18 +114,19 @@ pub(super) fn ensure<'a>(draft: &mut Draft<'a>, phase: Phase) -> Result<&'a Fact
     Ok(facts)
 }
 
-pub(super) fn unsynced(draft: &mut Draft<'_>) -> Flow {
-    draft.wait(
-        Code::ProvisionerStarting,
-        "the provisioner has not seen all its machines yet",
-    )
-}
-
-pub(super) fn confirming(draft: &mut Draft<'_>, effect: &Effect) -> Flow {
-    draft.wait(
-        Code::Confirming,
-        format!("waits to see what became of: {}", effect.name()),
-    )
+/// Waits until the machine is seen. What the host holds of slots it keeps meanwhile.
+pub(super) fn unseen(draft: &mut Draft<'_>) -> Flow {
+    match draft.view.sight {
+        Sight::Down(text) => draft.wait(Code::ProvisionerDown, &**text),
+        Sight::Unconfirmed(effect) => {
+            let text = format!("waits to see what became of: {}", effect.name());
+            draft.wait(Code::Confirming, text)
+        }
+        Sight::Unsynced | Sight::Absent | Sight::Taken(_) | Sight::Present(_) => {
+            let text = "the provisioner has not seen all its machines yet";
+            draft.wait(Code::ProvisionerStarting, text)
+        }
+    }
 }
 
 /// Writes what differs.

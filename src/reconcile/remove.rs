@@ -108,9 +108,7 @@ pub(super) fn forget(draft: &mut Draft<'_>) -> Flow {
         return gone(draft);
     }
     let facts = match draft.view.sight {
-        Sight::Unsynced => return register::unsynced(draft),
-        Sight::Down(text) => return draft.wait(Code::ProvisionerDown, &**text),
-        Sight::Unconfirmed(effect) => return register::confirming(draft, effect),
+        Sight::Unsynced | Sight::Down(_) | Sight::Unconfirmed(_) => return register::unseen(draft),
         Sight::Absent | Sight::Taken(_) => return gone(draft),
         Sight::Present(facts) => facts,
     };

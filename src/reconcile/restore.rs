@@ -14,14 +14,6 @@ pub(super) fn all(draft: &mut Draft<'_>) -> Option<Flow> {
     flow
 }
 
-fn is_used(draft: &Draft<'_>, name: &str) -> bool {
-    draft
-        .meta
-        .drop_annotations
-        .iter()
-        .any(|other| other == name)
-}
-
 fn status(draft: &mut Draft<'_>) -> Option<Flow> {
     let host = draft.view.host;
     let text = host.annotation(annotation::STATUS)?;

@@ -11,6 +11,7 @@
 //! ```
 
 mod backend;
+mod load;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,8 @@ use std::sync::Arc;
 use redb::{Builder, Database, ReadableDatabase as _, StorageBackend, TableError};
 
 use self::backend::AnyBackend;
-use self::tables::{CHANGE, META, OBJECT, append, fold, load, take_back};
+use self::load::load;
+use self::tables::{CHANGE, META, OBJECT, append, fold, take_back};
 use super::embedded::OpenError;
 use super::lock::{Lock, NoLock};
 
@@ -76,7 +78,10 @@ pub(super) struct Stored {
     pub pieces: BTreeMap<Box<str>, Vec<u8>>,
 }
 
-/// All that was in the file.
+/// Takes the objects of a file: key and pieces. Its error says why an object cannot be read.
+pub(super) type Take<'a> = dyn FnMut(&[u8], Stored) -> Result<(), String> + 'a;
+
+/// What was in the file beside objects.
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
     /// The last version.
@@ -85,10 +90,12 @@ pub(super) struct Loaded {
     pub seed: u64,
     /// Deletions up to here are forgotten.
     pub folded: u64,
-    /// By key, see [`record::key`].
-    pub objects: BTreeMap<Vec<u8>, Stored>,
     /// Deleted since `folded`: version, key, last state.
     pub gone: Vec<(u64, Vec<u8>, Vec<u8>)>,
+    /// Entries of the log.
+    pub entries: usize,
+    /// Bytes of the log.
+    pub bytes: usize,
 }
 
 /// How to open.
@@ -104,8 +111,13 @@ pub(super) struct Settings {
 }
 
 impl Disk {
-    /// Opens the store at `path`, or makes one where there is no file.
-    pub fn open(path: &Path, settings: Settings) -> Result<(Self, Loaded), OpenError> {
+    /// Opens the store at `path`, or makes one where there is no file. Objects are handed to
+    /// `take` one by one, in order of key; what it refuses makes the file a damaged one.
+    pub fn open(
+        path: &Path,
+        settings: Settings,
+        take: &mut Take<'_>,
+    ) -> Result<(Self, Loaded), OpenError> {
         let lock = Lock::take(path).map_err(|error| match error {
             NoLock::Held(holder) => OpenError::Held {
                 path: path.to_owned(),
@@ -132,10 +144,10 @@ impl Disk {
             let database = database(path, settings.cache, settings.medium.as_ref(), true)
                 .map_err(|error| open_error(path, error))?;
             check_format(path, &database)?;
-            let (loaded, entries, bytes) = load(&database).map_err(|error| damaged(path, error))?;
-            Ok::<_, OpenError>((database, loaded, entries, bytes))
+            let loaded = load(&database, take).map_err(|reason| damaged(path, reason))?;
+            Ok::<_, OpenError>((database, loaded))
         }));
-        let (database, loaded, entries, bytes) = match opened {
+        let (database, loaded) = match opened {
             Ok(opened) => opened?,
             Err(_) => return Err(damaged(path, "its pages do not fit together".into())),
         };
@@ -145,8 +157,8 @@ impl Disk {
             medium: settings.medium,
             database: Some(database),
             acknowledged: loaded.version,
-            entries,
-            bytes,
+            entries: loaded.entries,
+            bytes: loaded.bytes,
             folded: loaded.folded,
             fold_entries: match settings.fold_entries {
                 0 => FOLD_ENTRIES,
@@ -183,9 +195,12 @@ impl Disk {
 
     /// Folds the log when it has grown. Call it when nobody waits.
     pub fn tidy(&mut self) {
-        if self.entries < self.fold_entries && self.bytes < FOLD_BYTES {
-            return;
+        if self.entries >= self.fold_entries || self.bytes >= FOLD_BYTES {
+            self.fold();
         }
+    }
+
+    fn fold(&mut self) {
         let keep = KEEP_ENTRIES.min(self.fold_entries as u64 / 2);
         let until = self.acknowledged.saturating_sub(keep);
         let Some(database) = &self.database else {
@@ -211,8 +226,9 @@ impl Disk {
         }
     }
 
-    /// Closes the file.
+    /// Closes the file, with a short log: the next start reads it in less time and memory.
     pub fn close(mut self) -> Result<(), String> {
+        self.fold();
         match self.database.take().map(Database::close) {
             Some(Err(error)) => Err(self.explain(&error.into())),
             _ => Ok(()),

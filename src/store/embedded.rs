@@ -34,10 +34,10 @@ use tokio::sync::oneshot;
 pub use options::{Clock, OpenError, Options};
 
 use self::options::Entry;
-use super::disk::{Disk, Loaded, Settings};
+use super::disk::{Disk, Loaded, Settings, Stored};
 use super::managed::Shapes;
 use super::record;
-use super::table::{Job, Rows, Table, kind_name};
+use super::table::{Job, Table, kind_name};
 use super::{Key, Object, Result, StoreError, Version};
 
 /// The embedded store. Cheap to clone; the last clone closes it.
@@ -54,14 +54,19 @@ struct Open(Arc<Shared>);
 struct Shared {
     clock: Clock,
     seed: uuid::Uuid,
-    shapes: Shapes,
-    tables: Vec<Entry>,
-    /// The last published version.
-    published: Arc<AtomicU64>,
+    tables: Tables,
     accept: Mutex<Accept>,
     /// `None` for a store in memory and once closed.
     disk: Mutex<Option<Disk>>,
     durable: bool,
+}
+
+/// All that is kept in memory.
+struct Tables {
+    shapes: Shapes,
+    entries: Vec<Entry>,
+    /// The last published version.
+    published: Arc<AtomicU64>,
 }
 
 /// Where writes queue up.
@@ -102,40 +107,32 @@ impl Embedded {
             medium: options.medium.clone(),
             fold_entries: options.fold_entries,
         };
-        let (disk, loaded) = Disk::open(path, settings)?;
-        let seed = loaded.seed;
+        let tables = Tables::new(&options);
+        let mut take = |key: &[u8], stored: Stored| tables.restore(key, &stored);
+        let (disk, loaded) = Disk::open(path, settings, &mut take)?;
+        tables
+            .restored(&loaded)
+            .map_err(|reason| OpenError::Damaged {
+                path: path.to_owned(),
+                reason,
+            })?;
         let version = loaded.version;
-        let store = Self::new(options, seed, Some(disk));
-        store.load(loaded).map_err(|reason| OpenError::Damaged {
-            path: path.to_owned(),
-            reason,
-        })?;
+        let store = Self::new(options, loaded.seed, tables, Some(disk));
         store.accept().version = version;
-        store.shared.published.store(version, Ordering::Release);
         Ok(store)
     }
 
     /// A store that is gone with the process.
     pub fn memory(options: Options) -> Self {
-        let seed = options.seed;
-        Self::new(options, seed, None)
+        let (seed, tables) = (options.seed, Tables::new(&options));
+        Self::new(options, seed, tables, None)
     }
 
-    fn new(options: Options, seed: u64, disk: Option<Disk>) -> Self {
-        let published = Arc::new(AtomicU64::new(0));
-        let mut tables: Vec<Entry> = Vec::new();
-        for new in &options.kinds {
-            let entry = new(options.window, &published);
-            if !tables.iter().any(|known| known.of == entry.of) {
-                tables.push(entry);
-            }
-        }
+    fn new(options: Options, seed: u64, tables: Tables, disk: Option<Disk>) -> Self {
         let shared = Arc::new(Shared {
             clock: options.clock,
             seed: uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, &seed.to_be_bytes()),
-            shapes: Shapes::default(),
             tables,
-            published,
             accept: Mutex::default(),
             durable: disk.is_some(),
             disk: Mutex::new(disk),
@@ -145,35 +142,6 @@ impl Embedded {
             shared,
             manager: options.manager.into(),
         }
-    }
-
-    fn load(&self, mut loaded: Loaded) -> std::result::Result<(), String> {
-        for entry in &self.shared.tables {
-            let mut rows = Rows {
-                floor: Version(loaded.folded),
-                version: Version(loaded.version),
-                ..Rows::default()
-            };
-            let mut first = entry.kind.name().as_bytes().to_vec();
-            first.push(0);
-            let mut ours = loaded.objects.split_off(&first);
-            // The key after the last with this prefix; kinds hold no byte 1.
-            let mut end = first.clone();
-            end.pop();
-            end.push(1);
-            loaded.objects.append(&mut ours.split_off(&end));
-            for (key, stored) in ours {
-                let (_, namespace, name) = record::parts(&key).ok_or("a row has no key")?;
-                rows.objects.push((Key::new(namespace, name), stored));
-            }
-            for (version, key, last) in &mut loaded.gone {
-                if key.starts_with(&first) && !last.is_empty() {
-                    rows.gone.push((Version(*version), std::mem::take(last)));
-                }
-            }
-            entry.kind.load(rows, &self.shared.shapes)?;
-        }
-        Ok(())
     }
 
     /// The same store, for somebody else: what this handle creates and patches belongs to
@@ -188,7 +156,7 @@ impl Embedded {
 
     /// The last durable version of all kinds.
     pub fn version(&self) -> Version {
-        Version(self.shared.published.load(Ordering::Acquire))
+        Version(self.shared.tables.published.load(Ordering::Acquire))
     }
 
     /// Waits for all accepted writes, then closes the file and lets go of the lock. Writes through
@@ -201,7 +169,7 @@ impl Embedded {
         };
         waits.done().await?;
         let disk = self.shared.disk().take();
-        for entry in &self.shared.tables {
+        for entry in &self.shared.tables.entries {
             entry.kind.close();
         }
         match disk {
@@ -215,17 +183,71 @@ impl Embedded {
     }
 
     fn table<K: Object>(&self) -> Result<Arc<Table<K>>> {
-        self.shared
-            .tables
+        self.shared.tables.of().ok_or_else(|| {
+            StoreError::Backend(format!(
+                "this store keeps no {}; name the kind in its options",
+                kind_name::<K>()
+            ))
+        })
+    }
+}
+
+impl Tables {
+    fn new(options: &Options) -> Self {
+        let published = Arc::new(AtomicU64::new(0));
+        let mut entries: Vec<Entry> = Vec::new();
+        for new in &options.kinds {
+            let entry = new(options.window, &published);
+            if !entries.iter().any(|known| known.of == entry.of) {
+                entries.push(entry);
+            }
+        }
+        Self {
+            shapes: Shapes::default(),
+            entries,
+            published,
+        }
+    }
+
+    fn of<K: Object>(&self) -> Option<Arc<Table<K>>> {
+        let entry = self
+            .entries
             .iter()
-            .find(|entry| entry.of == TypeId::of::<K>())
-            .and_then(|entry| Arc::clone(&entry.table).downcast().ok())
-            .ok_or_else(|| {
-                StoreError::Backend(format!(
-                    "this store keeps no {}; name the kind in its options",
-                    kind_name::<K>()
-                ))
-            })
+            .find(|entry| entry.of == TypeId::of::<K>())?;
+        Arc::clone(&entry.table).downcast().ok()
+    }
+
+    fn named(&self, kind: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.kind.name() == kind)
+    }
+
+    /// Takes an object from the file. Those of unknown kinds stay there.
+    fn restore(&self, key: &[u8], stored: &Stored) -> std::result::Result<(), String> {
+        let (kind, namespace, name) = record::parts(key).ok_or("a row has no key")?;
+        match self.named(kind) {
+            Some(entry) => entry
+                .kind
+                .restore(Key::new(namespace, name), stored, &self.shapes),
+            None => Ok(()),
+        }
+    }
+
+    fn restored(&self, loaded: &Loaded) -> std::result::Result<(), String> {
+        self.published.store(loaded.version, Ordering::Release);
+        for entry in &self.entries {
+            let ours =
+                |key: &[u8]| record::parts(key).is_some_and(|(kind, ..)| kind == entry.kind.name());
+            let gone = loaded
+                .gone
+                .iter()
+                .filter(|(_, key, last)| ours(key) && !last.is_empty())
+                .map(|(version, _, last)| (Version(*version), last.as_slice()))
+                .collect();
+            entry
+                .kind
+                .restored(gone, Version(loaded.folded), Version(loaded.version))?;
+        }
+        Ok(())
     }
 }
 
@@ -235,7 +257,7 @@ impl Drop for Open {
         // Waits for a commit that is under way, and then lets go of the file at once: who drops
         // a store may open it again. What still waits in the queue fails.
         drop(self.0.disk().take());
-        for entry in &self.0.tables {
+        for entry in &self.0.tables.entries {
             entry.kind.close();
         }
     }

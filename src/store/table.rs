@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 mod pieces;
 mod retained;
 
-use self::pieces::{draft, restore};
+use self::pieces::draft;
 use self::retained::Retained;
 use super::disk::Stored;
 use super::log::Ring;
@@ -95,25 +95,20 @@ pub(super) struct Changed {
 pub(super) trait Kind: Send + Sync {
     /// `plural.group`.
     fn name(&self) -> &str;
-    /// Takes what was in the file.
-    fn load(&self, loaded: Rows, shapes: &Shapes) -> Result<(), String>;
+    /// Takes an object from the file.
+    fn restore(&self, key: Key, stored: &Stored, shapes: &Shapes) -> Result<(), String>;
+    /// All objects are restored: makes up the changes since `floor` from them and from the
+    /// deleted ones (version, last state).
+    fn restored(
+        &self,
+        gone: Vec<(Version, &[u8])>,
+        floor: Version,
+        version: Version,
+    ) -> Result<(), String>;
     /// Forgets all that is accepted and not published: its commit failed.
     fn abandon(&self);
     /// Ends the watches.
     fn close(&self);
-}
-
-/// What the file holds of one kind.
-#[derive(Debug, Default)]
-pub(super) struct Rows {
-    /// By key.
-    pub objects: Vec<(Key, Stored)>,
-    /// Deleted objects with their last state.
-    pub gone: Vec<(Version, Vec<u8>)>,
-    /// What was up to here is not known.
-    pub floor: Version,
-    /// The version of the file.
-    pub version: Version,
 }
 
 /// An accepted write whatever its kind.
@@ -166,6 +161,12 @@ impl<K: Object> Table<K> {
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Published<K>> {
         self.published
             .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Published<K>> {
+        self.published
+            .write()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -252,10 +253,7 @@ impl<K: Object> Table<K> {
     /// Makes a durable write visible.
     pub fn publish(&self, write: Write<K>) {
         {
-            let mut published = self
-                .published
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut published = self.write();
             published.version = write.version;
             let change = if let Some(item) = write.after {
                 let object = Arc::clone(&item.object);
@@ -293,45 +291,51 @@ impl<K: Object> Kind for Table<K> {
         &self.name
     }
 
-    fn load(&self, rows: Rows, shapes: &Shapes) -> Result<(), String> {
-        let mut changes: Vec<(Version, Change<K>)> = Vec::new();
-        let mut objects = BTreeMap::new();
-        let mut namespace: Arc<str> = "".into();
-        for (mut key, stored) in rows.objects {
-            // Objects of one namespace share its name.
-            if *namespace == *key.namespace {
-                key.namespace = Arc::clone(&namespace);
-            } else {
-                namespace = Arc::clone(&key.namespace);
-            }
-            let item = restore::<K>(&stored, shapes)
-                .map_err(|error| format!("{} {key}: {error}", K::KIND))?;
-            let version = Version(stored.version);
-            if version > rows.floor {
-                changes.push((version, Change::Applied(Arc::clone(&item.object))));
-            }
-            objects.insert(key, item);
+    fn restore(&self, mut key: Key, stored: &Stored, shapes: &Shapes) -> Result<(), String> {
+        let item = pieces::restore::<K>(stored, shapes)
+            .map_err(|error| format!("{} {key}: {error}", K::KIND))?;
+        let mut published = self.write();
+        // Objects of one namespace share its name; they come in order.
+        if let Some((last, _)) = published.objects.last_key_value()
+            && last.namespace == key.namespace
+        {
+            key.namespace = Arc::clone(&last.namespace);
         }
-        for (version, last) in rows.gone {
-            let mut object: K = serde_json::from_slice(&last)
+        published.objects.insert(key, item);
+        Ok(())
+    }
+
+    fn restored(
+        &self,
+        gone: Vec<(Version, &[u8])>,
+        floor: Version,
+        version: Version,
+    ) -> Result<(), String> {
+        let mut published = self.write();
+        let since = |item: &Item<K>| {
+            (
+                item.object.version(),
+                Change::Applied(Arc::clone(&item.object)),
+            )
+        };
+        let mut changes: Vec<(Version, Change<K>)> = published
+            .objects
+            .values()
+            .map(since)
+            .filter(|(version, _)| *version > floor)
+            .collect();
+        for (version, last) in gone {
+            let mut object: K = serde_json::from_slice(last)
                 .map_err(|error| format!("a deleted {}: {error}", K::KIND))?;
             object.meta_mut().resource_version = Some(version.0.to_string());
             changes.push((version, Change::Deleted(Arc::new(object))));
         }
         changes.sort_by_key(|(version, _)| *version);
-        let mut ring = Ring::new(self.window, rows.floor);
+        published.ring = Ring::new(self.window, floor);
         for (version, change) in changes {
-            ring.push(version, change);
+            published.ring.push(version, change);
         }
-        let mut published = self
-            .published
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *published = Published {
-            objects,
-            ring,
-            version: rows.version,
-        };
+        published.version = version;
         drop(published);
         self.abandon();
         Ok(())

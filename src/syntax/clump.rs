@@ -12,6 +12,8 @@ use crate::diag::Span;
 pub(super) fn end(text: &str, start: usize, stop_at_equals: bool) -> usize {
     let bytes = text.as_bytes();
     let mut url = false;
+    // Brackets are not looked for again once one had no partner.
+    let mut unpaired = false;
     let mut at = start;
     while let Some(&byte) = bytes.get(at) {
         match byte {
@@ -24,7 +26,11 @@ pub(super) fn end(text: &str, start: usize, stop_at_equals: bool) -> usize {
                 (Some(b'$'), Some(close)) => at = close,
                 _ => break,
             },
-            b'(' | b'[' => at = closing(bytes, at).unwrap_or(at),
+            b'(' | b'[' if !unpaired => match closing(bytes, at) {
+                Some(close) => at = close,
+                None => unpaired = true,
+            },
+            b'(' | b'[' => {}
             b'/' if bytes.get(at + 1) == Some(&b'/') => {
                 if at > start && bytes[at - 1] == b':' {
                     url = true;

@@ -18,9 +18,8 @@ pub(super) enum Number {
 #[inline]
 pub(super) fn is_number_like(word: &[u8]) -> bool {
     match word {
-        [b'0'..=b'9', ..] => true,
+        [b'0'..=b'9', ..] | [b'.', b'0'..=b'9', ..] => true,
         [b'+' | b'-', rest @ ..] => matches!(rest, [b'0'..=b'9', ..] | [b'.', b'0'..=b'9', ..]),
-        [b'.', b'0'..=b'9', ..] => true,
         _ => false,
     }
 }

@@ -133,10 +133,11 @@ fn body(text: &str, token: Token, hashes: usize, quotes: usize) -> Range<usize> 
     // Text of several lines between `"` is marked as unclosed, too.
     let closed =
         !token.is(scan::UNCLOSED) || quotes == 1 && text[start.min(end)..end].ends_with('"');
-    if !closed {
-        start.min(end)..end
+    let start = start.min(end);
+    if closed {
+        start..(end - hashes - quotes).max(start)
     } else {
-        start.min(end)..(end - hashes - quotes).max(start.min(end))
+        start..end
     }
 }
 

@@ -5,10 +5,17 @@
 //! node's first. Strings are ranges of the text unless they had escapes. What is commented out by
 //! `/-` stays, with a flag.
 
-use std::ops::Range;
+mod entry;
+mod node;
+mod value;
+
 use std::sync::Arc;
 
-use super::scan::{Kind, Token};
+pub use entry::Entry;
+pub use node::{Node, Nodes};
+pub use value::{Form, Value};
+
+use super::scan::Token;
 use super::{string, tokens};
 use crate::diag::{FileId, Span};
 
@@ -161,7 +168,18 @@ impl Tree {
         tokens(&self.text)
     }
 
-    fn str(&self, text: Text) -> &str {
+    /// Gives back what was reserved and not used.
+    pub(super) fn shrink(&mut self) {
+        self.nodes.shrink_to_fit();
+        self.entries.shrink_to_fit();
+        self.keys.shrink_to_fit();
+        self.annotations.shrink_to_fit();
+        self.owned.shrink_to_fit();
+        self.owned_ends.shrink_to_fit();
+    }
+
+    /// A string's decoded text.
+    pub(super) fn str(&self, text: Text) -> &str {
         if text.owned == NONE {
             &self.text[string::plain_body(&self.text, text.start, text.end)]
         } else {
@@ -179,352 +197,8 @@ impl Tree {
         &self.owned[start as usize..self.owned_ends[index] as usize]
     }
 
-    fn annotation(&self, index: u32) -> Option<(&str, Span)> {
+    pub(super) fn annotation(&self, index: u32) -> Option<(&str, Span)> {
         let record = self.annotations.get(index as usize)?;
         Some((self.str(record.text), record.span))
-    }
-}
-
-/// Nodes beside each other.
-#[derive(Debug, Clone)]
-pub struct Nodes<'t> {
-    tree: &'t Tree,
-    next: u32,
-    end: u32,
-    hidden: u8,
-}
-
-impl<'t> Iterator for Nodes<'t> {
-    type Item = Node<'t>;
-
-    fn next(&mut self) -> Option<Node<'t>> {
-        while self.next < self.end {
-            let index = self.next;
-            let record = &self.tree.nodes[index as usize];
-            self.next = record.subtree_end;
-            if record.flags & (self.hidden | NAMELESS) == 0 {
-                return Some(Node {
-                    tree: self.tree,
-                    index,
-                });
-            }
-        }
-        None
-    }
-}
-
-/// A node: a name, entries and children.
-#[derive(Clone, Copy)]
-pub struct Node<'t> {
-    tree: &'t Tree,
-    index: u32,
-}
-
-impl<'t> Node<'t> {
-    fn record(self) -> &'t NodeRecord {
-        &self.tree.nodes[self.index as usize]
-    }
-
-    /// Its place in the tree, from 0 in the order of the text; see [`Tree::node`].
-    pub fn index(self) -> u32 {
-        self.index
-    }
-
-    /// The file it stands in.
-    pub fn file(self) -> FileId {
-        self.tree.file
-    }
-
-    /// Its name, decoded.
-    pub fn name(self) -> &'t str {
-        self.tree.str(self.record().name)
-    }
-
-    /// Where the name is written, quotes included.
-    pub fn name_span(self) -> Span {
-        let name = self.record().name;
-        Span::new(name.start, name.end)
-    }
-
-    /// From the start, `/-` and annotation included, to the end of the last entry or block.
-    pub fn span(self) -> Span {
-        let record = self.record();
-        Span::new(record.start, record.end)
-    }
-
-    /// The annotation before the name, and where it stands, parentheses included.
-    pub fn annotation(self) -> Option<(&'t str, Span)> {
-        self.tree.annotation(self.record().annotation)
-    }
-
-    /// Whether it is commented out by its own `/-`. What is in a node that is commented out is
-    /// live in relation to that node.
-    pub fn is_dashed(self) -> bool {
-        self.record().flags & DASHED != 0
-    }
-
-    /// Whether the reader reported an error in the node itself (not in its children), so that
-    /// something may be missing from it.
-    pub fn is_broken(self) -> bool {
-        self.record().flags & BROKEN != 0
-    }
-
-    /// The braces around its children and what is between them.
-    pub fn block_span(self) -> Option<Span> {
-        let block = self.record().block;
-        (block.start != NONE).then_some(block)
-    }
-
-    /// Child blocks that are commented out, each with its braces.
-    pub fn dashed_blocks(self) -> impl Iterator<Item = Span> + 't {
-        let blocks = &self.tree.dashed_blocks;
-        let first = blocks.partition_point(|(node, _)| *node < self.index);
-        blocks[first..]
-            .iter()
-            .take_while(move |(node, _)| *node == self.index)
-            .map(|(_, span)| *span)
-    }
-
-    /// The live arguments and properties.
-    pub fn entries(self) -> impl DoubleEndedIterator<Item = Entry<'t>> + Clone + 't {
-        self.all_entries().filter(|entry| !entry.is_dashed())
-    }
-
-    /// All arguments and properties, commented out ones included.
-    pub fn all_entries(self) -> impl DoubleEndedIterator<Item = Entry<'t>> + Clone + 't {
-        let end = self
-            .tree
-            .nodes
-            .get(self.index as usize + 1)
-            .map_or(self.tree.entries.len() as u32, |next| next.first_entry);
-        let tree = self.tree;
-        (self.record().first_entry..end).map(move |index| Entry { tree, index })
-    }
-
-    /// The live arguments.
-    pub fn args(self) -> impl DoubleEndedIterator<Item = Entry<'t>> + Clone + 't {
-        self.entries().filter(|entry| entry.key().is_none())
-    }
-
-    /// The live properties, in the order of the text. A key that is written twice comes twice.
-    pub fn props(self) -> impl DoubleEndedIterator<Item = Entry<'t>> + Clone + 't {
-        self.entries().filter(|entry| entry.key().is_some())
-    }
-
-    /// The live children.
-    pub fn children(self) -> Nodes<'t> {
-        Nodes {
-            tree: self.tree,
-            next: self.index + 1,
-            end: self.record().subtree_end,
-            hidden: DASHED | IN_DASHED_BLOCK,
-        }
-    }
-
-    /// All children, commented out ones included.
-    pub fn all_children(self) -> Nodes<'t> {
-        Nodes {
-            hidden: 0,
-            ..self.children()
-        }
-    }
-}
-
-impl std::fmt::Debug for Node<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node")
-            .field("name", &self.name())
-            .field("span", &self.span())
-            .finish()
-    }
-}
-
-/// How a value is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Form {
-    /// A word without quotes.
-    Bare,
-    /// `"…"`
-    Quoted,
-    /// `#"…"#`
-    Raw,
-    /// `"""…"""`
-    Multiline,
-    /// `#"""…"""#`
-    RawMultiline,
-    /// Digits.
-    Number,
-    /// `#true`, `#false`, `#null`, `#inf`, `#-inf`, `#nan`.
-    Keyword,
-}
-
-impl Form {
-    pub(super) fn of(kind: Kind) -> Self {
-        match kind {
-            Kind::Quoted => Self::Quoted,
-            Kind::Raw => Self::Raw,
-            Kind::Multiline => Self::Multiline,
-            Kind::RawMultiline => Self::RawMultiline,
-            Kind::Keyword => Self::Keyword,
-            _ => Self::Bare,
-        }
-    }
-}
-
-/// What a value is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Value<'t> {
-    /// A string, decoded.
-    Str(&'t str),
-    /// An integer.
-    Int(i64),
-    /// An integer that does not fit 64 bits, as it is written.
-    Big(&'t str),
-    /// A number with a point or an exponent, or `#inf`, `#-inf`, `#nan`.
-    Float(f64),
-    /// `#true` or `#false`.
-    Bool(bool),
-    /// `#null`.
-    Null,
-}
-
-impl<'t> Value<'t> {
-    /// The string, if it is one.
-    pub fn as_str(self) -> Option<&'t str> {
-        match self {
-            Self::Str(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// The integer, if it is one that fits.
-    pub fn as_int(self) -> Option<i64> {
-        match self {
-            Self::Int(number) => Some(number),
-            _ => None,
-        }
-    }
-
-    /// The boolean, if it is one.
-    pub fn as_bool(self) -> Option<bool> {
-        match self {
-            Self::Bool(value) => Some(value),
-            _ => None,
-        }
-    }
-}
-
-/// An argument or a property.
-#[derive(Clone, Copy)]
-pub struct Entry<'t> {
-    tree: &'t Tree,
-    index: u32,
-}
-
-impl<'t> Entry<'t> {
-    fn record(self) -> &'t EntryRecord {
-        &self.tree.entries[self.index as usize]
-    }
-
-    /// The file it stands in.
-    pub fn file(self) -> FileId {
-        self.tree.file
-    }
-
-    /// A property's key, decoded; none for an argument.
-    pub fn key(self) -> Option<&'t str> {
-        self.tree
-            .keys
-            .get(self.record().key as usize)
-            .map(|key| self.tree.str(*key))
-    }
-
-    /// Where the key is written, quotes included.
-    pub fn key_span(self) -> Option<Span> {
-        self.tree
-            .keys
-            .get(self.record().key as usize)
-            .map(|key| Span::new(key.start, key.end))
-    }
-
-    /// The annotation before the value, and where it stands, parentheses included.
-    pub fn annotation(self) -> Option<(&'t str, Span)> {
-        self.tree.annotation(self.record().annotation)
-    }
-
-    /// The value. A number that could not be read is the string that it looks like.
-    pub fn value(self) -> Value<'t> {
-        let record = self.record();
-        match record.tag {
-            Tag::Str => Value::Str(self.tree.str(Text {
-                start: record.value_start,
-                end: record.end,
-                owned: record.payload[0],
-            })),
-            Tag::Int => Value::Int(record.bits() as i64),
-            Tag::Big => Value::Big(&self.tree.text[self.value_span().range()]),
-            Tag::Float => Value::Float(f64::from_bits(record.bits())),
-            Tag::True => Value::Bool(true),
-            Tag::False => Value::Bool(false),
-            Tag::Null => Value::Null,
-        }
-    }
-
-    /// Where the value is written, quotes included and annotation excluded.
-    pub fn value_span(self) -> Span {
-        let record = self.record();
-        Span::new(record.value_start, record.end)
-    }
-
-    /// All of it: `/-`, key, annotation and value.
-    pub fn span(self) -> Span {
-        let record = self.record();
-        Span::new(record.start, record.end)
-    }
-
-    /// The value as it is written.
-    pub fn source(self) -> &'t str {
-        &self.tree.text[self.value_span().range()]
-    }
-
-    /// How the value is written.
-    pub fn form(self) -> Form {
-        self.record().form
-    }
-
-    /// Whether it is commented out by `/-`.
-    pub fn is_dashed(self) -> bool {
-        self.record().flags & DASHED != 0
-    }
-
-    /// Whether the reader reported an error in it, so that the value is a guess.
-    pub fn is_broken(self) -> bool {
-        self.record().flags & BROKEN != 0
-    }
-
-    /// Where a range of the decoded string is written. Offsets that fall inside an escape give the
-    /// whole escape; the whole value for values that are not strings.
-    pub fn locate(self, range: Range<usize>) -> Span {
-        let record = self.record();
-        if record.tag != Tag::Str {
-            return self.value_span();
-        }
-        let span = self.value_span();
-        if record.payload[0] == NONE {
-            let body = string::plain_body(&self.tree.text, span.start, span.end);
-            let clamp = |offset: usize| (body.start + offset).min(body.end) as u32;
-            return Span::new(clamp(range.start), clamp(range.end));
-        }
-        string::locate(&self.tree.text, span, range)
-    }
-}
-
-impl std::fmt::Debug for Entry<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut debug = f.debug_struct("Entry");
-        if let Some(key) = self.key() {
-            debug.field("key", &key);
-        }
-        debug.field("value", &self.value()).finish()
     }
 }

@@ -1,5 +1,6 @@
 //! The texts that were read.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -208,7 +209,9 @@ fn line_starts(text: &str) -> Arc<[u32]> {
 /// All texts of one evaluation, by id. Cheap to copy: texts are shared.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
-    files: Vec<File>,
+    all: Vec<File>,
+    /// Only ever asked for single paths.
+    by_path: HashMap<PathBuf, FileId>,
     bytes: u64,
 }
 
@@ -269,20 +272,23 @@ impl Files {
     fn push(&mut self, path: String, real: PathBuf, text: Arc<str>) -> FileId {
         self.bytes += text.len() as u64;
         let digest = Digest::of(text.as_bytes());
-        self.files.push(File {
+        let id = FileId(self.all.len() as u32);
+        if !real.as_os_str().is_empty() {
+            self.by_path.insert(real.clone(), id);
+        }
+        self.all.push(File {
             path,
             real,
             text,
             digest,
             lines: OnceLock::new(),
         });
-        FileId(self.files.len() as u32 - 1)
+        id
     }
 
     /// The id of the file at a real path, if it was read.
     pub fn find(&self, real: &Path) -> Option<FileId> {
-        let index = self.files.iter().position(|file| file.real == real)?;
-        Some(FileId(index as u32))
+        self.by_path.get(real).copied()
     }
 
     /// A file.
@@ -290,7 +296,7 @@ impl Files {
     /// # Panics
     /// If `id` is from other files.
     pub fn get(&self, id: FileId) -> &File {
-        &self.files[id.0 as usize]
+        &self.all[id.0 as usize]
     }
 
     /// A file's path for people.
@@ -328,7 +334,7 @@ impl Files {
 
     /// All files in the order of their ids.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (FileId, &File)> {
-        self.files
+        self.all
             .iter()
             .enumerate()
             .map(|(index, file)| (FileId(index as u32), file))
@@ -336,11 +342,11 @@ impl Files {
 
     /// How many files there are.
     pub fn len(&self) -> usize {
-        self.files.len()
+        self.all.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
+        self.all.is_empty()
     }
 }

@@ -1,5 +1,6 @@
 //! The folder that nothing is read outside of.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::disk::clean;
@@ -18,10 +19,9 @@ impl Root {
             .kind(path)
             .map_err(|error| ReadError::io(path, &error))?;
         let folder = match (kind, path.parent()) {
-            (FileKind::Folder, _) => path,
+            (FileKind::Folder, _) | (_, None) => path,
             (_, Some(parent)) if parent.as_os_str().is_empty() => Path::new("."),
             (_, Some(parent)) => parent,
-            (_, None) => path,
         };
         let path = disk
             .canonical(folder)
@@ -113,13 +113,14 @@ impl Root {
             found = next;
         }
         let mut real = Vec::new();
+        let mut seen = HashSet::new();
         for path in found {
             // A name without a pattern after one need not exist everywhere.
             if disk.kind(&path).is_err() {
                 continue;
             }
             let path = self.resolve(disk, &path, "")?;
-            if !real.contains(&path) {
+            if seen.insert(path.clone()) {
                 real.push(path);
             }
         }
@@ -135,16 +136,12 @@ impl Root {
         last: bool,
         visited: &mut Vec<PathBuf>,
     ) -> Result<Vec<PathBuf>, ReadError> {
-        match disk.kind(folder) {
-            Ok(FileKind::Folder) => {}
-            // A folder that is not there holds nothing, but may come.
-            _ => {
-                visited.push(folder.to_owned());
-                return Ok(Vec::new());
-            }
+        visited.push(folder.to_owned());
+        // A folder that is not there holds nothing, but may come.
+        if !matches!(disk.kind(folder), Ok(FileKind::Folder)) {
+            return Ok(Vec::new());
         }
         let real = self.resolve(disk, folder, "")?;
-        visited.push(folder.to_owned());
         let listed = disk
             .list(&real)
             .map_err(|error| ReadError::io(folder, &error))?;

@@ -1,15 +1,20 @@
 //! Reads a script and plays it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use metalform::eval::range::Pattern;
+use metalform::provision::Provisioner as _;
 
 use super::stage::{Stage, clocked};
 
 /// How long `until` waits at most.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// What a command needs to be noticed by everybody.
+const BEAT: Duration = Duration::from_millis(150);
 
 /// Plays a script; answers with everything that it printed.
 pub async fn play(script: &str) -> String {
@@ -70,11 +75,7 @@ impl Player {
                 self.follow().await;
             }
             "secret" => self.secret(rest)?,
-            "allow" => {
-                self.stage.grants.names.insert(rest.to_owned());
-                self.stage.kill();
-                self.stage.start().await;
-            }
+            "allow" => self.stage.allow(&pattern(rest)?).await,
             "trace" => {
                 self.start().await;
                 let pattern = pattern(rest)?;
@@ -103,11 +104,19 @@ impl Player {
             "effects" => self.effects(rest)?,
             "hardware" => self.hardware(),
             "order" => self.order(rest),
+            "turns" => self.turns(rest),
             "peaks" => {
-                let peaks = self.stage.peaks.iter();
-                let text: Vec<_> = peaks
-                    .map(|(kind, most)| format!("{} {most}", kind.as_str()))
-                    .collect();
+                let limits = self.stage.simulation().limits();
+                let text = self.stage.peaks.iter().map(|(kind, most)| {
+                    let limit = limits.of(*kind);
+                    let how = match most.cmp(&limit) {
+                        Ordering::Less => "fewer than",
+                        Ordering::Equal => "all of",
+                        Ordering::Greater => "MORE THAN",
+                    };
+                    format!("{} {how} {limit}", kind.as_str())
+                });
+                let text: Vec<_> = text.collect();
                 self.stage
                     .say(format!("  at once at most: {}", text.join(", ")));
             }
@@ -153,6 +162,8 @@ impl Player {
             Some((what, limit)) => (what, time(limit)?),
             None => (rest, PATIENCE),
         };
+        // What was said just now is seen first.
+        self.stage.pass(BEAT, |_| false).await;
         let done = match what.split_once(' ') {
             None if what == "settled" => self.stage.pass(limit, Stage::is_settled).await,
             None => return Err("until settled, or until HOSTS STATE".to_owned()),
@@ -171,9 +182,13 @@ impl Player {
                 self.stage.pass(limit, there).await
             }
         };
-        let word = if done { what } else { "not yet" };
-        self.stage
-            .say(format!("{} {word}", clocked(self.stage.now())));
+        let line = match (done, rest == what) {
+            (true, true) => format!("{} {what}", clocked(self.stage.now())),
+            // With a limit the exact time is no matter of the script.
+            (true, false) => "  in time".to_owned(),
+            (false, _) => "  not yet".to_owned(),
+        };
+        self.stage.say(line);
         Ok(())
     }
 
@@ -277,9 +292,13 @@ impl Player {
             let disk = glance.disk.as_deref().unwrap_or("empty");
             let disk = disk.rsplit('/').next().unwrap_or_default().to_owned();
             let power = if glance.power { "on" } else { "off" };
+            let began = glance.began.iter().filter(|(_, count)| *count > 0);
+            let began: Vec<_> = began
+                .map(|(task, count)| format!("{} {count}", task.as_str()))
+                .collect();
             self.stage.say(format!(
-                "  {name} {power:<3} disk {disk}, written {} times",
-                glance.writes
+                "  {name} {power:<3} {disk:<8} {}",
+                began.join(", ")
             ));
         }
     }
@@ -295,6 +314,46 @@ impl Player {
         for line in names.chunks(8) {
             self.stage.say(format!("  {}", line.join(" ")));
         }
+    }
+
+    /// Whether the racks took turns with an effect, as long as two of them had hosts left. Which
+    /// host of a rack comes first is not told: the scheduler does not order what is due at once.
+    fn turns(&mut self, effect: &str) {
+        let sent = self.stage.sent.lock().unwrap().clone();
+        let rack = |host: &str| host.split('-').next().unwrap_or_default().to_owned();
+        let racks: Vec<String> = sent
+            .iter()
+            .filter(|one| one.effect == effect)
+            .map(|one| rack(&one.host))
+            .collect();
+        let mut left: BTreeMap<&str, usize> = BTreeMap::new();
+        racks
+            .iter()
+            .for_each(|rack| *left.entry(rack).or_default() += 1);
+        let text: Vec<_> = left
+            .iter()
+            .map(|(rack, count)| format!("{rack} {count}"))
+            .collect();
+        let (mut longest, mut run, mut last) = (0, 0, "");
+        for rack in &racks {
+            let others = left
+                .iter()
+                .any(|(other, count)| *other != rack && *count > 0);
+            run = if last == rack { run + 1 } else { 1 };
+            last = rack;
+            if others {
+                longest = longest.max(run);
+            }
+            *left.get_mut(rack.as_str()).unwrap() -= 1;
+        }
+        // A few hosts that came at the same time as a slot may go first.
+        let word = if longest <= 4 {
+            "took turns"
+        } else {
+            "did NOT take turns"
+        };
+        self.stage
+            .say(format!("  racks {word}: {}", text.join(", ")));
     }
 }
 
@@ -320,7 +379,7 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 /// `COUNT hosts`, `COUNT hosts in COUNT racks`: a fleet with one pool, written as KDL.
-fn fleet(rest: &str) -> Result<String, String> {
+pub fn fleet(rest: &str) -> Result<String, String> {
     let words: Vec<&str> = rest.split_whitespace().collect();
     let number = |word: &str| {
         word.parse::<usize>()
@@ -332,7 +391,8 @@ fn fleet(rest: &str) -> Result<String, String> {
         _ => return Err("fleet COUNT hosts [in COUNT racks]".to_owned()),
     };
     let mut text = String::from(
-        r#"spec sim edition="2026" namespace=metal3 {
+        r#"/- kdl-version 2
+spec sim edition="2026" namespace=metal3 {
     lab #true
     simulated pace=1 seed=1
     secrets secrets

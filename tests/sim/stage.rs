@@ -8,9 +8,11 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use metalform::api::BareMetalHost;
+use metalform::api::names::annotation;
 use metalform::budget::{Limits, SlotKind};
 use metalform::desired::{self, Desired};
 use metalform::engine::{self, Clock, DEFAULT_MACHINES, Engine, Machines, Metrics, Standing};
+use metalform::eval::range::{Pattern, fold};
 use metalform::eval::{self, Cache, Inputs};
 use metalform::plan::{self, Grants};
 use metalform::provision::sim::{Options, Simulation};
@@ -18,6 +20,7 @@ use metalform::provision::{Ack, Drift, Facts, Fault, Job, Provisioner, Sight, Ti
 use metalform::secrets::{Sealed, Secret, SecretError, Secrets};
 use metalform::store::{self, Embedded, Store as _};
 use metalform::vfs::MemoryDisk;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -27,9 +30,9 @@ const BEGIN: &str = "2026-01-01T00:00:00Z";
 
 /// Secrets that a script can change.
 #[derive(Default)]
-pub struct Box_(Mutex<BTreeMap<String, Secret>>);
+pub struct SecretBox(Mutex<BTreeMap<String, Secret>>);
 
-impl Box_ {
+impl SecretBox {
     pub fn write(&self, name: &str, keys: &[(&str, &str)]) {
         let data = keys
             .iter()
@@ -45,7 +48,7 @@ impl Box_ {
     }
 }
 
-impl Secrets for Box_ {
+impl Secrets for SecretBox {
     fn read(&self, _namespace: &str, name: &str) -> Result<Secret, SecretError> {
         let known = self.0.lock().unwrap().get(name).cloned();
         known.ok_or_else(|| SecretError::Missing {
@@ -136,7 +139,7 @@ struct Process {
 /// A fleet, its machines and the process that drives them.
 pub struct Stage {
     pub text: String,
-    pub secrets: Arc<Box_>,
+    pub secrets: Arc<SecretBox>,
     pub sent: Arc<Mutex<Vec<Sent>>>,
     pub entered: Vec<Entered>,
     /// The most machines that were at something at once.
@@ -144,7 +147,6 @@ pub struct Stage {
     /// Hosts whose every change is printed.
     pub traced: BTreeSet<String>,
     pub printed: String,
-    pub grants: Grants,
     faults: Vec<String>,
     dir: tempfile::TempDir,
     store: Arc<Embedded>,
@@ -160,7 +162,7 @@ impl Stage {
     pub fn new(text: String) -> Self {
         let clock = Clock::starting_at(BEGIN.parse::<metalform::api::Timestamp>().unwrap());
         let options = store::Options::default().clock(move || clock.now()).seed(1);
-        let secrets = Box_::default();
+        let secrets = SecretBox::default();
         secrets.write("bmc", &[("username", "admin"), ("password", "first")]);
         secrets.write("init", &[("userData", "#cloud-config")]);
         Self {
@@ -171,7 +173,6 @@ impl Stage {
             peaks: BTreeMap::new(),
             traced: BTreeSet::new(),
             printed: String::new(),
-            grants: Grants::default(),
             faults: Vec::new(),
             dir: tempfile::tempdir().unwrap(),
             store: Arc::new(Embedded::memory(options)),
@@ -308,7 +309,7 @@ impl Stage {
         let follow = engine::follow(
             Arc::clone(&self.store),
             following,
-            self.grants.clone(),
+            Grants::default(),
             telling,
             stop.clone(),
         );
@@ -323,6 +324,22 @@ impl Stage {
             _tasks: tasks,
         });
         self.follow().await;
+    }
+
+    /// Says that these hosts may be destroyed, as `apply --allow-destroy` does.
+    pub async fn allow(&mut self, names: &Pattern) {
+        for (action, _) in self.standing().held {
+            if let Some(token) =
+                plan::grant_of(&action).filter(|_| names.matches(&action.host.name))
+            {
+                let note = json!({"metadata": {"annotations": {annotation::ALLOW_DESTROY: token}}});
+                let allowed: Result<Arc<BareMetalHost>, _> = self
+                    .store
+                    .patch(&action.host, store::Patch::Merge(note), None)
+                    .await;
+                allowed.unwrap();
+            }
+        }
     }
 
     /// The process is killed: nothing is ended, nothing is written.
@@ -343,21 +360,29 @@ impl Stage {
             .wait_for(|standing| standing.round > round)
             .await;
         let standing = standing.unwrap().clone();
-        let rulings: Vec<_> = standing
-            .plan
-            .actions
-            .iter()
-            .zip(&*standing.holds)
-            .map(|(action, hold)| plan::Ruling {
-                action,
-                hold: hold.clone(),
-            })
-            .collect();
-        self.say(plan::render(
-            &standing.plan,
-            &rulings,
-            plan::Palette::default(),
-        ));
+        // Grouped here and not as people see it, which has tests of its own.
+        let mut groups: BTreeMap<(&str, String), Vec<String>> = BTreeMap::new();
+        for (action, hold) in standing.plan.actions.iter().zip(&*standing.holds) {
+            let word = match action.verb {
+                plan::Verb::Create => "create",
+                plan::Verb::Delete => "delete",
+                plan::Verb::Update => "change",
+            };
+            let held = hold
+                .as_ref()
+                .map_or(String::new(), |hold| format!(", waits: {}", hold.code));
+            let what = format!("({}){held}", action.disruption.word());
+            groups
+                .entry((word, what))
+                .or_default()
+                .push(action.host.name.to_string());
+        }
+        if groups.is_empty() {
+            self.say("  nothing to change");
+        }
+        for ((word, what), names) in groups {
+            self.say(format!("  {word} {} {what}", fold(names)));
+        }
         self.look();
     }
 

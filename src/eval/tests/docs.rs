@@ -26,21 +26,25 @@ fn blocks(text: &str) -> Vec<(usize, String, String)> {
 
 #[test]
 fn the_guide_means_what_it_says() {
-    let guide = include_str!("../../../docs/language.md");
-    let blocks = blocks(guide);
-    assert!(blocks.len() > 15);
+    check("docs/language.md", include_str!("../../../docs/language.md"), 15);
+    check("docs/plan.md", include_str!("../../../docs/plan.md"), 2);
+}
+
+fn check(path: &str, text: &str, least: usize) {
+    let blocks = blocks(text);
+    assert!(blocks.len() > least);
     for (line, info, text) in blocks {
         let evaluation = evaluate_files(&[("fleet.kdl", &text)]);
         match info.strip_prefix("must-fail ") {
             None => {
-                assert_eq!(findings(&evaluation), Vec::<String>::new(), "docs/language.md:{line}");
+                assert_eq!(findings(&evaluation), Vec::<String>::new(), "{path}:{line}");
                 let names: Vec<_> = evaluation.fleet.hosts.iter().map(|host| &host.name).collect();
-                assert!(!names.is_empty(), "docs/language.md:{line} has no host");
+                assert!(!names.is_empty(), "{path}:{line} has no host");
             }
             Some(code) => {
                 let found: Vec<String> =
                     evaluation.diagnostics.iter().map(|f| f.code.to_string()).collect();
-                assert_eq!(found, [code], "docs/language.md:{line}");
+                assert_eq!(found, [code], "{path}:{line}");
             }
         }
     }

@@ -182,7 +182,13 @@ impl Scrub {
             }
         }
         text = cut(&text, "Couldn't apply patch", "Reason:");
-        if text.contains("configdrive") || text.contains("driver_info") {
+        if !self.0.is_empty() {
+            // Python's way to write a map: a part of what was sent.
+            if let (Some(start), Some(end)) = (text.find('{'), text.rfind('}'))
+                && start < end
+            {
+                text.replace_range(start..=end, "{…}");
+            }
             text = cut(&text, "Value:", "\u{0}");
         }
         let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -323,6 +329,11 @@ mod tests {
         assert_eq!(
             message(400, patch.as_bytes(), &scrub),
             "Couldn't apply patch … Reason: no such thing"
+        );
+        let schema = r#"{"error_message": "{\"faultstring\": \"Schema error for node: {'a': {'b': 'hunter'}} is not valid\"}"}"#;
+        assert_eq!(
+            message(400, schema.as_bytes(), &scrub),
+            "Schema error for node: {…} is not valid"
         );
         let value = r#"{"error_message": "{\"faultstring\": \"Invalid input for configdrive. Value: 'anything'\"}"}"#;
         assert_eq!(

@@ -305,14 +305,7 @@ pub fn usual_deploy_interface(driver: &Driver) -> Option<&'static str> {
 
 /// The network data of the ramdisk, from YAML or JSON. An error never quotes it.
 pub fn network_data(text: &Sealed) -> Result<Value, String> {
-    match serde_yaml_ng::from_str::<Value>(text.reveal()) {
-        Ok(Value::Object(map)) => Ok(Value::Object(map)),
-        Ok(_) => Err("the preprovisioning network data are not a map".into()),
-        Err(error) => Err(format!(
-            "the preprovisioning network data are neither YAML nor JSON{}",
-            configdrive::at(&error)
-        )),
-    }
+    configdrive::parse(text, "preprovisioning network data").map(Value::from)
 }
 
 /// The wanted settings, compared with those that a mirror keeps.
@@ -338,3 +331,6 @@ pub fn differs(wanted: &Wanted, name: Option<&str>, node: &super::mirror::Settin
 pub fn architecture_or_usual(wanted: &Wanted) -> &str {
     wanted.cpu_arch.as_deref().unwrap_or(ARCHITECTURE)
 }
+
+#[cfg(test)]
+mod tests;

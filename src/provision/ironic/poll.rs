@@ -5,6 +5,7 @@
 //! while Ironic's clock was set back; a sweep over all nodes and ports every ten minutes does,
 //! a page at a time between looks.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,8 +45,10 @@ pub(super) struct Poller {
     rows: usize,
     /// Last change of the newest node that was seen.
     watermark: Option<Timestamp>,
-    /// End and duration of the last look.
-    last: (Instant, Duration),
+    /// End of the last look.
+    looked: Instant,
+    /// How long the last few took.
+    took: VecDeque<Duration>,
     sweep: Sweep,
     /// When the next page of a sweep, or the next sweep, is due.
     page_due: Instant,
@@ -63,7 +66,8 @@ impl Poller {
             core,
             rows: pace::FIRST_ROWS,
             watermark: None,
-            last: (now, Duration::ZERO),
+            looked: now,
+            took: VecDeque::new(),
             sweep: Sweep::Idle,
             page_due: now,
             urgent: false,
@@ -140,7 +144,7 @@ impl Poller {
                         }
                     } else {
                         tracing::debug!(%error, "ironic: a look failed");
-                        self.last = (Instant::now(), Duration::ZERO);
+                        self.looked = Instant::now();
                     }
                 }
             }
@@ -148,9 +152,11 @@ impl Poller {
     }
 
     fn look_due(&self) -> Instant {
-        let (end, took) = self.last;
         let hurried = self.core.is_hurried() || self.failures > 0;
-        end + pace::until_next(took, hurried)
+        // The quickest of the last few is what a look costs Ironic; the others waited for
+        // something else.
+        let cost = self.took.iter().min().copied().unwrap_or_default();
+        self.looked + pace::until_next(cost, hurried)
     }
 
     async fn wait(&self) {
@@ -191,8 +197,9 @@ impl Poller {
             let rows = self.rows;
             let path = format!("/v1/nodes/detail?sort_key=updated_at&sort_dir=desc&limit={rows}");
             let page: NodePage = self.core.client.get(path, Purpose::Look).await?;
-            let end = Instant::now();
-            self.last = (end, end - began);
+            self.looked = Instant::now();
+            self.took.push_front(self.looked - began);
+            self.took.truncate(pace::RECENT);
             let floor = self
                 .watermark
                 .and_then(|mark| mark.checked_sub(OVERLAP).ok());
@@ -245,7 +252,11 @@ impl Poller {
         } else {
             ""
         };
-        let rows = if self.core.is_synced() { NODE_PAGE } else { FULL_PAGE };
+        let rows = if self.core.is_synced() {
+            NODE_PAGE
+        } else {
+            FULL_PAGE
+        };
         let sweep = std::mem::replace(&mut self.sweep, Sweep::Idle);
         self.sweep = match sweep {
             Sweep::Idle => Sweep::Nodes {

@@ -76,6 +76,9 @@ pub(super) struct Entry {
     /// How often each counted rule struck.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub struck: Vec<(u64, u32)>,
+    /// How often each task began.
+    #[serde(default)]
+    pub began: [u16; 7],
     /// The machine.
     pub machine: machine::Record,
 }

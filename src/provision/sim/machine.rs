@@ -371,7 +371,7 @@ impl Node {
                 } else {
                     self.check_verb("manage", &[&[S::Available][..], &failed].concat())?;
                     self.change(now, |facts| {
-                        (facts.state, facts.target) = (S::Manageable, None)
+                        (facts.state, facts.target) = (S::Manageable, None);
                     });
                 }
             }
@@ -405,7 +405,7 @@ impl Node {
                     .map(|image| Arc::from(&*image.url));
                 let instance = order.host.metadata.uid.as_deref().map(Arc::from);
                 self.change(now, |facts| {
-                    (facts.image, facts.instance) = (image, instance)
+                    (facts.image, facts.instance) = (image, instance);
                 });
                 self.start(Task::Deploy, S::Deploying, S::Active, 3, now, world);
             }
@@ -654,7 +654,6 @@ pub fn inventory(hardware: &Hardware) -> HardwareJson {
             manufacturer: "SIM".into(),
             product_name: "SimServer 1U".into(),
             serial_number: format!("SN{serial}"),
-            ..SystemVendor::default()
         },
         ram_mebibytes: 65_536,
         nics: vec![Nic {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::fault::{self, ScriptError};
 use super::journal::{Journal, JournalError};
 use super::options::Options;
-use super::world::World;
+use super::world::{Glance, World};
 use crate::api::{BareMetalHost, Timestamp};
 use crate::budget::Limits;
 use crate::engine::Clock;
@@ -104,13 +104,7 @@ impl Simulation {
     /// What the hardware of a host is like: power, and the URL of the image on its disk with the
     /// number of times that one was written. For those that check what was really done.
     pub fn hardware(&self, host: &str) -> Option<Glance> {
-        let world = self.core.world();
-        let hardware = &world.machine(host)?.hardware;
-        Some(Glance {
-            power: hardware.power,
-            disk: hardware.disk.clone(),
-            writes: hardware.writes,
-        })
+        self.core.world().glance(host)
     }
 
     /// How many machines are in each state now.
@@ -144,17 +138,6 @@ impl Simulation {
             };
         }
     }
-}
-
-/// A look at the hardware itself, past the provisioner's books.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Glance {
-    /// Power.
-    pub power: bool,
-    /// URL of the image on the disk.
-    pub disk: Option<Arc<str>>,
-    /// Times that an image was written.
-    pub writes: u32,
 }
 
 async fn pause(time: Duration) {

@@ -669,3 +669,49 @@ fn options_come_from_the_spec() {
     spec.pace = Some(0);
     assert_snapshot!(refused(&spec), @r"`pace` is 0: nothing would ever happen; 1 is a lab's pace, 10 is ten times as fast");
 }
+
+#[test]
+fn every_rule_in_the_guide_can_be_read() {
+    let guide = include_str!("../../../docs/simulation.md");
+    let mut blocks = guide.split("\n```\n");
+    // The first block without a language is the one with the rules.
+    let rules = blocks
+        .find(|block| block.starts_with("fail power"))
+        .unwrap();
+    let read = fault::script("docs/simulation.md", rules).unwrap();
+    let lines = rules.lines().filter(|line| !line.trim().is_empty()).count();
+    assert_eq!(read.len(), lines);
+    assert!(lines > 20);
+    // The spec there says what it seems to say.
+    let spec = guide
+        .split("```kdl\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let disk = crate::vfs::MemoryDisk::new().with("/lab/fleet.kdl", spec);
+    let inputs = crate::eval::Inputs {
+        disk: &disk,
+        root: std::path::Path::new("/lab"),
+        params: None,
+        limits: crate::eval::Limits::default(),
+    };
+    let found = crate::eval::evaluate(&inputs, &mut crate::eval::Cache::default());
+    assert!(found.diagnostics.is_empty(), "{:?}", found.diagnostics);
+    let spec = found.fleet.simulation.unwrap();
+    let options = Options::from_spec(&spec, std::path::Path::new("/lab")).unwrap();
+    assert_eq!(
+        (options.rules.len(), options.fault_permille, options.pace),
+        (2, 20, 1)
+    );
+    // The grammar there is the one beside the reader.
+    let reader = include_str!("fault/parse.rs");
+    let grammar = guide
+        .split("```text\n")
+        .find(|block| block.starts_with("rule   ="))
+        .unwrap();
+    for line in grammar.split("```").next().unwrap().lines() {
+        assert!(reader.contains(line), "{line}");
+    }
+}

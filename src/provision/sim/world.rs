@@ -8,11 +8,11 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::fault::{Active, Rule, Times, What};
+use super::inventory;
 use super::journal::{self, Entry, Journal, JournalError, Line};
 use super::machine::{Hardware, Machine, Order};
 use super::options::Options;
 use super::script::{Pace, Task};
-use super::{inventory, machine};
 use crate::api::{BareMetalHost, CleaningMode, Timestamp};
 use crate::dice::Dice;
 use crate::eval::unit::Mac;
@@ -37,6 +37,8 @@ struct Slot {
     orders: u32,
     first: Option<Arc<str>>,
     struck: Vec<(u64, u32)>,
+    /// How often each task began, in the order of [`Task::ALL`].
+    began: [u16; 7],
     /// What is in the agenda.
     due: Option<Timestamp>,
 }
@@ -180,6 +182,7 @@ impl World {
             orders: entry.orders,
             first: entry.first,
             struck: entry.struck,
+            began: entry.began,
             due: None,
         })
     }
@@ -241,6 +244,7 @@ impl World {
             orders: slot.orders,
             first: slot.first.clone(),
             struck: slot.struck.clone(),
+            began: slot.began,
             machine: slot.machine.record(),
         })
     }
@@ -578,6 +582,7 @@ impl World {
             orders: 0,
             first: None,
             struck: Vec::new(),
+            began: [0; 7],
             due: None,
         });
         self.hold_rules(index, now);
@@ -613,7 +618,8 @@ impl World {
         if matches!(job.effect, Effect::Ports) {
             self.check_port(slot, host)?;
         }
-        let counted = self.trouble(slot, task_of(job, slot.machine.facts()), now);
+        let tasks = tasks_of(job, slot.machine.facts());
+        let counted = self.trouble(slot, tasks, now);
         slot.machine.hardware.password = self.password(slot, now);
         let mut dice = Dice::of(
             &slot.host.name,
@@ -627,10 +633,13 @@ impl World {
             password: version.as_deref(),
         };
         let ack = slot.machine.apply(&order, now, &mut dice)?;
-        let struck = slot.machine.troubles.next.is_empty();
-        slot.machine.troubles.next.clear();
-        if let Some(id) = counted.filter(|_| struck) {
+        // What the machine took has struck.
+        let left = std::mem::take(&mut slot.machine.troubles.next);
+        for (_, id) in counted.into_iter().filter(|(task, _)| !left.contains(task)) {
             slot.count(id);
+        }
+        if let Some(task) = tasks.first() {
+            slot.began[*task as usize] = slot.began[*task as usize].wrapping_add(1);
         }
         slot.orders = slot.orders.wrapping_add(1);
         match &job.effect {
@@ -662,38 +671,37 @@ impl World {
         Ok(())
     }
 
-    /// Sets up what goes wrong with the task that is about to begin. Answers with the rule whose
-    /// strikes are counted, if it is the one to strike.
-    fn trouble(&self, slot: &mut Slot, task: Option<Task>, now: Timestamp) -> Option<u64> {
+    /// Sets up what goes wrong with the tasks that are about to begin. Answers with the rules whose
+    /// strikes are counted, should their task begin.
+    fn trouble(&self, slot: &mut Slot, tasks: &[Task], now: Timestamp) -> Vec<(Task, u64)> {
         let troubles = &mut slot.machine.troubles;
         troubles.next.clear();
         (troubles.permille, troubles.slow) = (self.options.fault_permille, 1);
-        let task = task?;
-        let mut counted = None;
+        let mut counted = Vec::new();
         for rule in self.rules.iter().filter(|rule| rule.holds(now)) {
             match &rule.rule.what {
                 What::Slow {
-                    tasks,
+                    tasks: slow,
                     hosts,
                     factor,
-                } if tasks.has(task) && hosts.has(&slot.host.name) => {
+                } if tasks.first().is_some_and(|task| slow.has(*task))
+                    && hosts.has(&slot.host.name) =>
+                {
                     troubles.slow = troubles.slow.saturating_mul(*factor);
                 }
-                What::Fail {
-                    task: kind,
-                    hosts,
-                    times,
-                } if *kind == task && hosts.has(&slot.host.name) => {
+                What::Fail { task, hosts, times }
+                    if tasks.contains(task) && hosts.has(&slot.host.name) =>
+                {
                     let struck = slot.struck.iter().find(|(id, _)| *id == rule.id);
                     match times {
                         Times::Permille(share) => troubles.permille = troubles.permille.max(*share),
                         Times::First(most) if struck.is_some_and(|(_, n)| n >= most) => {}
-                        Times::First(_) | Times::Always if !troubles.next.is_empty() => {}
+                        Times::First(_) | Times::Always if troubles.next.contains(task) => {}
                         Times::First(_) => {
-                            troubles.next.push_back(task);
-                            counted = Some(rule.id);
+                            troubles.next.push_back(*task);
+                            counted.push((*task, rule.id));
                         }
-                        Times::Always => troubles.next.push_back(task),
+                        Times::Always => troubles.next.push_back(*task),
                     }
                 }
                 _ => {}
@@ -739,13 +747,30 @@ impl World {
         states
     }
 
-    /// The machine with this host name, for tests and for those that show.
-    pub fn machine(&self, host: &str) -> Option<&machine::Machine> {
-        self.slots
-            .iter()
-            .find(|slot| *slot.host.name == *host)
-            .map(|slot| &slot.machine)
+    /// A look at the hardware of a host, and at what was done to it.
+    pub fn glance(&self, host: &str) -> Option<Glance> {
+        let slot = self.slots.iter().find(|slot| *slot.host.name == *host)?;
+        let hardware = &slot.machine.hardware;
+        Some(Glance {
+            power: hardware.power,
+            disk: hardware.disk.clone(),
+            writes: hardware.writes,
+            began: Task::ALL.map(|task| (task, slot.began[task as usize])),
+        })
     }
+}
+
+/// A look at the hardware itself, past the provisioner's books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance {
+    /// Power.
+    pub power: bool,
+    /// URL of the image on the disk.
+    pub disk: Option<Arc<str>>,
+    /// Times that an image was written.
+    pub writes: u32,
+    /// Times that each task began, because an effect said so.
+    pub began: [(Task, u16); 7],
 }
 
 /// Where a new host's machine is.
@@ -821,24 +846,25 @@ fn settings_of(host: &BareMetalHost) -> u64 {
     Dice::of(&text, 0).roll()
 }
 
-/// The task that an effect begins, if it begins one.
-fn task_of(job: &Job, facts: Option<&Arc<Facts>>) -> Option<Task> {
+/// The tasks that an effect begins: the first at once, others after it.
+fn tasks_of(job: &Job, facts: Option<&Arc<Facts>>) -> &'static [Task] {
     match job.effect {
-        Effect::Manage => facts
-            .is_some_and(|facts| facts.state == NodeState::Enroll)
-            .then_some(Task::Verify),
-        Effect::Inspect => Some(Task::Inspect),
-        Effect::Clean | Effect::Provide => Some(Task::Clean),
-        Effect::Deploy => Some(Task::Deploy),
-        Effect::Adopt => Some(Task::Adopt),
-        Effect::Undeploy => Some(Task::Undeploy),
-        Effect::Power(_) => Some(Task::Power),
-        Effect::Enroll { .. }
+        Effect::Manage if facts.is_some_and(|facts| facts.state == NodeState::Enroll) => {
+            &[Task::Verify]
+        }
+        Effect::Inspect => &[Task::Inspect],
+        Effect::Clean | Effect::Provide => &[Task::Clean],
+        Effect::Deploy => &[Task::Deploy],
+        Effect::Adopt => &[Task::Adopt],
+        Effect::Undeploy => &[Task::Undeploy, Task::Clean],
+        Effect::Power(_) => &[Task::Power],
+        Effect::Manage
+        | Effect::Enroll { .. }
         | Effect::Amend { .. }
         | Effect::Ports
         | Effect::ReadInventory
         | Effect::Abort
         | Effect::Unlock
-        | Effect::Forget { .. } => None,
+        | Effect::Forget { .. } => &[],
     }
 }

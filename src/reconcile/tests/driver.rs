@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::api::{BareMetalHost, BareMetalHostStatus, ProvisioningState, Timestamp};
-use crate::budget::Grants;
+use crate::budget::{Grants, SlotKind};
 use crate::dice::Dice;
 use crate::provision::sim::machine::{Hardware, Machine, Order};
 use crate::provision::sim::script::Pace;
@@ -46,12 +46,15 @@ pub struct Driver {
     pub last: Option<Step>,
     pub outcome: Option<Outcome>,
     pub unconfirmed: Option<Effect>,
+    /// The slot that the host holds.
+    pub held: Option<SlotKind>,
     /// The last step was told what came of an effect.
     pub had_outcome: bool,
     dice: Dice,
 }
 
 impl Driver {
+    #[expect(clippy::needless_pass_by_value, reason = "made for the call")]
     pub fn new(spec: serde_json::Value) -> Self {
         let host: BareMetalHost = serde_json::from_value(serde_json::json!({
             "apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost",
@@ -83,6 +86,7 @@ impl Driver {
             last: None,
             outcome: None,
             unconfirmed: None,
+            held: None,
             had_outcome: false,
             dice: Dice::new(1),
         }
@@ -131,6 +135,9 @@ impl Driver {
             policy: &self.policy,
         };
         let step = step(&view);
+        if !step.blind {
+            self.held = step.slot;
+        }
         // What is unconfirmed is seen by the next look.
         let confirmed = self.unconfirmed.take().is_some();
         let mut done = self.write(&host, &step) || confirmed;
@@ -229,7 +236,7 @@ impl Driver {
     /// Runs until the host is in this state.
     pub fn reach(&mut self, state: &ProvisioningState) {
         for _ in 0..1000 {
-            if self.host.as_ref().map(|host| host.state()) == Some(state) {
+            if self.host.as_ref().map(BareMetalHost::state) == Some(state) {
                 return;
             }
             if !self.step() && !self.pass() {

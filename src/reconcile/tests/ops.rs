@@ -7,9 +7,10 @@ use super::driver::{Driver, plain};
 use crate::api::names::annotation;
 use crate::api::{CustomDeploy, HardwareRaidVolume, Image, ProvisioningState as State};
 use crate::api::{RaidConfig, RaidLevel, RootDeviceHints};
-use crate::budget::Grants;
+use crate::budget::{Grants, SlotKind};
 use crate::provision::sim::script::Task;
 use crate::provision::{Effect, Fault, NodeState};
+use crate::reconcile::Wake;
 
 /// Something that happens.
 #[derive(Debug, Clone)]
@@ -112,7 +113,7 @@ impl World {
     fn step(&mut self) -> bool {
         let before = self.driver.host.clone();
         let done = self.driver.step();
-        self.check(before.as_ref().map(|host| host.state()));
+        self.check(before.as_ref().map(crate::api::BareMetalHost::state));
         done
     }
 
@@ -142,6 +143,15 @@ impl World {
                 .condition(&crate::api::ConditionType::Waiting)
                 .is_some()
         });
+        if let (Some(facts), Some(step)) = (driver.machine.facts(), &driver.last)
+            && !step.blind
+            && !matches!(step.wake, Wake::OnSlot(_))
+            && let Some(kind) = SlotKind::of(facts.state)
+            && driver.taken.is_none()
+            && !matches!(driver.unconfirmed, Some(Effect::Undeploy | Effect::Provide))
+        {
+            assert_eq!(driver.held, Some(kind), "at work without a slot: {step:#?}");
+        }
         if let Some(step) = &driver.last
             && !driver.had_outcome
             && step.status.is_none()
@@ -184,7 +194,9 @@ impl World {
             }),
             Op::Online(on) => driver.edit(|host| host.spec.online = *on),
             Op::External(on) => driver.edit(|host| host.spec.externally_provisioned = *on),
-            Op::Raid(raid) => driver.edit(|host| host.spec.raid = raid.map(volumes)),
+            Op::Raid(raid) => {
+                driver.edit(|host| host.spec.raid = raid.map(|number| Box::new(volumes(number))));
+            }
             Op::Hints(number) => driver.edit(|host| {
                 let device_name = format!("/dev/sd{number}");
                 host.spec.root_device_hints = Some(Box::new(RootDeviceHints {
@@ -321,7 +333,7 @@ impl World {
     }
 }
 
-fn volumes(number: u8) -> Box<RaidConfig> {
+fn volumes(number: u8) -> RaidConfig {
     let volume = HardwareRaidVolume {
         size_gibibytes: Some(i64::from(number)),
         level: RaidLevel::Raid1,
@@ -331,10 +343,10 @@ fn volumes(number: u8) -> Box<RaidConfig> {
         controller: String::new(),
         physical_disks: Vec::new(),
     };
-    Box::new(RaidConfig {
+    RaidConfig {
         hardware_raid_volumes: Some(vec![volume]),
         software_raid_volumes: None,
-    })
+    }
 }
 
 fn answer(kind: u8) -> Fault {

@@ -84,7 +84,7 @@ fn a_missing_secret_is_one_error_and_no_pause() {
     driver.login.present = false;
     driver.settle(20);
     for _ in 0..10 {
-        later(&mut driver, Duration::from_secs(60));
+        later(&mut driver, Duration::from_mins(1));
         assert!(!driver.step());
     }
     assert_eq!(*driver.state(), State::Registering);
@@ -493,7 +493,7 @@ fn another_checksum_or_user_data_provisions_nothing() {
 fn an_image_that_changes_on_the_way_is_never_called_provisioned() {
     let mut driver = available();
     driver.edit(|host| {
-        host.spec.image = serde_json::from_value(with_image(A)["image"].clone()).unwrap()
+        host.spec.image = serde_json::from_value(with_image(A)["image"].clone()).unwrap();
     });
     while driver.machine.facts().unwrap().state != NodeState::DeployWait {
         if !driver.step() {
@@ -512,7 +512,7 @@ fn a_failing_image_is_given_up_after_five_tries_and_another_is_tried() {
     let mut driver = available();
     driver.machine.troubles.next.extend([Task::Deploy; 5]);
     driver.edit(|host| {
-        host.spec.image = serde_json::from_value(with_image(A)["image"].clone()).unwrap()
+        host.spec.image = serde_json::from_value(with_image(A)["image"].clone()).unwrap();
     });
     driver.settle(1000);
     assert_eq!(*driver.state(), State::Available);

@@ -115,11 +115,7 @@ fn play(name: &str, text: &str, edits: Edits) -> Driver {
         }
         *lived_ends.last_mut().unwrap() = plain(&status);
     }
-    let show = |all: &[Value]| {
-        all.iter()
-            .map(|mark| format!("{mark}\n"))
-            .collect::<String>()
-    };
+    let show = |all: &[Value]| joined(all.iter().map(Value::to_string));
     assert_eq!(show(&lived), show(&wanted), "{name}");
     assert_eq!(show(&lived_ends), show(&ends), "{name}");
     driver
@@ -184,26 +180,29 @@ fn live_until(driver: &mut Driver, wanted: &Value) {
 
 /// Reasons and texts of the events of a host, as recorded.
 fn events(name: &str) -> String {
-    include_str!("../../../tests/data/peer-hosts/events.jsonl")
+    let all = include_str!("../../../tests/data/peer-hosts/events.jsonl");
+    let all = all
         .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
-        .filter(|event| event["name"] == name)
-        .map(|event| {
-            format!(
-                "{}: {}\n",
-                event["reason"].as_str().unwrap_or_default(),
-                event["message"].as_str().unwrap_or_default()
-            )
-        })
-        .collect()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    joined(all.filter(|event| event["name"] == name).map(|event| {
+        let text = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+        format!("{}: {}", text("reason"), text("message"))
+    }))
 }
 
 fn lived_events(driver: &Driver) -> String {
-    driver
-        .notes
-        .iter()
-        .map(|note| format!("{}: {}\n", note.reason, note.message))
-        .collect()
+    joined(
+        driver
+            .notes
+            .iter()
+            .map(|note| format!("{}: {}", note.reason, note.message)),
+    )
+}
+
+fn joined(all: impl Iterator<Item = String>) -> String {
+    let mut text = all.collect::<Vec<_>>().join("\n");
+    text.push('\n');
+    text
 }
 
 macro_rules! recording {

@@ -1,10 +1,9 @@
-//! What is in the file, and the four things that are done to it: append, take back, fold, load.
+//! What is in the file, and what is done to it: append, take back, fold.
 
 use std::collections::BTreeMap;
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use redb::{Database, ReadableTable as _, TableDefinition};
 
-use super::Loaded;
 use crate::store::record::{self, LAST};
 
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -48,111 +47,53 @@ pub(super) fn fold(database: &Database, until: u64) -> Result<(usize, usize), re
     let (mut entries, mut bytes) = (0, 0);
     {
         let mut change = transaction.open_table(CHANGE)?;
-        let mut rows: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
+        // First where the latest content of each row is, then the contents one by one and in
+        // order of row: the log may be larger than what one wants in memory.
+        let mut rows: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
         for entry in change.range(..=until)? {
             let (version, bytes) = entry?;
             let Some(record) = record::read(bytes.value()) else {
                 continue;
             };
-            for (name, content) in record.pieces {
-                if name == LAST {
-                    continue;
+            for (name, _) in record.pieces {
+                if name != LAST {
+                    rows.insert(row_key(record.key, name), version.value());
                 }
-                // A piece that an object lost leaves an empty row: its version may be the
-                // object's last.
-                let row = (!record.gone).then(|| {
-                    let content = content.unwrap_or_default();
-                    let mut row = Vec::with_capacity(content.len() + 8);
-                    row.extend_from_slice(&version.value().to_le_bytes());
-                    row.extend_from_slice(content);
-                    row
-                });
-                rows.insert(row_key(record.key, name), row);
             }
+        }
+        let mut object = transaction.open_table(OBJECT)?;
+        let mut row = Vec::new();
+        for (key, version) in rows {
+            let entry = change.get(version)?;
+            let Some(record) = entry.as_ref().and_then(|entry| record::read(entry.value())) else {
+                continue;
+            };
+            if record.gone {
+                object.remove(key.as_slice())?;
+                continue;
+            }
+            let named = |(name, _): &&(&str, _)| key == row_key(record.key, name);
+            let content = record
+                .pieces
+                .iter()
+                .find(named)
+                .and_then(|(_, content)| *content);
+            // A piece that an object lost leaves an empty row: its version may be the object's
+            // last.
+            row.clear();
+            row.extend_from_slice(&version.to_le_bytes());
+            row.extend_from_slice(content.unwrap_or_default());
+            object.insert(key.as_slice(), row.as_slice())?;
         }
         change.retain_in(..=until, |_, _| false)?;
         for entry in change.iter()? {
             entries += 1;
             bytes += entry?.1.value().len();
         }
-        let mut object = transaction.open_table(OBJECT)?;
-        for (key, row) in rows {
-            match row {
-                Some(row) => object.insert(key.as_slice(), row.as_slice()).map(drop)?,
-                None => object.remove(key.as_slice()).map(drop)?,
-            }
-        }
         transaction.open_table(META)?.insert("folded", until)?;
     }
     transaction.commit()?;
     Ok((entries, bytes))
-}
-
-/// Reads all there is, with the entries and bytes of the log.
-pub(super) fn load(database: &Database) -> Result<(Loaded, usize, usize), String> {
-    let mut loaded = Loaded::default();
-    let (mut entries, mut bytes) = (0, 0);
-    let mut read = || -> Result<Option<&'static str>, redb::Error> {
-        let transaction = database.begin_read()?;
-        let meta = transaction.open_table(META)?;
-        let number = |name| Ok::<_, redb::Error>(meta.get(name)?.map_or(0, |n| n.value()));
-        loaded.seed = number("seed")?;
-        loaded.folded = number("folded")?;
-        loaded.version = loaded.folded;
-        for row in transaction.open_table(OBJECT)?.iter()? {
-            let (key, row) = row?;
-            let Some((key, name)) = split_row_key(key.value()) else {
-                return Ok(Some("a row has no key"));
-            };
-            let Some((version, content)) = row.value().split_first_chunk::<8>() else {
-                return Ok(Some("a row is cut"));
-            };
-            let object = loaded.objects.entry(key).or_default();
-            object.version = object.version.max(u64::from_le_bytes(*version));
-            if !content.is_empty() {
-                object.pieces.insert(name.into(), content.to_vec());
-            }
-        }
-        for entry in transaction.open_table(CHANGE)?.iter()? {
-            let (version, record) = entry?;
-            entries += 1;
-            bytes += record.value().len();
-            loaded.version = version.value();
-            let Some(record) = record::read(record.value()) else {
-                return Ok(Some("an entry of the log is cut"));
-            };
-            if record.gone {
-                loaded.objects.remove(record.key);
-                let last = record.pieces.iter().find(|(name, _)| *name == LAST);
-                let last = last.and_then(|(_, content)| *content).unwrap_or_default();
-                loaded
-                    .gone
-                    .push((version.value(), record.key.to_vec(), last.to_vec()));
-                continue;
-            }
-            let object = match loaded.objects.get_mut(record.key) {
-                Some(object) => object,
-                None => loaded.objects.entry(record.key.to_vec()).or_default(),
-            };
-            object.version = version.value();
-            for (name, content) in record.pieces {
-                match content {
-                    Some(content) => {
-                        object.pieces.insert(name.into(), content.to_vec());
-                    }
-                    None => {
-                        object.pieces.remove(name);
-                    }
-                }
-            }
-        }
-        Ok(None)
-    };
-    match read() {
-        Ok(None) => Ok((loaded, entries, bytes)),
-        Ok(Some(reason)) => Err(reason.into()),
-        Err(error) => Err(error.to_string()),
-    }
 }
 
 /// `kind NUL piece NUL namespace NUL name`: pieces of a sort lie together, so that folding what
@@ -169,15 +110,4 @@ fn row_key(key: &[u8], piece: &str) -> Vec<u8> {
     row.push(0);
     row.extend_from_slice(rest);
     row
-}
-
-/// The object's key and the name of the piece.
-fn split_row_key(row: &[u8]) -> Option<(Vec<u8>, &str)> {
-    let mut parts = row.splitn(3, |byte| *byte == 0);
-    let (kind, piece, rest) = (parts.next()?, parts.next()?, parts.next()?);
-    let mut key = Vec::with_capacity(row.len());
-    key.extend_from_slice(kind);
-    key.push(0);
-    key.extend_from_slice(rest);
-    Some((key, std::str::from_utf8(piece).ok()?))
 }

@@ -89,7 +89,7 @@ impl Shared {
     fn publish(&self, job: Box<dyn Job>) {
         let version = job.version();
         job.publish();
-        self.published.store(version.0, Ordering::Release);
+        self.tables.published.store(version.0, Ordering::Release);
     }
 
     fn commit(&self, group: &[Waiting]) -> std::result::Result<(), String> {
@@ -175,7 +175,7 @@ impl Drain {
     fn fail(&self, group: Vec<Waiting>, error: &str) {
         let mut accept = self.shared.accept();
         let rest = std::mem::take(&mut accept.queue);
-        for entry in &self.shared.tables {
+        for entry in &self.shared.tables.entries {
             entry.kind.abandon();
         }
         drop(accept);

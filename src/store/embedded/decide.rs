@@ -95,7 +95,6 @@ impl Setting<'_> {
         }
         object.set_status(None);
         let value = self.to_value(&object)?;
-        let schema = Schema::of::<K>();
         let nothing = Value::Object(serde_json::Map::new());
         let difference = Difference::between(&nothing, &value, Schema::of::<K>());
         let claims = apply::update(&[], &difference, self.manager);
@@ -125,7 +124,11 @@ impl Setting<'_> {
         meta.deletion_grace_period_seconds = None;
         meta.self_link = None;
         tidy_meta(meta);
-        let managed = self.shared.shapes.keep(claims, &Managed::default(), now);
+        let managed = self
+            .shared
+            .tables
+            .shapes
+            .keep(claims, &Managed::default(), now);
         Ok(self.put(object, managed, ALL))
     }
 
@@ -307,7 +310,7 @@ impl Setting<'_> {
             let (before, after) = (self.meta_value::<K>(live)?, self.meta_value(&object)?);
             let difference = Difference::between(&before, &after, Schema::of::<K>());
             let claims = apply::update(&managed.claims(), &difference, self.manager);
-            managed = self.shared.shapes.keep(claims, &managed, self.now());
+            managed = self.shared.tables.shapes.keep(claims, &managed, self.now());
         }
         Ok(self.put(object, managed, changed))
     }
@@ -324,7 +327,7 @@ impl Setting<'_> {
         object.set_status(Some(live));
         keep_meta(object.meta_mut(), live.meta());
         let same_spec = object.same_spec(live);
-        let shapes = &self.shared.shapes;
+        let shapes = &self.shared.tables.shapes;
         let managed = shapes.keep(claims, &current.managed, self.now());
         if same_spec && object.meta() == live.meta() && managed.same_owners(&current.managed) {
             return Ok(Decision::Same(current.clone()));

@@ -62,7 +62,7 @@ impl Default for Options {
             seed: RandomState::new().hash_one(std::process::id()),
             manager: "metalform".into(),
             window: 4096,
-            cache: 16 << 20,
+            cache: 8 << 20,
             kinds: Vec::new(),
             medium: None,
             fold_entries: 0,

@@ -6,11 +6,14 @@ mod kinds;
 mod model;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use redb::StorageBackend;
+use redb::backends::FileBackend;
 use serde_json::json;
 
 use super::*;
@@ -22,12 +25,51 @@ use crate::store::conformance::{self, Backend};
 use crate::store::disk::Medium;
 use crate::store::{Change, Retention, Store};
 
+/// A file that does not wait for the disk: what is tested is what a process leaves behind, and
+/// the kernel keeps that. A disk that others keep busy would make minutes of it.
+#[derive(Debug)]
+struct Unsynced(FileBackend);
+
+impl StorageBackend for Unsynced {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.close()
+    }
+}
+
+fn unsynced(file: File) -> io::Result<Unsynced> {
+    FileBackend::new(file)
+        .map(Unsynced)
+        .map_err(io::Error::other)
+}
+
 fn options() -> Options {
     let start: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+    let medium: Medium = Arc::new(|file| Ok(Box::new(unsynced(file)?)));
     Options::default()
         .clock(move || start)
         .seed(7)
         .kind::<Widget>()
+        .medium(medium)
 }
 
 fn key(name: &str) -> Key {

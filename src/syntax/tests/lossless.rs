@@ -114,19 +114,21 @@ fn check_nodes(tree: &Tree, nodes: Nodes<'_>, within: Span, seen: &mut usize) {
     }
 }
 
+/// The spans of all that a node names.
+fn gather(node: Node<'_>, named: &mut Vec<Span>) {
+    named.push(node.name_span());
+    named.extend(node.annotation().map(|(_, span)| span));
+    for entry in node.all_entries() {
+        named.extend(entry.key_span());
+        named.extend(entry.annotation().map(|(_, span)| span));
+        named.push(entry.value_span());
+    }
+    node.all_children().for_each(|child| gather(child, named));
+}
+
 /// What the tree does not name is trivia or punctuation.
 fn check_gaps(text: &str, tree: &Tree) {
     let mut named: Vec<Span> = Vec::new();
-    fn gather(node: Node<'_>, named: &mut Vec<Span>) {
-        named.push(node.name_span());
-        named.extend(node.annotation().map(|(_, span)| span));
-        for entry in node.all_entries() {
-            named.extend(entry.key_span());
-            named.extend(entry.annotation().map(|(_, span)| span));
-            named.push(entry.value_span());
-        }
-        node.all_children().for_each(|child| gather(child, named));
-    }
     tree.all_nodes().for_each(|node| gather(node, &mut named));
     named.sort();
     for token in tokens(text) {

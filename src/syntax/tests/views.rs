@@ -1,6 +1,6 @@
 //! What the views on a tree give.
 
-use super::super::{Form, Value};
+use super::super::{Entry, Form, Node, Value};
 use super::kdl;
 use crate::diag::Span;
 
@@ -14,7 +14,7 @@ fn nodes_and_entries_know_where_they_are() {
     let read = kdl(text);
     assert!(read.diagnostics.is_empty());
     let tree = &read.tree;
-    let names: Vec<_> = tree.nodes().map(|node| node.name()).collect();
+    let names: Vec<_> = tree.nodes().map(Node::name).collect();
     assert_eq!(names, ["boot", "e"]);
     let names: Vec<_> = tree
         .all_nodes()
@@ -39,20 +39,17 @@ fn nodes_and_entries_know_where_they_are() {
         .map(|span| source(text, span))
         .collect();
     assert_eq!(dashed, ["{\n  c\n}"]);
-    let children: Vec<_> = boot.children().map(|node| node.name()).collect();
+    let children: Vec<_> = boot.children().map(Node::name).collect();
     assert_eq!(children, ["b"]);
-    let children: Vec<_> = boot.all_children().map(|node| node.name()).collect();
+    let children: Vec<_> = boot.all_children().map(Node::name).collect();
     assert_eq!(children, ["a", "b", "c"]);
-    assert_eq!(
-        tree.node(boot.index()).map(|node| node.name()),
-        Some("boot")
-    );
+    assert_eq!(tree.node(boot.index()).map(Node::name), Some("boot"));
     assert!(tree.node(99).is_none());
 
     assert_eq!(boot.entries().count(), 2);
     assert_eq!(boot.all_entries().count(), 3);
     assert_eq!(
-        boot.args().map(|entry| entry.value()).collect::<Vec<_>>(),
+        boot.args().map(Entry::value).collect::<Vec<_>>(),
         [Value::Str("arg")]
     );
     let mode = boot.props().next().expect("a property");
@@ -101,13 +98,13 @@ fn values_keep_their_form() {
 
 #[test]
 fn places_in_strings_lead_back_to_the_text() {
-    let text = r#####"n plain "quoted ${x}" #"raw ${x}"# "tab\t${x} \u{e9}${y}" """
+    let text = r##"n plain "quoted ${x}" #"raw ${x}"# "tab\t${x} \u{e9}${y}" """
     first ${x}
       second \
       joined ${y}
     é ${z}
     """ ""
-"#####;
+"##;
     let read = kdl(text);
     assert!(read.diagnostics.is_empty());
     let node = read.tree.nodes().next().expect("a node");

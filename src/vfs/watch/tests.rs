@@ -13,7 +13,7 @@ const A_WHILE: Duration = Duration::from_millis(600);
 fn options() -> Options {
     // Polling would hide what the watcher misses.
     Options {
-        poll: Duration::from_secs(3600),
+        poll: Duration::from_hours(1),
         ..Options::default()
     }
 }

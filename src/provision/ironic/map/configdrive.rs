@@ -1,6 +1,7 @@
 //! The config drive: what a machine reads at its first boot. Ironic makes the ISO of it.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use serde_yaml_ng::Value as Yaml;
 
 use crate::api::{BareMetalHost, Image};
 use crate::secrets::{JobSecrets, Sealed};
@@ -14,7 +15,7 @@ pub fn build(host: &BareMetalHost, secrets: &JobSecrets) -> Result<Value, String
         .as_ref()
         .is_some_and(|c| !c.method.is_empty());
     if !custom && host.spec.image.as_deref().is_some_and(Image::is_live_iso) {
-        return Ok(json!({}));
+        return Ok(Map::new().into());
     }
     let mut drive = Map::new();
     let mut meta = defaults(host);
@@ -56,21 +57,57 @@ fn defaults(host: &BareMetalHost) -> Map<String, Value> {
     map
 }
 
-fn parse(text: &Sealed, what: &str) -> Result<Map<String, Value>, String> {
-    match serde_yaml_ng::from_str::<Value>(text.reveal()) {
-        Ok(Value::Object(map)) => Ok(map),
-        Ok(Value::Null) => Ok(Map::new()),
-        Ok(_) => Err(format!("the {what} are not a map of keys to values")),
-        Err(error) => Err(format!(
-            "the {what} are neither YAML nor JSON{}",
-            at(&error)
-        )),
+/// A map from YAML or JSON, for `what` in the error.
+pub(super) fn parse(text: &Sealed, what: &str) -> Result<Map<String, Value>, String> {
+    let broken = |error: &serde_yaml_ng::Error| {
+        let place = error.location().map_or_else(String::new, |place| {
+            format!(" (line {}, column {})", place.line(), place.column())
+        });
+        format!("the {what} are neither YAML nor JSON{place}")
+    };
+    let mut yaml: Yaml = serde_yaml_ng::from_str(text.reveal()).map_err(|e| broken(&e))?;
+    yaml.apply_merge().map_err(|e| broken(&e))?;
+    match json(yaml) {
+        Some(Value::Object(map)) => Ok(map),
+        Some(Value::Null) => Ok(Map::new()),
+        _ => Err(format!("the {what} are not a map of keys to values")),
     }
 }
 
-/// Where a text is broken, without quoting it.
-pub(super) fn at(error: &serde_yaml_ng::Error) -> String {
-    error.location().map_or_else(String::new, |place| {
-        format!(" (line {}, column {})", place.line(), place.column())
+/// YAML as JSON: keys that are numbers or booleans become texts. `None` for keys that are maps or
+/// lists, and for numbers that JSON has not.
+fn json(yaml: Yaml) -> Option<Value> {
+    Some(match yaml {
+        Yaml::Null => Value::Null,
+        Yaml::Bool(bool) => bool.into(),
+        Yaml::Number(number) => {
+            let whole = number
+                .as_i64()
+                .map(Value::from)
+                .or(number.as_u64().map(Value::from));
+            whole.or_else(|| serde_json::Number::from_f64(number.as_f64()?).map(Value::from))?
+        }
+        Yaml::String(text) => text.into(),
+        Yaml::Sequence(items) => items
+            .into_iter()
+            .map(json)
+            .collect::<Option<Vec<Value>>>()?
+            .into(),
+        Yaml::Mapping(map) => {
+            let entry = |(key, value): (Yaml, Yaml)| {
+                let key = match key {
+                    Yaml::String(text) => text,
+                    Yaml::Number(number) => number.to_string(),
+                    Yaml::Bool(bool) => bool.to_string(),
+                    _ => return None,
+                };
+                Some((key, json(value)?))
+            };
+            map.into_iter()
+                .map(entry)
+                .collect::<Option<Map<String, Value>>>()?
+                .into()
+        }
+        Yaml::Tagged(tagged) => json(tagged.value)?,
     })
 }

@@ -81,7 +81,7 @@ struct Going {
     /// Nanoseconds.
     #[serde(default, skip_serializing_if = "is_nothing")]
     stage: u64,
-    /// The cleaning after an undeployment: nanoseconds of a stage, and whether it fails.
+    /// The cleaning that comes after it: how long a stage takes, and whether it fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cleaning: Option<(u64, bool)>,
 }
@@ -208,7 +208,9 @@ impl Node {
                 fails: work.fails,
                 stages: work.stages,
                 stage: work.stage.as_nanos() as u64,
-                cleaning: work.cleaning.map(|(stage, fails)| (stage.as_nanos() as u64, fails)),
+                cleaning: work
+                    .cleaning
+                    .map(|(stage, fails)| (stage.as_nanos() as u64, fails)),
             }),
             switch: self.switch.as_ref().map(|switch| Going {
                 what: power_word(switch.target).into(),

@@ -87,7 +87,9 @@ impl Bench {
 
     fn run(&mut self, effects: &[Effect]) -> String {
         self.seen.clear();
-        effects.iter().for_each(|effect| self.carry_out(effect));
+        for effect in effects {
+            self.carry_out(effect);
+        }
         self.seen
             .iter()
             .map(|state| state.as_str())
@@ -127,10 +129,13 @@ fn a_life_goes_through_ironics_states() {
 
 #[test]
 fn failures_end_where_ironic_ends_them() {
+    use Effect::{Deploy, Inspect, Manage, Provide, Undeploy};
     let fails = |task, effects: &[Effect]| {
         let mut bench = Bench::enrolled();
         bench.machine.troubles.next.push_back(task);
-        effects.iter().for_each(|effect| bench.carry_out(effect));
+        for effect in effects {
+            bench.carry_out(effect);
+        }
         let facts = bench.facts();
         assert!(facts.last_error.is_some());
         let fault = facts.fault.as_deref().unwrap_or("no fault");
@@ -140,7 +145,6 @@ fn failures_end_where_ironic_ends_them() {
             facts.state, facts.maintenance
         )
     };
-    use Effect::{Deploy, Inspect, Manage, Provide, Undeploy};
     insta::assert_snapshot!(fails(Task::Verify, &[Manage]), @"enroll, no target, maintenance false, no fault");
     insta::assert_snapshot!(fails(Task::Inspect, &[Manage, Inspect]), @"inspect failed, manageable, maintenance false, no fault");
     insta::assert_snapshot!(fails(Task::Clean, &[Manage, Provide]), @"clean failed, available, maintenance true, clean failure");

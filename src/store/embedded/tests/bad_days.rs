@@ -1,13 +1,11 @@
 //! Files that are not whole, disks that are full, processes that are killed.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 
 use futures::future::join_all;
-use redb::StorageBackend;
-use redb::backends::FileBackend;
 
 use super::*;
 
@@ -168,7 +166,7 @@ async fn spoilt_bytes_are_found_or_do_not_matter() {
 /// A file on a disk that fails when told.
 #[derive(Debug)]
 struct Faulty {
-    file: FileBackend,
+    file: Unsynced,
     faults: Arc<Faults>,
 }
 
@@ -184,7 +182,7 @@ impl Faults {
     fn medium(self: &Arc<Self>) -> Medium {
         let faults = Arc::clone(self);
         Arc::new(move |file: File| {
-            let file = FileBackend::new(file).map_err(io::Error::other)?;
+            let file = unsynced(file)?;
             let faults = Arc::clone(&faults);
             Ok(Box::new(Faulty { file, faults }) as Box<dyn StorageBackend>)
         })
@@ -346,9 +344,8 @@ async fn a_disk_that_comes_and_goes_loses_nothing_acknowledged() {
 
 const CHILD: &str = "METALFORM_TEST_STORE";
 
-/// Not a test: what the next test runs and kills. Prints each write once it is acknowledged.
+/// What the next test runs and kills; by itself it does nothing. Prints each write once it is acknowledged.
 #[tokio::test]
-#[ignore = "a process for the test that kills it"]
 async fn child_that_writes() {
     let Some(path) = std::env::var_os(CHILD) else {
         return;
@@ -375,7 +372,7 @@ fn what_was_acknowledged_survives_kill_9() {
     let mut acknowledged: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for kill in 0..6 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "--ignored", "--nocapture"])
+            .args(["--exact", "--nocapture"])
             .arg("store::embedded::tests::bad_days::child_that_writes")
             .env(CHILD, &path)
             .stdout(Stdio::piped())

@@ -3,9 +3,6 @@
 use std::sync::Condvar;
 
 use futures::poll;
-use redb::StorageBackend;
-use redb::backends::FileBackend;
-use std::fs::File;
 
 use super::*;
 use crate::store::Patch;
@@ -13,7 +10,7 @@ use crate::store::Patch;
 /// A disk whose syncs wait for a gate.
 #[derive(Debug)]
 struct Gated {
-    file: FileBackend,
+    file: Unsynced,
     gate: Arc<Gate>,
 }
 
@@ -37,7 +34,7 @@ impl Gate {
     fn medium(self: &Arc<Self>) -> Medium {
         let gate = Arc::clone(self);
         Arc::new(move |file: File| {
-            let file = FileBackend::new(file).map_err(io::Error::other)?;
+            let file = unsynced(file)?;
             let gate = Arc::clone(&gate);
             Ok(Box::new(Gated { file, gate }) as Box<dyn StorageBackend>)
         })

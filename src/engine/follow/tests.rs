@@ -1,0 +1,373 @@
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use serde_json::Value;
+use tokio::time::{Instant, timeout};
+
+use super::*;
+use crate::api::ProvisioningState;
+use crate::plan::testing::{Lab, workers};
+use crate::store::{Deleted, Embedded, Version};
+
+/// A store that can be told to refuse.
+struct Moody {
+    inner: Arc<Embedded>,
+    refuses_writes: AtomicBool,
+    refuses_reads: AtomicBool,
+    writes: AtomicU32,
+    times: Mutex<Vec<Instant>>,
+}
+
+impl Moody {
+    fn new(lab: &Lab) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Arc::clone(&lab.store),
+            refuses_writes: AtomicBool::new(false),
+            refuses_reads: AtomicBool::new(false),
+            writes: AtomicU32::new(0),
+            times: Mutex::default(),
+        })
+    }
+
+    fn store(&self) -> &dyn Store<BareMetalHost> {
+        self.inner.as_ref()
+    }
+
+    fn write<'a, T>(
+        &self,
+        write: impl FnOnce() -> BoxFuture<'a, Result<T, StoreError>>,
+    ) -> BoxFuture<'a, Result<T, StoreError>>
+    where
+        T: Send + 'a,
+    {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.times.lock().unwrap().push(Instant::now());
+        if self.refuses_writes.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(StoreError::Backend("the disk is full".into())) });
+        }
+        write()
+    }
+
+    fn writes(&self) -> u32 {
+        self.writes.load(Ordering::Relaxed)
+    }
+}
+
+impl Store<BareMetalHost> for Moody {
+    fn snapshot(&self) -> BoxFuture<'_, Result<Snapshot<BareMetalHost>, StoreError>> {
+        if self.refuses_reads.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(StoreError::Backend("no connection".into())) });
+        }
+        self.store().snapshot()
+    }
+    fn get(&self, key: &Key) -> Option<Arc<BareMetalHost>> {
+        self.store().get(key)
+    }
+    fn list(&self) -> Vec<Arc<BareMetalHost>> {
+        self.store().list()
+    }
+    fn watch(&self, from: Version) -> BoxStream<'static, Change<BareMetalHost>> {
+        self.store().watch(from)
+    }
+    fn create<'a>(
+        &'a self,
+        object: BareMetalHost,
+    ) -> BoxFuture<'a, Result<Arc<BareMetalHost>, StoreError>> {
+        self.write(|| self.store().create(object))
+    }
+    fn apply<'a>(
+        &'a self,
+        key: &'a Key,
+        wanted: Value,
+        owner: &'a str,
+        force: bool,
+    ) -> BoxFuture<'a, Result<Arc<BareMetalHost>, StoreError>> {
+        self.write(|| self.store().apply(key, wanted, owner, force))
+    }
+    fn patch<'a>(
+        &'a self,
+        key: &'a Key,
+        patch: Patch,
+        expected: Option<Version>,
+    ) -> BoxFuture<'a, Result<Arc<BareMetalHost>, StoreError>> {
+        self.write(|| self.store().patch(key, patch, expected))
+    }
+    fn update_status<'a>(
+        &'a self,
+        object: BareMetalHost,
+        expected: Version,
+    ) -> BoxFuture<'a, Result<Arc<BareMetalHost>, StoreError>> {
+        self.store().update_status(object, expected)
+    }
+    fn delete<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: Option<Version>,
+    ) -> BoxFuture<'a, Result<Deleted, StoreError>> {
+        self.write(|| self.store().delete(key, expected))
+    }
+    fn managed_fields<'a>(
+        &'a self,
+        key: &'a Key,
+    ) -> BoxFuture<'a, Result<Vec<ManagedFieldsEntry>, StoreError>> {
+        self.store().managed_fields(key)
+    }
+}
+
+/// A follower at work on a lab.
+struct Scene {
+    lab: Lab,
+    store: Arc<Moody>,
+    desired: watch::Sender<Option<Arc<Desired>>>,
+    standing: watch::Receiver<Standing>,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Scene {
+    fn new(lab: Lab, names: &[&str]) -> Self {
+        let store = Moody::new(&lab);
+        let (desired, following) = watch::channel(None);
+        let (telling, standing) = watch::channel(Standing::default());
+        let stop = CancellationToken::new();
+        let grants = Grants { names: names.iter().map(ToString::to_string).collect() };
+        let task =
+            tokio::spawn(follow(Arc::clone(&store), following, grants, telling, stop.clone()));
+        Self { lab, store, desired, standing, stop, task }
+    }
+
+    /// Another text.
+    fn say(&mut self, text: &str) {
+        self.lab.edit(text);
+        self.desired.send_replace(Some(Arc::new(self.lab.desired.clone())));
+    }
+
+    /// Waits until the standing is like this.
+    async fn until(&mut self, like: impl Fn(&Standing) -> bool) -> Standing {
+        let found = timeout(Duration::from_secs(600), self.standing.wait_for(like)).await;
+        found.expect("it comes to that").expect("it goes on").clone()
+    }
+
+    async fn applied(&mut self, round: u64) -> Standing {
+        self.until(|now| now.round == round && now.applied()).await
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.lab.hosts().iter().map(|host| host.key().name.to_string()).collect()
+    }
+
+    fn grant(&self, host: &str, token: &str) {
+        self.lab.patch(
+            host,
+            json!({"metadata": {"annotations": {annotation::ALLOW_DESTROY: token}}}),
+        );
+    }
+
+    fn granted(&self, host: &str) -> Option<String> {
+        self.lab.host(host).annotation(annotation::ALLOW_DESTROY).map(str::to_owned)
+    }
+}
+
+/// Time that passes without anything to wait for.
+async fn a_while() {
+    tokio::time::sleep(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wanted_is_applied_and_then_nothing_is_written() {
+    let mut scene = Scene::new(Lab::new(&workers(3, "")), &[]);
+    a_while().await;
+    assert_eq!(scene.standing.borrow().round, 0, "nothing is wanted yet");
+    scene.say(&workers(3, ""));
+    let standing = scene.applied(1).await;
+    assert_eq!(standing.plan.actions.len(), 3, "the plan is what a person is shown");
+    assert_eq!(scene.names(), ["n01", "n02", "n03"]);
+    let writes = scene.store.writes();
+    // What the engine writes wakes nobody.
+    scene.lab.provision("n01");
+    a_while().await;
+    scene.say(&workers(3, ""));
+    let standing = scene.applied(2).await;
+    assert!(standing.plan.is_empty());
+    assert_eq!(scene.store.writes(), writes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_roll_goes_on_as_machines_are_done() {
+    let mut scene = Scene::new(Lab::provisioned(&workers(3, "")), &[]);
+    scene.say(&workers(3, "").replace("deploy a", "deploy b"));
+    for (index, name) in ["n01", "n02", "n03"].into_iter().enumerate() {
+        let left = 2 - index;
+        let standing = scene.until(|now| now.round == 1 && now.held.len() == left).await;
+        assert!(standing.held.iter().all(|(_, hold)| hold.code == "Rolling"));
+        assert_eq!(standing.plan.actions.len(), 3, "the first plan stays");
+        scene.lab.state(name, ProvisioningState::Deprovisioning);
+        a_while().await;
+        assert_eq!(scene.standing.borrow().held.len(), left, "it is not done yet");
+        scene.lab.provision(name);
+    }
+    scene.applied(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_by_annotation_frees_a_held_action() {
+    let mut scene = Scene::new(Lab::provisioned(&workers(2, "")), &[]);
+    scene.say(&workers(1, ""));
+    let standing = scene.until(|now| !now.held.is_empty()).await;
+    let (action, hold) = &standing.held[0];
+    assert_eq!(hold.code, "NeedsAllowDestroy");
+    scene.grant("n02", "delete:0000000000000000");
+    a_while().await;
+    assert_eq!(scene.names(), ["n01", "n02"], "that was for another change");
+    scene.grant("n02", plan::grant_of(action).unwrap());
+    scene.applied(1).await;
+    assert_eq!(scene.names(), ["n01"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_is_used_up() {
+    let spare = workers(2, "refine n02 { labels role=spare; }");
+    let mut scene = Scene::new(Lab::provisioned(&workers(2, "")), &[]);
+    scene.say(&spare);
+    let standing = scene.until(|now| !now.held.is_empty()).await;
+    scene.grant("n02", plan::grant_of(&standing.held[0].0).unwrap());
+    scene.applied(1).await;
+    assert_eq!(scene.granted("n02"), None);
+    assert_eq!(scene.lab.host("n02").spec.image, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_grant_goes_when_the_text_changes() {
+    let mut scene = Scene::new(Lab::provisioned(&workers(2, "")), &[]);
+    scene.say(&workers(2, ""));
+    scene.applied(1).await;
+    scene.grant("n02", "delete:0123456789abcdef");
+    a_while().await;
+    assert!(scene.granted("n02").is_some(), "the text that it is for may be on its way");
+    scene.say(&workers(2, "refine n01 { description d; }"));
+    scene.applied(2).await;
+    assert_eq!(scene.granted("n02"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_that_came_before_its_text_holds() {
+    let mut scene = Scene::new(Lab::provisioned(&workers(2, "")), &[]);
+    scene.say(&workers(2, ""));
+    scene.applied(1).await;
+    let plan = scene.lab.edit(&workers(1, ""));
+    scene.grant("n02", plan::grant_of(&plan.actions[0]).unwrap());
+    scene.say(&workers(1, ""));
+    scene.applied(2).await;
+    assert_eq!(scene.names(), ["n01"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_by_name_is_for_the_first_plan() {
+    let mut scene = Scene::new(Lab::provisioned(&workers(3, "")), &["n03", "n02"]);
+    scene.say(&workers(2, ""));
+    scene.applied(1).await;
+    assert_eq!(scene.names(), ["n01", "n02"]);
+    // It was said, but not of this.
+    scene.say(&workers(1, ""));
+    let standing = scene.until(|now| now.round == 2 && !now.held.is_empty()).await;
+    assert_eq!(&*standing.held[0].0.host.name, "n02");
+    a_while().await;
+    assert_eq!(scene.names(), ["n01", "n02"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_text_supersedes_what_is_held() {
+    let mut scene = Scene::new(Lab::provisioned(&workers(3, "")), &[]);
+    scene.say(&workers(1, ""));
+    scene.until(|now| now.held.len() == 2).await;
+    scene.say(&workers(3, ""));
+    let standing = scene.applied(2).await;
+    assert!(standing.plan.is_empty());
+    assert_eq!(scene.names().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_store_refuses_is_tried_again_with_patience() {
+    let mut scene = Scene::new(Lab::new(&workers(1, "")), &[]);
+    scene.store.refuses_writes.store(true, Ordering::Relaxed);
+    scene.say(&workers(1, ""));
+    let standing = scene.until(|now| now.trouble.is_some()).await;
+    assert_eq!(standing.trouble.as_deref(), Some("the disk is full"));
+    assert!(!standing.applied());
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    let tries = scene.store.writes();
+    assert!((10..=20).contains(&tries), "{tries} tries in five minutes");
+    scene.store.refuses_writes.store(false, Ordering::Relaxed);
+    scene.applied(1).await;
+    assert_eq!(scene.names(), ["n01"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_be_read_is_waited_for() {
+    let mut scene = Scene::new(Lab::new(&workers(1, "")), &[]);
+    scene.store.refuses_reads.store(true, Ordering::Relaxed);
+    scene.say(&workers(1, ""));
+    let standing = scene.until(|now| now.trouble.is_some()).await;
+    assert!(standing.trouble.unwrap().contains("no connection"));
+    // The text changes meanwhile.
+    scene.say(&workers(2, ""));
+    a_while().await;
+    scene.store.refuses_reads.store(false, Ordering::Relaxed);
+    scene.until(Standing::applied).await;
+    assert_eq!(scene.names(), ["n01", "n02"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_being_deleted_is_created_again_once_it_is_gone() {
+    let mut scene = Scene::new(Lab::provisioned(&workers(2, "")), &["n02"]);
+    scene.lab.finalizer("n02", true);
+    scene.say(&workers(1, ""));
+    scene.applied(1).await;
+    assert!(scene.lab.host("n02").metadata.deletion_timestamp.is_some());
+    let old = scene.lab.host("n02").metadata.uid.clone();
+    scene.say(&workers(2, ""));
+    let standing = scene.until(|now| now.round == 2).await;
+    assert_eq!(standing.held[0].1.code, "MachineTaken");
+    scene.lab.finalizer("n02", false);
+    scene.applied(2).await;
+    let new = scene.lab.host("n02");
+    assert!(new.metadata.deletion_timestamp.is_none() && new.metadata.uid != old);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_change_or_take_away_comes_back_at_a_modest_pace() {
+    let mut scene = Scene::new(Lab::provisioned(&workers(2, "")), &[]);
+    scene.say(&workers(2, ""));
+    scene.applied(1).await;
+    let (store, key) = (Arc::clone(&scene.lab.store), Lab::key("n01"));
+    Store::<BareMetalHost>::delete(store.as_ref(), &key, None).await.unwrap();
+    a_while().await;
+    assert_eq!(scene.names(), ["n01", "n02"]);
+    for round in 0..20 {
+        scene.lab.patch("n02", json!({"spec": {"online": false, "description": round.to_string()}}));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    a_while().await;
+    let host = scene.lab.host("n02");
+    assert!(host.spec.online, "the spec says so");
+    assert_eq!(host.spec.description, "19", "the spec says nothing of it");
+    let mends = scene.store.writes();
+    assert!(mends <= 8, "{mends} writes against twenty");
+    assert_eq!(scene.standing.borrow().round, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_stops_when_told_and_when_nobody_will_say_more() {
+    let scene = Scene::new(Lab::new(&workers(1, "")), &[]);
+    scene.stop.cancel();
+    timeout(Duration::from_secs(1), scene.task).await.unwrap().unwrap();
+
+    let mut scene = Scene::new(Lab::provisioned(&workers(2, "")), &[]);
+    scene.say(&workers(1, ""));
+    scene.until(|now| !now.held.is_empty()).await;
+    drop(scene.desired);
+    timeout(Duration::from_secs(1), scene.task).await.unwrap().unwrap();
+}

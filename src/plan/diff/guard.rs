@@ -1,0 +1,90 @@
+//! What needs a person's word: losing what runs on a machine, or taking a machine that is deployed
+//! out of its pool. And what no word allows: `lifecycle prevent-destroy=#true`.
+
+use crate::api::names::annotation;
+use crate::api::{BareMetalHost, ProvisioningState};
+use crate::desired::Wanted;
+use crate::fleet::Digest;
+use crate::plan::class::{Payload, is_deployed, is_detached};
+use crate::plan::{Disruption, Guard, Refusal};
+
+/// The guard of a deletion.
+pub(super) fn of_deletion(host: &BareMetalHost) -> Option<Guard> {
+    if !is_deployed(host) || is_detached(host) {
+        return None;
+    }
+    let more = match host.state() {
+        ProvisioningState::ExternallyProvisioned => "; its machine is powered off",
+        _ => "",
+    };
+    Some(Guard {
+        text: format!("{}, and in the spec no more{more}", host.state()),
+        token: token("delete", host, &[]),
+    })
+}
+
+/// The guard of an update: the deployment goes for good, or the host leaves its pool. A new image
+/// in the same pool needs none; it rolls.
+pub(super) fn of_update(
+    wanted: &Wanted,
+    host: &BareMetalHost,
+    disruption: Disruption,
+) -> Option<Guard> {
+    if !is_deployed(host) {
+        return None;
+    }
+    let pool = host.annotation(annotation::POOL);
+    let next = wanted.pool.as_deref();
+    let lost = match disruption {
+        Disruption::Destroy => ", what is deployed on it goes",
+        Disruption::Reprovision => ", it is deployed anew there",
+        Disruption::None | Disruption::Reboot | Disruption::Clean => "",
+    };
+    let what = match (pool, next) {
+        (Some(pool), None) => format!("leaves pool `{pool}`{lost}"),
+        (Some(pool), Some(next)) if pool != next => {
+            format!("moves from pool `{pool}` to `{next}`{lost}")
+        }
+        _ if disruption == Disruption::Destroy => "loses what is deployed on it".to_owned(),
+        _ => return None,
+    };
+    Some(Guard {
+        text: format!("{}, and {what}", host.state()),
+        token: token("leave", host, &[next.unwrap_or_default(), &wanted.digest]),
+    })
+}
+
+/// A deletion of a host that was protected when it was last applied: taking the host out of the
+/// spec takes the protection out of the text with it, but not off the machine.
+pub(super) fn prevented_deletion(host: &BareMetalHost, guard: &Guard) -> Option<Refusal> {
+    (host.annotation(annotation::PREVENT_DESTROY) == Some("true")).then(|| refusal(guard))
+}
+
+/// An update that a guard would only hold.
+pub(super) fn prevented_update(wanted: &Wanted, guard: &Guard) -> Option<Refusal> {
+    wanted.prevent_destroy.then(|| refusal(guard))
+}
+
+fn refusal(guard: &Guard) -> Refusal {
+    Refusal {
+        code: "MF7101",
+        text: format!(
+            "{}; `lifecycle prevent-destroy=#true` forbids it: apply the spec without that line \
+             first",
+            guard.text
+        ),
+    }
+}
+
+/// What a grant has to say: it names this host, what is on it now, and what becomes of it.
+fn token(kind: &str, host: &BareMetalHost, next: &[&str]) -> String {
+    let applied = host.status.as_ref().map(|status| Payload::applied(status).text());
+    let mut parts = vec![
+        host.metadata.uid.as_deref().unwrap_or_default(),
+        applied.as_deref().unwrap_or_default(),
+        host.annotation(annotation::POOL).unwrap_or_default(),
+    ];
+    parts.extend(next);
+    let digest = Digest::of(parts.join("\n").as_bytes()).to_string();
+    format!("{kind}:{}", &digest[..16])
+}

@@ -1,0 +1,190 @@
+//! How a change of what is deployed goes through a pool.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::api::names::annotation;
+use crate::api::{BareMetalHost, OperationalStatus, ProvisioningState};
+use crate::desired::{Desired, Rollout};
+use crate::fleet::natural;
+use crate::plan::class::Payload;
+use crate::plan::{Action, Disruption};
+use crate::store::{Key, Object as _};
+
+use super::Hold;
+
+/// The most names that a text lists.
+const MOST_NAMES: usize = 4;
+/// The longest part of an error that a text quotes, in characters.
+const MOST_ERROR: usize = 160;
+
+/// True for what takes a machine out of service for a while. What takes it away for good needs a
+/// person's word, who then does not wait for a roll.
+pub(super) fn rolls(action: &Action) -> bool {
+    action.disruption == Disruption::Reprovision && action.guard.is_none()
+}
+
+/// What goes on in the pools.
+pub(super) struct Pools<'a> {
+    desired: &'a Desired,
+    pools: BTreeMap<Arc<str>, Pool>,
+}
+
+#[derive(Default)]
+struct Pool {
+    /// Members that should be in service and are not, or will not be by what was let go in this
+    /// round; with the rack of each.
+    out: BTreeMap<Arc<str>, Arc<str>>,
+    /// Failed members with the error of each.
+    failed: BTreeMap<Arc<str>, String>,
+    /// Racks of the members that ask to go.
+    asking: BTreeSet<Arc<str>>,
+}
+
+impl<'a> Pools<'a> {
+    /// The pools of this fleet as they are. Members that are being deleted are members no more.
+    pub fn new(desired: &'a Desired, observed: &[Arc<BareMetalHost>]) -> Self {
+        let mut pools: BTreeMap<Arc<str>, Pool> = BTreeMap::new();
+        for host in observed {
+            let ours = host.annotation(annotation::FLEET) == Some(&*desired.fleet);
+            let Some(pool) = host.annotation(annotation::POOL) else { continue };
+            if !ours || host.metadata.deletion_timestamp.is_some() || !should_serve(host) {
+                continue;
+            }
+            if in_service(host) {
+                continue;
+            }
+            let pool = pools.entry(pool.into()).or_default();
+            let name = host.key().name;
+            if let Some(error) = error_of(host) {
+                pool.failed.insert(Arc::clone(&name), error);
+            }
+            pool.out.insert(name, rack_of(host));
+        }
+        Self { desired, pools }
+    }
+
+    /// Notes that an action would roll, before any is judged.
+    pub fn ask(&mut self, action: &Action, live: &BTreeMap<Key, &BareMetalHost>) {
+        if let Some((pool, host)) = in_pool(action, live) {
+            self.pools.entry(pool).or_default().asking.insert(rack_of(host));
+        }
+    }
+
+    /// Lets an action go or says why it waits. Only a machine that is in service counts: one that
+    /// is out already (new, failed, on its way) changes without making things worse.
+    pub fn judge(
+        &mut self,
+        action: &Action,
+        live: &BTreeMap<Key, &BareMetalHost>,
+    ) -> Option<Hold> {
+        let (name, host) = in_pool(action, live)?;
+        let rollout = self.desired.pools.get(&name).copied().unwrap_or_default();
+        let pool = self.pools.entry(Arc::clone(&name)).or_default();
+        let rack = rack_of(host);
+        let hold = pool.stopped(&name).or_else(|| pool.full(&name, &rack, rollout));
+        if hold.is_none() {
+            pool.out.insert(Arc::clone(&action.host.name), rack);
+        }
+        hold
+    }
+}
+
+impl Pool {
+    fn stopped(&self, name: &str) -> Option<Hold> {
+        let (host, error) = in_order(self.failed.iter()).next()?;
+        let more = match self.failed.len() {
+            1 => String::new(),
+            many => format!(" (and {} more failed)", many - 1),
+        };
+        let text = format!(
+            "the roll of pool `{name}` stopped: {host} failed: {error}{more}; it goes on when \
+             that machine recovers or leaves the pool"
+        );
+        Some(Hold { code: "RollStopped", text })
+    }
+
+    fn full(&self, name: &str, rack: &Arc<str>, rollout: Rollout) -> Option<Hold> {
+        let rolling = |text: String| Some(Hold { code: "Rolling", text });
+        if rollout.by_rack {
+            let turn = self.turn();
+            if turn.as_ref() != Some(rack) {
+                let turn = turn.unwrap_or_default();
+                return rolling(format!("pool `{name}` rolls by rack; rack `{turn}` comes first"));
+            }
+            if let Some(other) = self.out.values().find(|other| *other != rack) {
+                return rolling(format!(
+                    "pool `{name}` rolls by rack; a machine in rack `{other}` is out of service"
+                ));
+            }
+        }
+        if self.out.len() < rollout.max_unavailable {
+            return None;
+        }
+        let names: Vec<&str> =
+            in_order(self.out.iter()).take(MOST_NAMES).map(|(name, _)| &**name).collect();
+        let more = if self.out.len() > MOST_NAMES { ", …" } else { "" };
+        rolling(format!(
+            "pool `{name}`: {} of at most {} out of service: {}{more}",
+            self.out.len(),
+            rollout.max_unavailable,
+            names.join(", ")
+        ))
+    }
+
+    /// The rack that goes now: the one that is under way, or the first in natural order.
+    fn turn(&self) -> Option<Arc<str>> {
+        let under_way: BTreeSet<&Arc<str>> = self.out.values().collect();
+        let going = under_way.into_iter().find(|rack| self.asking.contains(*rack));
+        going.or_else(|| self.asking.iter().min_by(|a, b| natural(a, b))).cloned()
+    }
+}
+
+fn in_order<'a, T: 'a>(
+    hosts: impl Iterator<Item = (&'a Arc<str>, T)>,
+) -> impl Iterator<Item = (&'a Arc<str>, T)> {
+    let mut hosts: Vec<_> = hosts.collect();
+    hosts.sort_by(|a, b| natural(a.0, b.0));
+    hosts.into_iter()
+}
+
+/// The pool that a rolling action counts in, and its host, if that is in service.
+fn in_pool<'h>(
+    action: &Action,
+    live: &BTreeMap<Key, &'h BareMetalHost>,
+) -> Option<(Arc<str>, &'h BareMetalHost)> {
+    let host = *live.get(&action.host)?;
+    (should_serve(host) && in_service(host)).then_some(())?;
+    Some((Arc::clone(action.pool.as_ref()?), host))
+}
+
+fn rack_of(host: &BareMetalHost) -> Arc<str> {
+    host.annotation(annotation::RACK).unwrap_or_default().into()
+}
+
+/// True when a machine is meant to run something. One that is wanted off, or that nothing is to be
+/// deployed on, is not missed.
+fn should_serve(host: &BareMetalHost) -> bool {
+    host.spec.online
+        && (host.spec.externally_provisioned || !Payload::wanted(&host.spec).is_none())
+}
+
+/// True when the machine is deployed with what its object asks for, and well.
+fn in_service(host: &BareMetalHost) -> bool {
+    let Some(status) = &host.status else { return false };
+    let deployed = match status.provisioning.state {
+        ProvisioningState::Provisioned => Payload::applied(status) == Payload::wanted(&host.spec),
+        ProvisioningState::ExternallyProvisioned => true,
+        _ => false,
+    };
+    deployed && status.operational_status != OperationalStatus::Error
+}
+
+/// The error that a host is in, on one line.
+fn error_of(host: &BareMetalHost) -> Option<String> {
+    let status = host.status.as_ref()?;
+    (status.operational_status == OperationalStatus::Error).then_some(())?;
+    let error = status.error_message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let kept: String = error.chars().take(MOST_ERROR).collect();
+    Some(if kept.len() < error.len() { format!("{kept}…") } else { kept })
+}

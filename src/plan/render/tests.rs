@@ -1,0 +1,282 @@
+use serde::Deserialize;
+use serde_json::json;
+
+use super::*;
+use crate::api::ProvisioningState;
+use crate::plan::testing::{HOST, IMAGES, Lab, workers};
+use crate::plan::{FORMAT_VERSION, Grants, diff, gate, to_json};
+
+fn show(lab: &Lab, names: &[&str]) -> String {
+    let plan = lab.plan();
+    render(&plan, &lab.gate(&plan, names), Palette::default())
+}
+
+/// A fleet with a bit of everything.
+fn fleet(image: &str, more: &str) -> String {
+    format!(
+        r#"spec lab {{ simulated; }}
+{IMAGES}
+pool workers {{ select role=worker; deploy {image}; }}
+pool control {{ select role=control; deploy a; }}
+rack r01 {{
+    host "r01-n[slot=01-18]" {{ {HOST}; labels role=worker; }}
+    host "r01-c[slot=21-22]" {{ {HOST}; labels role=control; }}
+}}
+rack r02 {{
+    host "r02-n[slot=31-32]" {{ {HOST}; labels role=worker; }}
+    host "r02-s[slot=41-44]" {{ {HOST}; labels role=storage; }}
+}}
+{more}"#
+    )
+}
+
+fn everything() -> Lab {
+    let mut lab = Lab::provisioned(&fleet("a", ""));
+    for name in ["r02-s41", "r02-s42", "r02-s43", "r02-s44"] {
+        lab.state(name, ProvisioningState::Available);
+    }
+    let text = fleet(
+        "b",
+        r#"refine "r02-s[43-44]" {
+    labels role=ceph tier="a very long tier that nobody would ever want to read in full"
+}
+refine "r02-s[41-42]" {
+    raid hardware { volume v { level "1"; } }
+}
+refine r01-c22 { online #false; }
+refine r01-c21 { boot mac="52:54:00:00:ff:ff"; }
+host "r03-n[slot=51-52]" {
+    bmc address="redfish://10.0.1.${host.slot}/redfish/v1/Systems/1" credentials=(secret)bmc
+    labels role=worker
+}"#,
+    );
+    lab.edit(&text.replace("[slot=01-18]", "[slot=01-12,14-18]"));
+    lab
+}
+
+#[test]
+fn a_plan_reads_worst_first() {
+    insta::assert_snapshot!(show(&everything(), &[]), @"");
+}
+
+#[test]
+fn what_was_allowed_is_said() {
+    let text = show(&everything(), &["r01-n13"]);
+    insta::assert_snapshot!(text.lines().next().unwrap(), @"");
+}
+
+#[test]
+fn lines_are_not_wide() {
+    for line in show(&everything(), &[]).lines() {
+        assert!(line.chars().count() <= 140, "{line}");
+    }
+}
+
+#[test]
+fn nothing_to_do_is_said() {
+    insta::assert_snapshot!(show(&Lab::provisioned(&workers(3, "")), &[]), @"");
+    insta::assert_snapshot!(show(&Lab::provisioned(&workers(1, "")), &[]), @"");
+}
+
+#[test]
+fn several_destructions_tell_one_flag() {
+    let mut lab = Lab::provisioned(&workers(6, ""));
+    lab.edit(&workers(2, ""));
+    insta::assert_snapshot!(show(&lab, &[]), @"");
+    insta::assert_snapshot!(show(&lab, &["n04"]), @"");
+}
+
+#[test]
+fn moves_and_refusals_say_why() {
+    let mut lab = Lab::provisioned(&workers(4, ""));
+    let other = "pool storage { select role=storage; deploy b; }";
+    lab.edit(&workers(4, &format!("refine n01 {{ labels role=storage; }} {other}")));
+    insta::assert_snapshot!(show(&lab, &[]), @"");
+    let lab = Lab::provisioned(&workers(1, ""));
+    lab.patch("n01", json!({"metadata": {"annotations": {"metalform.dev/fleet": "other"}}}));
+    insta::assert_snapshot!(show(&lab, &[]), @"");
+    lab.patch("n01", json!({"metadata": {"annotations": {"metalform.dev/fleet": null}}}));
+    insta::assert_snapshot!(show(&lab, &[]), @"");
+}
+
+#[test]
+fn many_changes_that_differ_in_their_values_are_one() {
+    let mut lab = Lab::new(&workers(12, ""));
+    lab.apply();
+    lab.edit(&workers(12, "").replace("10.0.0.", "10.7.0."));
+    insta::assert_snapshot!(show(&lab, &[]), @"");
+}
+
+#[test]
+fn many_fields_are_cut_short_but_tell_hosts_apart() {
+    let labels = |last: &str| {
+        format!("labels a=1 b=1 c=1 d=1 e=1 f=1 g=1 h={last}")
+    };
+    let mut lab = Lab::new(&workers(2, ""));
+    lab.apply();
+    lab.edit(&workers(2, &format!("refine n01 {{ {}; }} refine n02 {{ {}; }}", labels("1"), labels("2"))));
+    insta::assert_snapshot!(show(&lab, &[]), @"");
+}
+
+#[test]
+fn what_is_kept_is_said() {
+    let mut lab = Lab::provisioned(&workers(3, ""));
+    lab.edit(&workers(1, ""));
+    lab.desired.complete = false;
+    lab.desired.held.insert(Lab::key("n03"));
+    insta::assert_snapshot!(show(&lab, &[]), @"");
+}
+
+#[test]
+fn colours_are_around_words_only() {
+    let lab = everything();
+    let plan = lab.plan();
+    let text = render(&plan, &lab.gate(&plan, &[]), Palette::ANSI);
+    assert!(text.starts_with("\u{1b}[31mdestroy    \u{1b}[0m    1  r01-n13"), "{text:?}");
+    assert_eq!(console::strip_ansi_codes(&text), show(&lab, &[]));
+}
+
+/// The committed shape: whoever reads version 1 may rely on these fields and their types.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by serde alone")]
+struct Shape {
+    format_version: String,
+    fleet: String,
+    complete: bool,
+    summary: SummaryShape,
+    actions: Vec<ActionShape>,
+    kept: Vec<KeptShape>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by serde alone")]
+struct SummaryShape {
+    create: u64,
+    update: u64,
+    delete: u64,
+    unchanged: u64,
+    kept: u64,
+    held: u64,
+    disruption: ClassesShape,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by serde alone")]
+struct ClassesShape {
+    none: u64,
+    reboot: u64,
+    clean: u64,
+    reprovision: u64,
+    destroy: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by serde alone")]
+struct ActionShape {
+    host: String,
+    verb: VerbShape,
+    disruption: ClassShape,
+    changes: Vec<ChangeShape>,
+    pool: Option<String>,
+    rack: Option<String>,
+    machine_of: Option<String>,
+    guard: Option<GuardShape>,
+    refusal: Option<ReasonShape>,
+    hold: Option<ReasonShape>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum VerbShape {
+    Create,
+    Update,
+    Delete,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ClassShape {
+    None,
+    Reboot,
+    Clean,
+    Reprovision,
+    Destroy,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by serde alone")]
+struct ChangeShape {
+    path: String,
+    before: Option<serde_json::Value>,
+    after: Option<serde_json::Value>,
+    site: Option<String>,
+    disruption: ClassShape,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by serde alone")]
+struct GuardShape {
+    text: String,
+    token: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by serde alone")]
+struct ReasonShape {
+    code: String,
+    text: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by serde alone")]
+struct KeptShape {
+    host: String,
+    why: WhyShape,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WhyShape {
+    Incomplete,
+    Error,
+}
+
+#[test]
+fn json_keeps_its_shape() {
+    let mut lab = everything();
+    lab.desired.held.insert(Lab::key("r01-n13"));
+    let plan = lab.plan();
+    let value = to_json(&plan, &lab.gate(&plan, &[]));
+    let shape: Shape = serde_json::from_value(value.clone()).unwrap();
+    assert_eq!(shape.format_version, FORMAT_VERSION);
+    assert_eq!(shape.actions.len(), plan.actions.len());
+    assert_eq!(shape.kept.len(), 1);
+    // Of another plan, with all that this one does not have.
+    let mut lab = Lab::provisioned(&workers(3, "each { lifecycle prevent-destroy=#true; }"));
+    lab.edit(&workers(1, "host \"m[slot=02]\" { bmc address=\"redfish://10.0.0.3/redfish/v1/Systems/1\" credentials=(secret)bmc; }"));
+    let plan = lab.plan();
+    let value = to_json(&plan, &lab.gate(&plan, &[]));
+    serde_json::from_value::<Shape>(value.clone()).unwrap();
+    insta::assert_json_snapshot!(value, {".actions[].guard.token" => "[token]"}, @r#""#);
+}
+
+#[test]
+fn json_tells_references_of_secrets_only() {
+    let lab = Lab::new(&workers(1, "each { user-data (secret)cloud-init; }"));
+    let plan = diff(&lab.desired, &[], &crate::plan::Owned::new());
+    let value = to_json(&plan, &gate(&plan, &lab.desired, &[], &Grants::default()));
+    let change = |path: &str| {
+        let changes = value["actions"][0]["changes"].as_array().unwrap().iter();
+        changes.clone().find(|one| one["path"] == path).unwrap()["after"].clone()
+    };
+    assert_eq!(change("spec.userData.name"), "cloud-init");
+    assert_eq!(change("spec.bmc.credentialsName"), "bmc");
+}

@@ -1,0 +1,78 @@
+//! Edits while `run` watches.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::project::{Project, Running, provisioned};
+
+fn settled() -> (Project, Running) {
+    let project = Project::workers();
+    let running = project.start(&["run"]);
+    project.until("provisioned", |hosts| provisioned(hosts, 4));
+    (project, running)
+}
+
+fn image(host: &Value) -> &str {
+    host["status"]["provisioning"]["image"]["url"].as_str().unwrap_or_default()
+}
+
+#[test]
+fn a_saved_edit_is_shown_and_carried_out() {
+    let (project, mut running) = settled();
+    project.edit("fleet.kdl", "w[slot=1-4]", "w[slot=1-5]");
+    running.says("1 to create, 0 to change, 0 to delete, 4 unchanged");
+    project.until("five", |hosts| provisioned(hosts, 5));
+    project.edit("fleet.kdl", "debian-1.qcow2", "debian-2.qcow2");
+    running.says("0 to create, 5 to change, 0 to delete, 0 unchanged");
+    project.until("the new image", |hosts| {
+        provisioned(hosts, 5) && hosts.iter().all(|host| image(host).ends_with("debian-2.qcow2"))
+    });
+    running.interrupt().code(0);
+}
+
+#[test]
+fn a_broken_file_keeps_the_last_good_fleet() {
+    let (project, mut running) = settled();
+    let good = project.read("fleet.kdl");
+    project.write("fleet.kdl", &format!("{good}host {{{{{{\n"));
+    running.says("the last good fleet is kept");
+    assert!(running.err().contains("MF1001"), "{}", running.err());
+    assert!(provisioned(&project.hosts(), 4));
+    project.run(&["plan"]).code(3);
+    project.write("fleet.kdl", &good.replace("w[slot=1-4]", "w[slot=1-5]"));
+    running.says("1 to create, 0 to change, 0 to delete, 4 unchanged");
+    project.until("five", |hosts| provisioned(hosts, 5));
+    running.interrupt().code(0);
+}
+
+#[test]
+fn what_vanishes_and_comes_back_destroys_nothing() {
+    let lab = Project::lab(50);
+    let mut running = lab.start(&["run"]);
+    lab.until("provisioned", |hosts| provisioned(hosts, 40));
+    let before: Vec<Value> = lab.hosts();
+    fs::rename(lab.path("pools.kdl"), lab.path("pools.away")).unwrap();
+    running.says_times("the last good fleet is kept", 1);
+    fs::rename(lab.path("pools.away"), lab.path("pools.kdl")).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    fs::rename(lab.path("fleet.kdl"), lab.path("fleet.away")).unwrap();
+    running.says_times("the last good fleet is kept", 2);
+    fs::rename(lab.path("fleet.away"), lab.path("fleet.kdl")).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    fs::rename(lab.path("racks"), lab.path("racks.away")).unwrap();
+    running.says_times("the last good fleet is kept", 3);
+    fs::rename(lab.path("racks.away"), lab.path("racks")).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let after = lab.hosts();
+    assert_eq!(before.len(), after.len());
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(before["metadata"]["uid"], after["metadata"]["uid"]);
+        assert_eq!(before["status"]["provisioning"], after["status"]["provisioning"]);
+    }
+    // It watches what came back.
+    lab.edit("pools.kdl", "debian-13-20261101", "debian-13-20261201");
+    running.says("to change");
+    running.interrupt().code(0);
+}
