@@ -27,13 +27,21 @@ pub(super) fn single<'t>(bench: &mut Bench<'_, 't>, host: &Declared<'t>, evaluat
         place: host.place,
         failed: false,
     };
-    case.required(Entity::Host);
+    // What could not be read is not missing.
+    if !evaluated.broken {
+        case.required(Entity::Host);
+    }
     host::judge(&mut case, &bench.known, bench.lab);
     evaluated.broken |= case.failed;
 }
 
 /// Rules that look at one image, pool or Ironic. True when it cannot be used.
-pub(super) fn entity<'t>(bench: &mut Bench<'_, 't>, named: &Named<'t>, items: &[Item]) -> bool {
+pub(super) fn entity<'t>(
+    bench: &mut Bench<'_, 't>,
+    named: &Named<'t>,
+    items: &[Item],
+    broken: bool,
+) -> bool {
     let mut case = Case {
         paths: &bench.paths,
         findings: &mut bench.findings,
@@ -43,7 +51,9 @@ pub(super) fn entity<'t>(bench: &mut Bench<'_, 't>, named: &Named<'t>, items: &[
         place: named.place,
         failed: false,
     };
-    case.required(named.entity);
+    if !broken {
+        case.required(named.entity);
+    }
     if named.entity == Entity::Image {
         let root = Paths::root(Entity::Image);
         let image = image::Image::of(case.paths, root);

@@ -324,7 +324,7 @@ fn entity<'t>(bench: &mut Bench<'_, 't>, named: &Named<'t>) -> (Vec<Item>, bool)
     };
     let (items, mut broken) =
         simple(bench, named.entity, &named.name, &named.steps, named.frame, part);
-    broken |= rules::entity(bench, named, &items);
+    broken |= rules::entity(bench, named, &items, broken);
     (items, broken)
 }
 

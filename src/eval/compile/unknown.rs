@@ -1,0 +1,91 @@
+//! What is said about a field that does not exist.
+
+use super::*;
+
+impl<'t> Compiler<'_, 't> {
+    pub(super) fn no_properties(&mut self, node: Node<'t>, out: &mut Vec<Step<'t>>) {
+        for prop in node.props() {
+            let finding = Diagnostic::error(
+                Code(2003),
+                format!("`{}` takes no properties", node.name()),
+                prop.span().in_file(prop.file()),
+                "",
+            );
+            self.report(finding, out);
+        }
+    }
+
+    pub(super) fn no_block(&mut self, node: Node<'t>, out: &mut Vec<Step<'t>>) {
+        if let Some(child) = node.children().next() {
+            let finding = Diagnostic::error(
+                Code(2002),
+                format!("`{}` takes no block", node.name()),
+                child.name_span().in_file(child.file()),
+                "",
+            );
+            self.report(finding, out);
+        }
+    }
+
+    pub(super) fn listed(&self, shape: PathId) -> String {
+        list(self.paths.fields(shape))
+    }
+
+    /// A node that is no field here.
+    pub(super) fn unknown(
+        &self,
+        name: &str,
+        span: Span,
+        node: Node<'t>,
+        parent: PathId,
+        owner: &str,
+    ) -> Diagnostic {
+        let place = span.in_file(node.file());
+        let top = parent == Paths::root(self.entity);
+        if top && LATER_WORDS.contains(&name) {
+            return decode::later(place, &format!("`{name}`"));
+        }
+        if top && ENTITY_WORDS.contains(&name) {
+            return Diagnostic::error(
+                Code(2001),
+                format!("`{name}` cannot stand inside `{owner}`"),
+                place,
+                "",
+            )
+            .help(match name {
+                "host" | "rack" | "group" | "each" | "refine" | "facts" => {
+                    "it stands at the top of a file, or in a rack or group"
+                }
+                _ => "it stands at the top of a file",
+            });
+        }
+        self.unknown_prop(name, place, parent)
+    }
+
+    pub(super) fn unknown_prop(&self, name: &str, place: Place, parent: PathId) -> Diagnostic {
+        let here = self.paths.fields(parent);
+        let path = self.paths.get(parent);
+        let what = match path.field {
+            Some(field) => format!("`{}` has no field `{name}`", field.name),
+            None => format!("a {} has no field `{name}`", self.entity.word()),
+        };
+        let finding = Diagnostic::error(Code(2002), what, place, "");
+        match suggest_field(name, here, self.entity.fields()) {
+            Some(meant) => {
+                let finding = finding.help(format!("did you mean `{}`?", meant.words));
+                if meant.replaces {
+                    finding.fix(Fix::replace(
+                        format!("write `{}`", meant.words),
+                        Applicability::Safe,
+                        place,
+                        meant.words.clone(),
+                    ))
+                } else {
+                    finding
+                }
+            }
+            None if here.len() <= 12 => finding.note(format!("it has {}", list(here))),
+            None => finding,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Profiles.
+
+use super::*;
+
+impl<'t> Declarer<'_, 't> {
+    // ---- profiles
+
+    pub(super) fn profile_signature(&mut self, node: Node<'t>) {
+        let Some((name, place)) = self.single_name(node, "the profile") else { return };
+        self.only_name(node);
+        for prop in node.props() {
+            let finding = Diagnostic::error(
+                Code(2002),
+                "a profile takes no properties",
+                prop.span().in_file(prop.file()),
+                "",
+            )
+            .help("its parameters are children: `param NAME DEFAULT`");
+            self.findings.add(finding);
+        }
+        if let Some(first) = self.signatures.get(name) {
+            let first = self.program.profiles[first.index].place;
+            let finding = Diagnostic::error(
+                Code(2101),
+                format!("profile `{name}` is declared twice"),
+                place,
+                "",
+            )
+            .label(first, "first here");
+            return self.lost(finding);
+        }
+        let mut params = Vec::new();
+        for param in node.children().filter(|child| child.name() == "param") {
+            if let Some((param_name, param_place)) = self.single_name(param, "the parameter") {
+                if params.iter().any(|(known, _)| *known == param_name) {
+                    let finding = Diagnostic::error(
+                        Code(2101),
+                        format!("parameter `{param_name}` is declared twice"),
+                        param_place,
+                        "",
+                    );
+                    self.findings.add(finding);
+                    continue;
+                }
+                params.push((param_name, param.args().nth(1).is_some()));
+            }
+        }
+        let index = self.program.profiles.len();
+        self.program.profiles.push(Profile {
+            name,
+            place,
+            params: Vec::new(),
+            steps: Vec::new(),
+            frame: 0,
+            cyclic: false,
+            used: AtomicBool::new(false),
+        });
+        self.signatures.insert(name, Signature { index, params });
+    }
+
+    pub(super) fn profile(&mut self, node: Node<'t>, _file: usize) {
+        let Some(entry) = node.args().next() else { return };
+        let Some(name) = entry.value().as_str() else { return };
+        let place = entry.value_span().in_file(entry.file());
+        let Some(index) = self.signatures.get(name).map(|signature| signature.index) else {
+            return;
+        };
+        if self.program.profiles[index].place != place {
+            return;
+        }
+        // A profile sees its parameters, `param.*` and the instance's facts, and nothing around it.
+        let outer = Frame { parent: None, lets: BTreeMap::new(), is_profile: true, scope: 0 };
+        let outer = self.push_frame(outer);
+        let has_lets = node.children().any(|child| child.name() == "let");
+        let frame =
+            if has_lets { self.frame(node.children(), Some(outer), 0) } else { outer };
+        let params = node
+            .children()
+            .filter(|child| child.name() == "param" && !child.is_broken())
+            .filter_map(|param| {
+                let name = param.args().next()?.value().as_str()?;
+                let default = param.args().nth(1).map(|entry| arg(entry, self.findings));
+                Some(Param { name, default })
+            })
+            .collect();
+        let steps = self.compile(Entity::Host, "profile", node.children());
+        let profile = &mut self.program.profiles[index];
+        profile.params = params;
+        profile.steps = steps;
+        profile.frame = frame;
+    }
+
+    pub(super) fn profile_cycles(&mut self) {
+        let mut edges: BTreeMap<String, Vec<(String, Place)>> = BTreeMap::new();
+        for profile in &self.program.profiles {
+            let mut uses = Vec::new();
+            uses_of(&profile.steps, &mut |index, place| {
+                uses.push((self.program.profiles[index].name.to_owned(), place));
+            });
+            edges.insert(profile.name.to_owned(), uses);
+        }
+        let names: Vec<String> = edges.keys().cloned().collect();
+        let reads = |name: &str| -> Vec<String> {
+            edges.get(name).map_or_else(Vec::new, |uses| {
+                uses.iter().map(|(name, _)| name.clone()).collect()
+            })
+        };
+        for circle in circles(&names, reads) {
+            let mut shown = circle.clone();
+            shown.push(circle[0].clone());
+            let place = |from: &str, to: &str| {
+                edges[from].iter().find(|(name, _)| name == to).map(|(_, place)| *place)
+            };
+            let Some(primary) = place(&circle[circle.len() - 1], &circle[0]) else { continue };
+            let mut finding = Diagnostic::error(
+                Code(2203),
+                format!("profiles use each other in a circle: {}", shown.join(" -> ")),
+                primary,
+                "this closes the circle",
+            );
+            for pair in circle.windows(2) {
+                if let Some(place) = place(&pair[0], &pair[1]) {
+                    finding = finding.label(place, "by way of this");
+                }
+            }
+            self.findings.add(finding);
+            for profile in &mut self.program.profiles {
+                if circle.iter().any(|name| name == profile.name) {
+                    profile.cyclic = true;
+                }
+            }
+        }
+    }
+}
