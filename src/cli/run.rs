@@ -1,7 +1,7 @@
 //! `metalform run`: the whole loop in one process. Files are watched, the plan is shown and carried
 //! out, machines are driven, until Ctrl-C or until all is settled.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -230,7 +230,7 @@ impl Run<'_> {
     fn watched(&self, spec: &Spec) -> Vec<PathBuf> {
         let mut all = spec.evaluation.watched.clone();
         let folder = self.args.machines.secrets(&spec.fleet, &self.args.spec.spec);
-        all.extend(folder.root);
+        all.extend(folder.root.as_deref().map(secret_paths).unwrap_or_default());
         all
     }
 
@@ -295,6 +295,18 @@ impl Run<'_> {
         }
         None
     }
+}
+
+/// The folder of secrets, the secrets in it and their keys, so that a key that comes later or is
+/// rotated is seen as a new secret is.
+fn secret_paths(root: &Path) -> Vec<PathBuf> {
+    let list = |dir: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect()
+    };
+    let secrets = list(root);
+    let keys: Vec<PathBuf> = secrets.iter().flat_map(|secret| list(secret)).collect();
+    [root.to_owned()].into_iter().chain(secrets).chain(keys).collect()
 }
 
 /// Ctrl-C and SIGTERM.
