@@ -71,7 +71,7 @@ fn wrong_usage_is_2() {
 #[test]
 fn rules_and_reasons_are_explained() {
     let project = Project::empty();
-    for subject in ["MF2207", "CredentialsMissing"] {
+    for subject in ["MF1001", "CredentialsMissing"] {
         let done = project.run(&["explain", subject]).code(0);
         assert!(done.out.starts_with(subject), "{}", done.out);
     }
