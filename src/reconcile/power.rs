@@ -62,14 +62,21 @@ pub(super) fn manage(draft: &mut Draft<'_>, facts: &Facts, code: Code, text: &st
 /// off). Asking for what is there already changes nothing at the machine and makes it known.
 fn unknown(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
     failure(draft, facts);
-    let target = match (draft.view.host.spec.online, draft.view.host.spec.disable_power_off) {
+    let target = match (
+        draft.view.host.spec.online,
+        draft.view.host.spec.disable_power_off,
+    ) {
         (true, _) => PowerTarget::On,
         (false, false) => PowerTarget::SoftOff,
         (false, true) => {
             return draft.wait(Code::ChangingPower, "the power state is not known yet");
         }
     };
-    draft.send(Effect::Power(target), Code::ChangingPower, "its power is not known; asking for it")
+    draft.send(
+        Effect::Power(target),
+        Code::ChangingPower,
+        "its power is not known; asking for it",
+    )
 }
 
 /// Counts a change of power that failed. Ironic tells it by its text alone: the power is not what

@@ -146,11 +146,11 @@ impl World {
         if let (Some(facts), Some(step)) = (driver.machine.facts(), &driver.last)
             && !step.blind
             && !matches!(step.wake, Wake::OnSlot(_))
-            && let Some(kind) = SlotKind::of(facts.state)
+            && SlotKind::of(facts.state).is_some()
             && driver.taken.is_none()
-            && !matches!(driver.unconfirmed, Some(Effect::Undeploy | Effect::Provide))
         {
-            assert_eq!(driver.held, Some(kind), "at work without a slot: {step:#?}");
+            // Not always of this kind: what is sent next may need another one already.
+            assert!(driver.held.is_some(), "at work without a slot: {step:#?}");
         }
         if let Some(step) = &driver.last
             && !driver.had_outcome
