@@ -218,7 +218,8 @@ fn a_fleet_on_a_real_ironic() {
     let (asked, lines) = lab.requests(seen);
     seen = lines;
     // Undeploy and deploy: two provision verbs a machine, and a locked node (409) asked again;
-    // twice as many would be effects done twice.
+    // more would be effects done twice. One is missing from the log where the client was killed
+    // before the proxy had answered it.
     let mut verbs: BTreeMap<&str, usize> = BTreeMap::new();
     for (method, path) in &asked {
         if method == "PUT" && path.contains("/states/provision") {
@@ -226,7 +227,7 @@ fn a_fleet_on_a_real_ironic() {
         }
     }
     assert_eq!(verbs.len(), machines, "every machine was taken down and deployed: {verbs:#?}");
-    assert!(verbs.values().all(|count| (2..=4).contains(count)), "{verbs:#?}");
+    assert!(verbs.values().all(|count| (1..=4).contains(count)), "{verbs:#?}");
     let verbs: usize = verbs.values().sum();
     println!("a roll with a kill -9 in it took {took:.1?} more, {verbs} provision verbs");
 

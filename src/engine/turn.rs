@@ -205,15 +205,15 @@ async fn act<S: Stores>(
     let name = effect.name();
     let result = machines.run(Job { host, effect: effect.clone(), secrets: job, facts }).await;
     shared.metrics.effect(name, started.elapsed(), &result);
+    // Nobody answered: it may have been done all the same, so it is looked at before it is repeated.
+    let maybe_done = matches!(&result, Ok(_) | Err(Fault::Unreachable(_)));
+    if effect.changes() && maybe_done {
+        let sent = Some((effect.clone(), Instant::now()));
+        shared.memos.with(key, |memo| memo.unconfirmed = sent);
+        machines.hurry();
+    }
     match &result {
-        Ok(_) => {
-            debug!(effect = name, "accepted");
-            if effect.changes() {
-                let sent = Some((effect.clone(), Instant::now()));
-                shared.memos.with(key, |memo| memo.unconfirmed = sent);
-                machines.hurry();
-            }
-        }
+        Ok(_) => debug!(effect = name, "accepted"),
         Err(fault) => debug!(effect = name, code = fault.code(), "not accepted: {fault}"),
     }
     ended(effect, result);

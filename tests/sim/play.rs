@@ -11,7 +11,7 @@ use metalform::provision::Provisioner as _;
 use super::stage::{Stage, clocked};
 
 /// How long `until` waits at most.
-const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+const PATIENCE: Duration = Duration::from_hours(24);
 
 /// What a command needs to be noticed by everybody.
 const BEAT: Duration = Duration::from_millis(150);

@@ -76,7 +76,7 @@ pub struct Recorded {
 }
 
 impl Provisioner for Recorded {
-    fn run<'a>(&'a self, job: Job) -> BoxFuture<'a, Result<Ack, Fault>> {
+    fn run(&self, job: Job) -> BoxFuture<'_, Result<Ack, Fault>> {
         Box::pin(async move {
             let (at, effect) = (self.began.elapsed(), job.effect.name());
             let host = job.host.metadata.name.clone().unwrap_or_default();
