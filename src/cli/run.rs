@@ -65,7 +65,6 @@ struct Run<'a> {
     desired: channel::Sender<Option<Arc<Desired>>>,
     standing: channel::Receiver<Standing>,
     secrets: Arc<CachedSecrets<SecretsFolder>>,
-    stop: CancellationToken,
 }
 
 /// Sets everything up, drives, and takes everything down again.
@@ -125,8 +124,7 @@ pub(super) async fn drive(term: &Term, args: &RunArgs) -> Result<Exit, Failure> 
         async move { engine.run(stop).await }
     });
     let title = format!("{} on {}", spec.fleet.name, driven.what);
-    let mut run =
-        Run { term, args, engine, desired, standing, secrets, stop: stop.clone() };
+    let mut run = Run { term, args, engine, desired, standing, secrets };
     let exit = run.watch(spec, cache, title).await;
     stop.cancel();
     tasks.shutdown().await;
