@@ -5,7 +5,10 @@
 //! ```text
 //! cargo run --example embed -- specs/single
 //! ```
-#![allow(clippy::print_stdout, reason = "this is a program, and that is its answer")]
+#![allow(
+    clippy::print_stdout,
+    reason = "this is a program, and that is its answer"
+)]
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -25,8 +28,17 @@ use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let root = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "specs/single".to_owned()));
-    let inputs = Inputs { disk: &RealDisk, root: &root, params: None, limits: Limits::default() };
+    let root = PathBuf::from(
+        std::env::args()
+            .nth(1)
+            .unwrap_or_else(|| "specs/single".to_owned()),
+    );
+    let inputs = Inputs {
+        disk: &RealDisk,
+        root: &root,
+        params: None,
+        limits: Limits::default(),
+    };
     let evaluation = evaluate(&inputs, &mut Cache::default());
     let simulation = evaluation.fleet.simulation.as_ref();
     let simulation = simulation.ok_or("the spec does not say `simulated`")?;
@@ -37,26 +49,48 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Where objects live, and the machines. Both go with the folder.
     let home = tempfile::tempdir()?;
     let clock = Clock::starting_at(jiff::Timestamp::now());
-    let store = Arc::new(Embedded::open(&home.path().join("store.redb"), store::Options::default())?);
+    let store = Arc::new(Embedded::open(
+        &home.path().join("store.redb"),
+        store::Options::default(),
+    )?);
     let options = sim::Options::from_spec(simulation, &root)?;
     let simulated = sim::Simulation::open(&home.path().join("machines"), options, clock)?;
     let machines: Machines = [(Arc::from(DEFAULT_MACHINES), Arc::new(simulated) as Arc<_>)].into();
-    let folder = evaluation.fleet.secrets.as_ref().map(|folder| root.join(&**folder));
+    let folder = evaluation
+        .fleet
+        .secrets
+        .as_ref()
+        .map(|folder| root.join(&**folder));
     let secrets = Arc::new(CachedSecrets::new(SecretsFolder { root: folder }));
 
     // The engine drives machines to what the store says; `follow` brings the spec into the store.
     let metrics = Arc::new(Metrics::default());
     let options = engine::Options::default();
-    let engine = Engine::new(Arc::clone(&store), machines, secrets, clock, metrics, options);
+    let engine = Engine::new(
+        Arc::clone(&store),
+        machines,
+        secrets,
+        clock,
+        metrics,
+        options,
+    );
     let engine = Arc::new(engine);
-    let (fleet, files) = (Arc::new(evaluation.fleet.clone()), Arc::new(evaluation.files.clone()));
+    let (fleet, files) = (
+        Arc::new(evaluation.fleet.clone()),
+        Arc::new(evaluation.files.clone()),
+    );
     let wanted = desired(&fleet, &files, evaluation.complete, &[], None);
     let count = wanted.hosts.len();
     let (_wanted, following) = watch::channel(Some(Arc::new(wanted)));
     let (telling, standing) = watch::channel(Standing::default());
     let stop = CancellationToken::new();
-    let follow =
-        engine::follow(Arc::clone(&store), following, Grants::default(), telling, stop.clone());
+    let follow = engine::follow(
+        Arc::clone(&store),
+        following,
+        Grants::default(),
+        telling,
+        stop.clone(),
+    );
     let follow = tokio::spawn(follow);
     let (driver, token) = (Arc::clone(&engine), stop.clone());
     let driving = tokio::spawn(async move { driver.run(token).await });
@@ -64,12 +98,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Something happened, or a second went by: is anything left to do?
     let mut activity = engine.activity();
     loop {
-        tokio::time::timeout(Duration::from_secs(1), activity.changed()).await.ok();
+        tokio::time::timeout(Duration::from_secs(1), activity.changed())
+            .await
+            .ok();
         let overview = engine.overview();
         let applied = standing.borrow().applied();
         if applied && overview.hosts.len() == count && overview.settled() {
             for line in &overview.hosts {
-                println!("{} {}", line.host.metadata.name.as_deref().unwrap_or("?"), line.state());
+                println!(
+                    "{} {}",
+                    line.host.metadata.name.as_deref().unwrap_or("?"),
+                    line.state()
+                );
             }
             break;
         }

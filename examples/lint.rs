@@ -6,7 +6,10 @@
 //! ```text
 //! cargo run --example lint -- specs/single
 //! ```
-#![allow(clippy::print_stdout, reason = "this is a program, and that is its answer")]
+#![allow(
+    clippy::print_stdout,
+    reason = "this is a program, and that is its answer"
+)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,16 +37,33 @@ fn without_rack(fleet: &Fleet) -> Vec<Diagnostic> {
 }
 
 fn main() -> ExitCode {
-    let root = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "specs/single".to_owned()));
-    let inputs = Inputs { disk: &RealDisk, root: &root, params: None, limits: Limits::default() };
+    let root = PathBuf::from(
+        std::env::args()
+            .nth(1)
+            .unwrap_or_else(|| "specs/single".to_owned()),
+    );
+    let inputs = Inputs {
+        disk: &RealDisk,
+        root: &root,
+        params: None,
+        limits: Limits::default(),
+    };
     let evaluation = evaluate(&inputs, &mut Cache::default());
     let mut found = evaluation.diagnostics.clone();
     found.extend(without_rack(&evaluation.fleet));
     metalform::diag::sort(&mut found);
     let mut text = String::new();
-    let look = Look { color: false, unicode: true, width: 100 };
+    let look = Look {
+        color: false,
+        unicode: true,
+        width: 100,
+    };
     // Writing into a String does not fail.
     render_full(&mut text, &evaluation.files, &found, look).ok();
     print!("{text}");
-    if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if found.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -1,6 +1,10 @@
 //! The command line as people meet it: the real binary, projects in temporary folders, simulated
 //! machines. What is judged is what is printed, how it ends, and what is left behind.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;

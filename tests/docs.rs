@@ -1,6 +1,10 @@
 //! Every `kdl` block in the documentation is a spec of its own that evaluates without errors. A
 //! block that is there to show a mistake says which: `kdl must-fail MF2002`.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -36,7 +40,11 @@ fn blocks(name: &str, text: &str) -> Vec<Block> {
                         (Some("must-fail"), Some(code), None) => Some(code.to_owned()),
                         _ => panic!("{place}: not understood: {info}"),
                     };
-                    Block { place, must_fail, text: String::new() }
+                    Block {
+                        place,
+                        must_fail,
+                        text: String::new(),
+                    }
                 });
                 open = Some((indent, block));
             }
@@ -75,8 +83,12 @@ fn documents() -> Vec<PathBuf> {
 fn wrong(block: &Block) -> Option<String> {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("fleet.kdl"), &block.text).unwrap();
-    let inputs =
-        Inputs { disk: &RealDisk, root: dir.path(), params: None, limits: Limits::default() };
+    let inputs = Inputs {
+        disk: &RealDisk,
+        root: dir.path(),
+        params: None,
+        limits: Limits::default(),
+    };
     let evaluation = evaluate(&inputs, &mut Cache::default());
     let mut found = String::new();
     render_concise(&mut found, &evaluation.files, &evaluation.diagnostics).unwrap();
@@ -84,7 +96,10 @@ fn wrong(block: &Block) -> Option<String> {
         None if !evaluation.has_errors() && evaluation.complete => None,
         None => Some(format!("{}: has to evaluate:\n{found}", block.place)),
         Some(code) => {
-            let gives = evaluation.diagnostics.iter().any(|one| one.code.to_string() == *code);
+            let gives = evaluation
+                .diagnostics
+                .iter()
+                .any(|one| one.code.to_string() == *code);
             (!gives).then(|| format!("{}: has to give {code}, gives:\n{found}", block.place))
         }
     }
@@ -116,5 +131,11 @@ fn blocks_are_found_and_judged() {
     let places: Vec<_> = all.iter().map(|block| block.place.as_str()).collect();
     assert_eq!(places, ["a.md:2", "a.md:6"]);
     assert!(all.iter().all(|block| wrong(block).is_none()));
-    assert!(wrong(&Block { must_fail: None, ..blocks("a.md", text).pop().unwrap() }).is_some());
+    assert!(
+        wrong(&Block {
+            must_fail: None,
+            ..blocks("a.md", text).pop().unwrap()
+        })
+        .is_some()
+    );
 }

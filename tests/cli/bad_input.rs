@@ -8,7 +8,10 @@ use crate::project::Project;
 
 /// What `check` finds, one line each.
 fn found(project: &Project) -> String {
-    project.run(&["check", "--output-format", "concise"]).code(1).out
+    project
+        .run(&["check", "--output-format", "concise"])
+        .code(1)
+        .out
 }
 
 #[test]

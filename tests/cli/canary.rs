@@ -16,13 +16,20 @@ const MARK: &str = "canary-user-data-9be2d4";
 fn forms() -> Vec<String> {
     let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
     let user_data = base64(USER_DATA);
-    vec![PASSWORD.into(), MARK.into(), base64(PASSWORD), user_data.trim_end_matches('=').into()]
+    vec![
+        PASSWORD.into(),
+        MARK.into(),
+        base64(PASSWORD),
+        user_data.trim_end_matches('=').into(),
+    ]
 }
 
 #[track_caller]
 fn clean(what: &str, bytes: &[u8]) {
     for form in forms() {
-        let found = bytes.windows(form.len()).any(|window| window == form.as_bytes());
+        let found = bytes
+            .windows(form.len())
+            .any(|window| window == form.as_bytes());
         assert!(!found, "{what} shows a secret ({form})");
     }
 }
@@ -54,7 +61,10 @@ fn secrets_never_show() {
     project.write("secrets/cloud/userData", USER_DATA);
     for (args, variables) in [
         (vec!["plan", "-vvv"], vec![("METALFORM_LOG", "trace")]),
-        (vec!["run", "--until-settled", "-vvv"], vec![("METALFORM_LOG", "trace")]),
+        (
+            vec!["run", "--until-settled", "-vvv"],
+            vec![("METALFORM_LOG", "trace")],
+        ),
     ] {
         let done = project.start_with(&args, &variables).end().code(0);
         clean_output(&args.join(" "), &done);

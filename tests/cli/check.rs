@@ -11,8 +11,14 @@ const MISSPELLED: &str = "spec small { simulated; }\nhost h1 { onlin #true; }\n"
 fn a_good_spec_is_0() {
     let done = Project::workers().run(&["check"]).code(0);
     assert_eq!(done.out, "");
-    assert!(done.err.starts_with("no findings; 4 hosts in 1 files"), "{}", done.err);
-    let done = Project::lab(1).run(&["check", "--deny-warnings", "--quiet"]).code(0);
+    assert!(
+        done.err.starts_with("no findings; 4 hosts in 1 files"),
+        "{}",
+        done.err
+    );
+    let done = Project::lab(1)
+        .run(&["check", "--deny-warnings", "--quiet"])
+        .code(0);
     assert_eq!((done.out.as_str(), done.err.as_str()), ("", ""));
 }
 
@@ -30,7 +36,9 @@ fn an_error_is_1_in_all_formats() {
           help: did you mean `online`?
           fix: write `online`
         ");
-    let concise = project.run(&["check", "--output-format", "concise"]).code(1);
+    let concise = project
+        .run(&["check", "--output-format", "concise"])
+        .code(1);
     assert_snapshot!(concise.out, @"fleet.kdl:3:11: error[MF2002] a host has no field `onlin`");
     assert_eq!(concise.err, "");
     let json = project.run(&["check", "--output-format", "json"]).code(1);
@@ -43,14 +51,18 @@ fn an_error_is_1_in_all_formats() {
 fn a_warning_is_0_and_1_when_denied() {
     let project = Project::empty();
     project.write("fleet.kdl", "spec small { simulated; }\n");
-    let done = project.run(&["check", "--output-format", "concise"]).code(0);
+    let done = project
+        .run(&["check", "--output-format", "concise"])
+        .code(0);
     assert_snapshot!(done.out, @"fleet.kdl:1:1: warning[MF1031] the file does not say which KDL it is");
     project.run(&["check", "--deny-warnings"]).code(1);
 }
 
 #[test]
 fn no_spec_is_2_and_json_all_the_same() {
-    let done = Project::empty().run(&["check", "nowhere", "--output-format", "json"]).code(2);
+    let done = Project::empty()
+        .run(&["check", "nowhere", "--output-format", "json"])
+        .code(2);
     let json: Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(json["failure"], "no spec at nowhere");
     assert_snapshot!(done.err, @r"

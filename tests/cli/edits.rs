@@ -15,7 +15,9 @@ fn settled() -> (Project, Running) {
 }
 
 fn image(host: &Value) -> &str {
-    host["status"]["provisioning"]["image"]["url"].as_str().unwrap_or_default()
+    host["status"]["provisioning"]["image"]["url"]
+        .as_str()
+        .unwrap_or_default()
 }
 
 #[test]
@@ -27,7 +29,10 @@ fn a_saved_edit_is_shown_and_carried_out() {
     project.edit("fleet.kdl", "debian-1.qcow2", "debian-2.qcow2");
     running.says("0 to create, 5 to change, 0 to delete, 0 unchanged");
     project.until("the new image", |hosts| {
-        provisioned(hosts, 5) && hosts.iter().all(|host| image(host).ends_with("debian-2.qcow2"))
+        provisioned(hosts, 5)
+            && hosts
+                .iter()
+                .all(|host| image(host).ends_with("debian-2.qcow2"))
     });
     running.interrupt().code(0);
 }
@@ -69,7 +74,10 @@ fn what_vanishes_and_comes_back_destroys_nothing() {
     assert_eq!(before.len(), after.len());
     for (before, after) in before.iter().zip(&after) {
         assert_eq!(before["metadata"]["uid"], after["metadata"]["uid"]);
-        assert_eq!(before["status"]["provisioning"], after["status"]["provisioning"]);
+        assert_eq!(
+            before["status"]["provisioning"],
+            after["status"]["provisioning"]
+        );
     }
     // It watches what came back.
     lab.edit("pools.kdl", "debian-13-20261101", "debian-13-20261201");

@@ -33,7 +33,9 @@ pub struct Project {
 impl Project {
     /// A folder with nothing in it.
     pub fn empty() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// A folder whose `fleet.kdl` says this, after the line that says which KDL it is.
@@ -56,7 +58,10 @@ impl Project {
     /// A copy of `specs/lab` whose machines are `pace` times as fast.
     pub fn lab(pace: u32) -> Self {
         let project = Self::empty();
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/lab"), project.dir.path());
+        copy(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/lab"),
+            project.dir.path(),
+        );
         project.edit("fleet.kdl", "pace=1 ", &format!("pace={pace} "));
         project
     }
@@ -127,7 +132,10 @@ impl Project {
 
     /// Names of all hosts, in order.
     pub fn names(&self) -> Vec<String> {
-        self.hosts().iter().map(|host| text(&host["metadata"]["name"])).collect()
+        self.hosts()
+            .iter()
+            .map(|host| text(&host["metadata"]["name"]))
+            .collect()
     }
 
     /// Waits until the hosts are as wanted.
@@ -138,7 +146,10 @@ impl Project {
             if wanted(&hosts) {
                 return;
             }
-            assert!(started.elapsed() < PATIENCE, "not so within {PATIENCE:?}: {what}\n{hosts:#?}");
+            assert!(
+                started.elapsed() < PATIENCE,
+                "not so within {PATIENCE:?}: {what}\n{hosts:#?}"
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -147,7 +158,9 @@ impl Project {
 /// Whether there are so many hosts and all of them are provisioned.
 pub fn provisioned(hosts: &[Value], count: usize) -> bool {
     hosts.len() == count
-        && hosts.iter().all(|host| host["status"]["provisioning"]["state"] == "provisioned")
+        && hosts
+            .iter()
+            .all(|host| host["status"]["provisioning"]["state"] == "provisioned")
 }
 
 /// A JSON string's text.
@@ -224,7 +237,11 @@ impl Running {
         while self.err().matches(wanted).count() < times {
             let ended = self.child.try_wait().unwrap();
             let late = started.elapsed() > PATIENCE;
-            assert!(ended.is_none() && !late, "no `{wanted}` ({ended:?}):\n{}", self.err());
+            assert!(
+                ended.is_none() && !late,
+                "no `{wanted}` ({ended:?}):\n{}",
+                self.err()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -232,7 +249,9 @@ impl Running {
     /// Sends a signal, by name.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id();
-        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status();
+        let sent = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {pid}")])
+            .status();
         assert!(sent.unwrap().success());
     }
 
@@ -247,14 +266,22 @@ impl Running {
         self.signal("INT");
         let started = Instant::now();
         let done = self.end();
-        assert!(started.elapsed() < Duration::from_secs(5), "took {:?}", started.elapsed());
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "took {:?}",
+            started.elapsed()
+        );
         done
     }
 
     /// Waits for its end.
     pub fn end(mut self) -> Done {
         let status = self.wait();
-        Done { code: status.code(), out: self.log("out"), err: self.log("err") }
+        Done {
+            code: status.code(),
+            out: self.log("out"),
+            err: self.log("err"),
+        }
     }
 
     fn wait(&mut self) -> ExitStatus {
@@ -263,7 +290,11 @@ impl Running {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(started.elapsed() < PATIENCE, "does not end:\n{}", self.err());
+            assert!(
+                started.elapsed() < PATIENCE,
+                "does not end:\n{}",
+                self.err()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -6,7 +6,9 @@ use crate::project::Project;
 
 /// Without the annotations that say where a host is written: in KDL it is written elsewhere.
 fn without_origin(yaml: &str) -> String {
-    let kept = yaml.lines().filter(|line| !line.contains("metalform.dev/origin"));
+    let kept = yaml
+        .lines()
+        .filter(|line| !line.contains("metalform.dev/origin"));
     kept.collect::<Vec<_>>().join("\n")
 }
 
@@ -25,8 +27,15 @@ fn kdl_evaluates_to_the_same_again() {
 
 #[track_caller]
 fn similar(a: &str, b: &str) {
-    let differs = a.lines().zip(b.lines()).enumerate().find(|(_, (a, b))| a != b);
-    assert!(differs.is_none() && a.lines().count() == b.lines().count(), "differs: {differs:?}");
+    let differs = a
+        .lines()
+        .zip(b.lines())
+        .enumerate()
+        .find(|(_, (a, b))| a != b);
+    assert!(
+        differs.is_none() && a.lines().count() == b.lines().count(),
+        "differs: {differs:?}"
+    );
 }
 
 #[test]

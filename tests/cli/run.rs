@@ -7,12 +7,24 @@ use crate::project::{Project, provisioned};
 #[test]
 fn the_lab_settles() {
     let lab = Project::lab(50);
-    let done = lab.run(&["run", "--until-settled", "--timeout", "80"]).code(0);
-    assert!(done.err.ends_with("settled: 40 hosts are as the spec says\n"), "{}", done.err);
+    let done = lab
+        .run(&["run", "--until-settled", "--timeout", "80"])
+        .code(0);
+    assert!(
+        done.err
+            .ends_with("settled: 40 hosts are as the spec says\n"),
+        "{}",
+        done.err
+    );
     assert!(provisioned(&lab.hosts(), 40));
     // Nothing is left to do, and nothing is done.
     let done = lab.run(&["run", "--until-settled"]).code(0);
-    assert!(done.err.ends_with("settled: 40 hosts are as the spec says\n"), "{}", done.err);
+    assert!(
+        done.err
+            .ends_with("settled: 40 hosts are as the spec says\n"),
+        "{}",
+        done.err
+    );
     assert!(!done.err.contains(" to create"), "{}", done.err);
     let plan = lab.run(&["plan", "--exit-code"]).code(0);
     assert_snapshot!(plan.out, @"No changes: 40 hosts are as the spec says.");
@@ -25,10 +37,27 @@ fn a_second_process_is_kept_out_and_the_others_answer() {
     running.says("w4               provisioned    provisioned");
     project.until("provisioned", |hosts| provisioned(hosts, 4));
     let second = project.run(&["run"]).code(5);
-    assert!(second.err.contains("is in use by process"), "{}", second.err);
-    assert!(second.err.contains("`metalform get`, `plan` and `apply` talk to it"), "{}", second.err);
+    assert!(
+        second.err.contains("is in use by process"),
+        "{}",
+        second.err
+    );
+    assert!(
+        second
+            .err
+            .contains("`metalform get`, `plan` and `apply` talk to it"),
+        "{}",
+        second.err
+    );
     let get = project.run(&["get"]).code(0);
-    assert!(get.out.lines().skip(1).all(|line| line.ends_with("provisioned")), "{}", get.out);
+    assert!(
+        get.out
+            .lines()
+            .skip(1)
+            .all(|line| line.ends_with("provisioned")),
+        "{}",
+        get.out
+    );
     assert_snapshot!(project.run(&["plan"]).code(0).out, @"No changes: 4 hosts are as the spec says.");
     let done = project.run(&["explain", "host/w2", "boot.mac"]).code(0);
     assert_snapshot!(done.out, @r#"
@@ -37,7 +66,9 @@ fn a_second_process_is_kept_out_and_the_others_answer() {
         compiles to BareMetalHost/w2 .spec.bootMACAddress   disruption: destroy (immutable once set)
         MAC address of the card that the machine boots from.
         "#);
-    let names = project.run(&["get", "hosts", "w[2-3]", "-o", "name"]).code(0);
+    let names = project
+        .run(&["get", "hosts", "w[2-3]", "-o", "name"])
+        .code(0);
     assert_eq!(names.out, "host/w2\nhost/w3\n");
     project.run(&["get", "host/w9"]).code(1);
     running.interrupt().code(0);
@@ -49,7 +80,12 @@ fn ctrl_c_ends_and_the_same_command_resumes() {
     let mut running = lab.start(&["run", "--until-settled"]);
     running.says("inspecting");
     let done = running.interrupt().code(130);
-    assert!(done.err.contains("the same command goes on where this one was"), "{}", done.err);
+    assert!(
+        done.err
+            .contains("the same command goes on where this one was"),
+        "{}",
+        done.err
+    );
     let before = lab.hosts();
     assert_eq!(before.len(), 40);
     lab.run(&["run", "--until-settled"]).code(0);
@@ -66,7 +102,13 @@ fn a_secret_that_is_not_there_is_waited_for() {
     std::fs::remove_dir_all(project.path("secrets/cloud")).unwrap();
     let mut running = project.start(&["run"]);
     running.says("secret `cloud` not found: tried ./secrets/cloud");
-    assert!(project.run(&["get"]).code(0).out.contains("secret `cloud` not found"));
+    assert!(
+        project
+            .run(&["get"])
+            .code(0)
+            .out
+            .contains("secret `cloud` not found")
+    );
     project.write("secrets/cloud/userData", "#cloud-config\n");
     project.until("provisioned", |hosts| provisioned(hosts, 4));
     running.interrupt().code(0);
