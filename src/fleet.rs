@@ -108,6 +108,13 @@ impl Facts {
         Self(facts.into_iter().collect())
     }
 
+    /// Facts that come sorted by name, each once.
+    pub(crate) fn sorted(facts: impl ExactSizeIterator<Item = (Arc<str>, Val)>) -> Self {
+        let mut all = Vec::with_capacity(facts.len());
+        all.extend(facts);
+        Self(all.into())
+    }
+
     /// One fact.
     pub fn get(&self, name: &str) -> Option<&Val> {
         let at = self.0.binary_search_by(|(fact, _)| (**fact).cmp(name));

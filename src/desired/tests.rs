@@ -21,7 +21,46 @@ rack r01 {{ host "n[slot=01]" {{ {HOST}; labels role=worker "example.org/x"=y; a
     let object = desired.object(&key("n01"), &desired.hosts[&key("n01")]);
     insta::assert_json_snapshot!(object, {
         r#".metadata.annotations["metalform.dev/spec-digest"]"# => "[digest]",
-    }, @r#""#);
+    }, @r#"
+    {
+      "apiVersion": "metal3.io/v1alpha1",
+      "kind": "BareMetalHost",
+      "metadata": {
+        "annotations": {
+          "metalform.dev/fleet": "lab",
+          "metalform.dev/origin": "fleet.kdl:7",
+          "metalform.dev/pool": "workers",
+          "metalform.dev/prevent-destroy": "true",
+          "metalform.dev/rack": "r01",
+          "metalform.dev/spec-digest": "[digest]",
+          "note": "hello"
+        },
+        "labels": {
+          "example.org/x": "y",
+          "role": "worker"
+        },
+        "name": "n01",
+        "namespace": "metal3"
+      },
+      "spec": {
+        "automatedCleaningMode": "metadata",
+        "bmc": {
+          "address": "redfish://10.0.0.1/redfish/v1/Systems/1",
+          "credentialsName": "bmc"
+        },
+        "bootMACAddress": "52:54:00:00:00:01",
+        "image": {
+          "checksum": "aa010e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1",
+          "checksumType": "sha256",
+          "url": "https://images.lab/os-20260701.qcow2"
+        },
+        "online": true,
+        "userData": {
+          "name": "cloud-init"
+        }
+      }
+    }
+    "#);
 }
 
 #[test]

@@ -144,12 +144,13 @@ impl<S: Store<BareMetalHost>> Follower<S> {
             let held = pass.held();
             let open = !held.is_empty();
             let trouble = pass.trouble.is_some();
+            let pause = retry;
             retry = if trouble { (retry * 2).min(RETRY.1) } else { RETRY.0 };
             debug!(actions = pass.holds.len(), held = held.len(), "the spec was compared");
             self.tell(pass, held, round, first);
             first = false;
             if let Some(more) =
-                self.wait(wanted, &snapshot, open, trouble.then_some(retry / 2)).await
+                self.wait(wanted, &snapshot, open, trouble.then_some(pause)).await
             {
                 return more;
             }

@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::decode::{self, Want};
 use super::expr::{Expr, ExprError, Template};
 use super::merge::Strength;

@@ -52,8 +52,6 @@ pub(super) struct Program<'t> {
 pub(super) struct Body<'t> {
     pub steps: Vec<Step<'t>>,
     pub frame: usize,
-    /// The word that opens it.
-    pub place: Place,
 }
 
 /// `refine NAMES { … }`.
@@ -137,6 +135,7 @@ pub(super) fn declare<'t>(
         properties: Vec::new(),
         pending: Vec::new(),
         instances: 0,
+        fact_names: Vec::new(),
     };
     declarer.all();
     let Declarer { program, properties, .. } = declarer;
@@ -153,6 +152,7 @@ struct Declarer<'a, 't> {
     /// Every `refine`; matched when all hosts are known.
     pending: Vec<Pending<'t>>,
     instances: usize,
+    fact_names: Vec<Arc<str>>,
 }
 
 /// A `refine` whose hosts are not known yet.

@@ -149,6 +149,7 @@ pub fn explain(evaluation: &Evaluation, host: &str, path: &str) -> Result<Ladder
         gathered: Gathered { trace: Some(Vec::new()), ..Gathered::default() },
         merged: Merged::default(),
         layers: Vec::new(),
+        steps: Vec::new(),
         depth_limit: project.limits.profile_depth,
         known,
         lab: true,

@@ -1,7 +1,7 @@
 //! Facts: what expressions read of an instance. Inputs, so they never merge; a second value that
 //! differs is an error.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::compile::{Arg, arg};
@@ -32,12 +32,17 @@ pub(super) struct Row {
 /// Facts of one instance while they come together.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
-    pub facts: BTreeMap<Arc<str>, Val>,
-    pub places: Vec<(Arc<str>, Place)>,
+    /// Sorted by name.
+    facts: Vec<(Arc<str>, Val, Place)>,
     pub broken: bool,
 }
 
 impl Collected {
+    /// No facts yet.
+    pub(super) fn new(broken: bool) -> Self {
+        Self { broken, ..Self::default() }
+    }
+
     /// Adds a fact; MF2303 where it has another value already.
     pub(super) fn add(
         &mut self,
@@ -54,17 +59,25 @@ impl Collected {
             }
             return;
         }
-        match self.facts.get(name) {
-            Some(known) if *known != value => {
-                let known = known.clone();
+        match self.facts.binary_search_by(|(known, ..)| known.cmp(name)) {
+            Ok(at) if self.facts[at].1 != value => {
+                let known = self.facts[at].1.clone();
                 self.conflict(kind, instance, name, &known, &value, place, findings);
             }
-            Some(_) => {}
-            None => {
-                self.facts.insert(Arc::clone(name), value);
-                self.places.push((Arc::clone(name), place));
-            }
+            Ok(_) => {}
+            Err(at) => self.facts.insert(at, (Arc::clone(name), value, place)),
         }
+    }
+
+    /// A fact, so far.
+    pub(super) fn get(&self, name: &str) -> Option<&Val> {
+        let at = self.facts.binary_search_by(|(known, ..)| (**known).cmp(name)).ok()?;
+        Some(&self.facts[at].1)
+    }
+
+    /// The facts so far.
+    pub(super) fn so_far(&self) -> Facts {
+        Facts::sorted(self.facts.iter().map(|(name, value, _)| (Arc::clone(name), value.clone())))
     }
 
     #[expect(clippy::too_many_arguments, reason = "one call, all of it said in the message")]
@@ -79,7 +92,7 @@ impl Collected {
         findings: &mut Findings,
     ) {
         self.broken = true;
-        let first = self.places.iter().find(|(fact, _)| **fact == *name).map(|(_, place)| *place);
+        let first = self.facts.iter().find(|(fact, ..)| **fact == *name).map(|(.., place)| *place);
         findings.about(kind, instance, 2303, place, name, || {
             let finding = Diagnostic::error(
                 Code(2303),
@@ -97,7 +110,7 @@ impl Collected {
 
     /// The facts, finished.
     pub(super) fn finish(self) -> Facts {
-        Facts::new(self.facts)
+        Facts::sorted(self.facts.into_iter().map(|(name, value, _)| (name, value)))
     }
 }
 
@@ -105,6 +118,7 @@ impl Collected {
 pub(super) fn properties<'t>(
     node: Node<'t>,
     known: &[&str],
+    names: &mut Vec<Arc<str>>,
     findings: &mut Findings,
 ) -> (Vec<(Arc<str>, Arg<'t>, Place)>, bool) {
     let mut facts = Vec::new();
@@ -122,7 +136,18 @@ pub(super) fn properties<'t>(
         }
         let value = arg(prop, findings);
         broken |= matches!(value, Arg::Bad);
-        facts.push((Arc::from(key), value, decode::value_place(prop)));
+        // Facts have few names: each is kept once.
+        let name = match names.iter().find(|name| ***name == *key) {
+            Some(name) => Arc::clone(name),
+            None => {
+                let name: Arc<str> = Arc::from(key);
+                if names.len() < 64 {
+                    names.push(Arc::clone(&name));
+                }
+                name
+            }
+        };
+        facts.push((name, value, decode::value_place(prop)));
     }
     (facts, broken)
 }

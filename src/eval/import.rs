@@ -176,7 +176,10 @@ impl Loader<'_> {
     fn parse(&mut self, file: FileId) -> Arc<Parse> {
         let key = (file, self.project.files.digest(file));
         let parse = match self.cache.trees.get(&key) {
-            Some(parse) => Arc::clone(parse),
+            Some(parse) => {
+                self.project.files.share(file, parse.tree.shared_text());
+                Arc::clone(parse)
+            }
             None => Arc::new(syntax::parse(
                 file,
                 self.project.files.text(file),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::collect::{Chain, Collector, Gathered, Part, Profile, Spot, no_args};
-use super::compile::{Compiler, Signatures};
+use super::compile::{Arg, Compiler, Signatures, Step};
 use super::declare::{Declared, Own, Program, Properties};
 use super::facts::{self, Collected};
 use super::expr::Val;
@@ -40,6 +40,8 @@ pub(super) struct Bench<'a, 't> {
     pub gathered: Gathered,
     pub merged: Merged,
     pub layers: Vec<Layer>,
+    /// Room for the lines of a host's own block.
+    pub steps: Vec<Step<'t>>,
     pub depth_limit: u8,
     /// Paths that rules ask for.
     pub known: rules::Known,
@@ -55,6 +57,8 @@ pub(super) struct Evaluated {
     pub facts: Facts,
     pub items: Vec<Item>,
     pub broken: bool,
+    /// A hash of what its BMC is.
+    pub bmc: Option<u64>,
 }
 
 impl<'t> Bench<'_, 't> {
@@ -64,7 +68,8 @@ impl<'t> Bench<'_, 't> {
         self.collect_host(host, &facts);
         broken |= host.broken || self.gathered.broken;
         let items = self.settle("host", &host.name);
-        Evaluated { facts, broken: broken || self.merged.bad || !self.merged.problems.is_empty(), items }
+        let broken = broken || self.merged.bad || !self.merged.problems.is_empty();
+        Evaluated { facts, items, broken, bmc: None }
     }
 
     /// The facts of a host: captures, properties, rows of tables.
@@ -76,7 +81,9 @@ impl<'t> Bench<'_, 't> {
         }
         let properties = &self.properties[host.facts];
         if !properties.is_empty() {
-            let known = Facts::new(collected.facts.clone());
+            // Only expressions look at the facts that are there already.
+            let computed = properties.iter().any(|(_, value, _)| matches!(value, Arg::Made(_)));
+            let known = if computed { collected.so_far() } else { Facts::default() };
             let args = no_args();
             let frame = match host.own {
                 Own::Body(body) => self.program.bodies[body].frame,
@@ -118,7 +125,7 @@ impl<'t> Bench<'_, 't> {
                 let key = if table.key == "name" {
                     Some(host.name.to_string())
                 } else {
-                    collected.facts.get(&*table.key).map(facts::plain)
+                    collected.get(&table.key).map(facts::plain)
                 };
                 let Some(key) = key else {
                     later.push(index);
@@ -163,7 +170,8 @@ impl<'t> Bench<'_, 't> {
                 None
             }
             Own::Node(node, frame) => {
-                let mut steps = Vec::new();
+                let mut steps = std::mem::take(&mut self.steps);
+                steps.clear();
                 Compiler {
                     files: self.files,
                     paths: &mut self.paths,
@@ -205,6 +213,7 @@ impl<'t> Bench<'_, 't> {
             self.layers.push(Layer::Own);
             let at = spot(frame, depth, self.layers.len() - 1);
             collector.run(&steps, at, &mut self.gathered);
+            self.steps = steps;
         }
     }
 
@@ -229,14 +238,18 @@ impl<'t> Bench<'_, 't> {
             let (code, place, path) = scene.key(problem);
             self.findings.about(kind, name, code, place, &path, || scene.describe(problem));
         }
-        self.merged
-            .winners
-            .iter()
-            .filter_map(|index| {
-                let def = &self.gathered.defs[*index];
-                Some(Item { path: def.path, value: def.value.clone()?, origin: def.place.into() })
-            })
-            .collect()
+        // Room for exactly what there is: ten thousand of these are kept.
+        let mut items = Vec::with_capacity(self.merged.winners.len());
+        items.extend(self.merged.winners.iter().filter_map(|index| {
+            let def = &mut self.gathered.defs[*index];
+            let value = if self.gathered.trace.is_some() {
+                def.value.clone()?
+            } else {
+                def.value.take()?
+            };
+            Some(Item { path: def.path, value, origin: def.place.into() })
+        }));
+        items
     }
 }
 

@@ -10,7 +10,7 @@ use super::scope::Subject;
 use crate::diag::suggest::similar;
 use crate::diag::{Code, Diagnostic, Subject as About};
 use crate::fleet::{Fields, Item, Origin, Pool, Rollout, Text, Value, fold};
-use crate::schema::{Entity, PathId, Paths};
+use crate::schema::{Entity, Paths};
 
 /// What the pools select.
 #[derive(Debug, Default)]
@@ -114,22 +114,29 @@ impl Labels {
     fn of(paths: &Paths, selectors: &[Selector], hosts: &[Evaluated]) -> Self {
         let mut by_key: HashMap<String, HashMap<Text, BTreeSet<usize>>> = HashMap::new();
         let map = paths.child(Paths::root(Entity::Host), "labels");
-        let mut asked: HashMap<PathId, &str> = HashMap::new();
+        let mut asked: Vec<Option<&str>> = vec![None; paths.len()];
         for selector in selectors {
             let keys = selector.matches.iter().map(|(key, ..)| key).chain(&selector.lacks);
             for key in keys {
                 by_key.entry(key.clone()).or_default();
                 if let Some(path) = map.and_then(|map| paths.key(map, key)) {
-                    asked.insert(path, key);
+                    asked[path.0 as usize] = Some(key);
                 }
             }
         }
         for (index, host) in hosts.iter().enumerate() {
             for item in &host.items {
-                if let (Some(key), Value::Text(text)) = (asked.get(&item.path), &item.value)
-                    && let Some(values) = by_key.get_mut(*key)
+                if let (Some(key), Value::Text(text)) = (asked[item.path.0 as usize], &item.value)
+                    && let Some(values) = by_key.get_mut(key)
                 {
-                    values.entry(text.clone()).or_default().insert(index);
+                    match values.get_mut(text) {
+                        Some(hosts) => {
+                            hosts.insert(index);
+                        }
+                        None => {
+                            values.insert(text.clone(), BTreeSet::from([index]));
+                        }
+                    }
                 }
             }
         }

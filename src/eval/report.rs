@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::diag::{Code, Diagnostic, Place, Severity, Subject};
+use crate::diag::{Code, Diagnostic, Place, Subject};
 use crate::fleet::{fold, natural};
 
 /// What makes two findings one: the rule, where it is written, and what it is about.
@@ -63,11 +63,6 @@ impl Findings {
                 }
             }
         }
-    }
-
-    /// Whether there is an error.
-    pub(super) fn has_errors(&self) -> bool {
-        self.groups.values().any(|group| group.finding.severity == Severity::Error)
     }
 
     /// The findings, each with its hosts. Not sorted.

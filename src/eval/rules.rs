@@ -11,7 +11,7 @@ use super::declare::{Declared, Named};
 use super::instance::{Bench, Evaluated};
 use super::report::Findings;
 use crate::diag::{Code, Diagnostic, Place, Severity, Subject};
-use crate::fleet::{Item, Ref, Text, Value};
+use crate::fleet::{Item, Text, Value};
 use crate::schema::{Entity, PathId, Paths};
 
 pub(super) use between::between;
@@ -31,8 +31,9 @@ pub(super) fn single<'t>(bench: &mut Bench<'_, 't>, host: &Declared<'t>, evaluat
     if !evaluated.broken {
         case.required(Entity::Host);
     }
-    host::judge(&mut case, &bench.known, bench.lab);
+    let identity = host::judge(&mut case, &bench.known, bench.lab);
     evaluated.broken |= case.failed;
+    evaluated.bmc = identity;
 }
 
 /// Rules that look at one image, pool or Ironic. True when it cannot be used.
@@ -65,9 +66,7 @@ pub(super) fn entity<'t>(
 /// Paths that rules ask for; all without keys, so that they are the same in every table.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
-    pub bmc: PathId,
     pub address: PathId,
-    pub credentials: PathId,
     pub mode: PathId,
     pub mac: PathId,
     pub online: PathId,
@@ -80,7 +79,7 @@ pub(super) struct Known {
     pub software: PathId,
     pub labels: PathId,
     pub annotations: PathId,
-    pub image: image::Image,
+    image: image::Image,
 }
 
 impl Known {
@@ -91,9 +90,7 @@ impl Known {
             names.iter().try_fold(root, |at, name| paths.child(at, name)).unwrap_or(root)
         };
         Self {
-            bmc: at(&["bmc"]),
             address: at(&["bmc", "address"]),
-            credentials: at(&["bmc", "credentials"]),
             mode: at(&["boot", "mode"]),
             mac: at(&["boot", "mac"]),
             online: at(&["online"]),
@@ -137,14 +134,6 @@ impl<'a> Case<'a> {
     pub(super) fn bool(&self, path: PathId) -> Option<(bool, Place)> {
         match self.get(path)? {
             Item { value: Value::Bool(value), origin, .. } => Some((*value, origin.place())),
-            _ => None,
-        }
-    }
-
-    #[expect(dead_code, reason = "rules on secrets come with the plan")]
-    pub(super) fn reference(&self, path: PathId) -> Option<(&'a Ref, Place)> {
-        match self.get(path)? {
-            Item { value: Value::Ref(reference), origin, .. } => Some((reference, origin.place())),
             _ => None,
         }
     }

@@ -81,6 +81,7 @@ fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
         gathered: Gathered::default(),
         merged: Merged::default(),
         layers: Vec::new(),
+        steps: Vec::new(),
         depth_limit: project.limits.profile_depth,
         known: known.clone(),
         lab: lab.get().copied().unwrap_or(false),

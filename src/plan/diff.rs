@@ -42,8 +42,9 @@ pub fn differing(desired: &Desired, observed: &[Arc<BareMetalHost>]) -> Vec<Key>
         .collect()
 }
 
-/// True when nothing has to change at this host, as far as can be told without its field owners;
-/// also for a host that the fleet has nothing to do with.
+/// True when nothing has to change at this host, as far as can be told without its field owners:
+/// a cheap answer that is never wrongly yes. Yes also for a host that the fleet has nothing to do
+/// with.
 pub fn is_as_wanted(desired: &Desired, host: &BareMetalHost) -> bool {
     let key = host.key();
     match desired.hosts.get(&key) {
@@ -228,8 +229,7 @@ fn changes(
     let mut pairs: Vec<(String, Option<Value>, Option<Value>)> = Vec::new();
     for (path, after) in fields::wanted(wanted) {
         let known = before.remove(&path);
-        let used_up = known.is_none() && applied && is_one_shot(&path);
-        if known.as_ref() != Some(&after) && !used_up {
+        if known.as_ref() != Some(&after) {
             pairs.push((path, known, Some(after)));
         }
     }
@@ -287,19 +287,6 @@ fn is_applied(wanted: &Wanted, host: &BareMetalHost) -> bool {
 /// A mark of ours, which nobody else sets.
 fn is_mark(path: &str) -> bool {
     !path.contains('.') && !path.contains('[')
-}
-
-/// Annotations that are orders: the reconciler takes them away once they are carried out, and one
-/// that stands in the spec is carried out once for each text of the host, not for ever.
-fn is_one_shot(path: &str) -> bool {
-    let one_shot = [
-        annotation::REBOOT,
-        annotation::INSPECT,
-        annotation::HARDWARE_DETAILS,
-        annotation::STATUS,
-    ];
-    let parent = "metadata.annotations";
-    one_shot.iter().any(|name| crate::desired::path::child(parent, name) == path)
 }
 
 /// Who has which machine now, by the addresses that tell machines apart: of hosts that the spec

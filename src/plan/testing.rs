@@ -10,6 +10,7 @@ use crate::api::{
     BareMetalHost, BareMetalHostStatus, ErrorType, OperationalStatus, ProvisioningState, Timestamp,
 };
 use crate::desired::{self, Desired};
+use crate::diag::Diagnostic;
 use crate::eval::{self, Cache, Inputs, Limits};
 use crate::fleet::Fleet;
 use crate::store::{Embedded, Key, Object as _, Options, Patch, Store};
@@ -22,6 +23,7 @@ pub(crate) struct Spec {
     pub fleet: Arc<Fleet>,
     pub files: Arc<Files>,
     pub complete: bool,
+    pub findings: Vec<String>,
 }
 
 /// Evaluates files below `/spec`, the first of them the root; the version line is added.
@@ -33,7 +35,9 @@ pub(crate) fn spec_of(files: &[(&str, &str)]) -> Spec {
     let root = Path::new("/spec").join(files[0].0);
     let inputs = Inputs { disk: &disk, root: &root, params: None, limits: Limits::default() };
     let evaluation = eval::evaluate(&inputs, &mut Cache::default());
+    let finding = |finding: &Diagnostic| format!("{} {}", finding.code, finding.message);
     Spec {
+        findings: evaluation.diagnostics.iter().map(finding).collect(),
         fleet: Arc::new(evaluation.fleet),
         files: Arc::new(evaluation.files),
         complete: evaluation.complete,
@@ -43,7 +47,7 @@ pub(crate) fn spec_of(files: &[(&str, &str)]) -> Spec {
 /// Evaluates one file that has to be without errors.
 pub(crate) fn spec(text: &str) -> Spec {
     let spec = spec_of(&[("fleet.kdl", text)]);
-    assert!(spec.complete && spec.fleet.held.is_empty(), "held: {:?}", spec.fleet.held);
+    assert!(spec.complete && spec.fleet.held.is_empty(), "{:#?}\n{text}", spec.findings);
     spec
 }
 

@@ -125,6 +125,11 @@ impl Tree {
         &self.text
     }
 
+    /// The text, shared.
+    pub fn shared_text(&self) -> &Arc<str> {
+        &self.text
+    }
+
     /// The version that the text's `/- kdl-version` line states, if it has one.
     pub fn version(&self) -> Option<u8> {
         self.version

@@ -309,6 +309,15 @@ impl Files {
         &self.get(id).text
     }
 
+    /// Keeps an equal text that is there already in the place of a file's own, so that a file that
+    /// did not change is not kept twice. Does nothing if they differ.
+    pub fn share(&mut self, id: FileId, text: &Arc<str>) {
+        let file = &mut self.all[id.0 as usize];
+        if *file.text == **text {
+            file.text = Arc::clone(text);
+        }
+    }
+
     /// The digest of a file's bytes.
     pub fn digest(&self, id: FileId) -> Digest {
         self.get(id).digest

@@ -274,7 +274,17 @@ host h { bmc address="redfish://10.0.0.1/redfish/v1/Systems/1" credentials=(secr
 #[test]
 fn defaults_that_the_api_would_fill_in_are_written() {
     let spec = host_spec(&format!("{BMC} }}"));
-    insta::assert_json_snapshot!(spec, @r#""#);
+    insta::assert_json_snapshot!(spec, @r#"
+    {
+      "automatedCleaningMode": "metadata",
+      "bmc": {
+        "address": "redfish://10.0.0.1/redfish/v1/Systems/1",
+        "credentialsName": "bmc"
+      },
+      "bootMACAddress": "52:54:00:00:00:01",
+      "online": true
+    }
+    "#);
 }
 
 #[test]
@@ -295,7 +305,37 @@ fn the_root_volume_of_a_software_raid_comes_first() {
             volume os {{ level "1"; root #true; size "100GiB"; disk serial="b"; disk serial="a" }}
         }} }}"#
     ));
-    insta::assert_json_snapshot!(spec["raid"], @r#""#);
+    insta::assert_json_snapshot!(spec["raid"], @r#"
+    {
+      "hardwareRAIDVolumes": null,
+      "softwareRAIDVolumes": [
+        {
+          "level": "1",
+          "physicalDisks": [
+            {
+              "serialNumber": "a"
+            },
+            {
+              "serialNumber": "b"
+            }
+          ],
+          "rootVolume": true,
+          "sizeGibibytes": 100
+        },
+        {
+          "level": "0",
+          "physicalDisks": [
+            {
+              "hctl": "0:0:0:9"
+            },
+            {
+              "hctl": "0:0:0:10"
+            }
+          ]
+        }
+      ]
+    }
+    "#);
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl<'t> Compiler<'_, 't> {
             let strength = self.strength(child, strength, out);
             self.no_properties(child, out);
             self.no_block(child, out);
-            let args: Vec<Entry<'t>> = child.args().collect();
+            let args: SmallVec<[Entry<'t>; 2]> = child.args().collect();
             let [value] = args.as_slice() else {
                 let place = args
                     .get(1)

@@ -14,7 +14,7 @@ impl<'t> Compiler<'_, 't> {
     ) {
         self.no_properties(node, out);
         self.no_block(node, out);
-        let args: Vec<Entry<'t>> = node.args().collect();
+        let args: SmallVec<[Entry<'t>; 4]> = node.args().collect();
         let want = Want { ty, lower: field.lower };
         let name = node.name_span().in_file(node.file());
         match args.as_slice() {

@@ -8,7 +8,7 @@ impl<'t> Declarer<'_, 't> {
     pub(super) fn hosts(&mut self, node: Node<'t>, scope: usize, frame: usize) {
         let Some((entry, names)) = self.names(node, "the host", scope, frame) else { return };
         let place = entry.value_span().in_file(entry.file());
-        let (properties, broken) = facts::properties(node, &[], self.findings);
+        let (properties, broken) = facts::properties(node, &[], &mut self.fact_names, self.findings);
         let facts = self.properties.len();
         self.properties.push(properties);
         let except = self.except(node, scope, frame);
@@ -16,7 +16,7 @@ impl<'t> Declarer<'_, 't> {
         let own = if names.len() > 1 || has_lets {
             let frame = self.inner_frame(node, frame, scope);
             let steps = self.compile(Entity::Host, "host", node.children());
-            Own::Body(self.body(node, steps, frame))
+            Own::Body(self.body(steps, frame))
         } else {
             Own::Node(node, frame)
         };
@@ -116,7 +116,7 @@ impl<'t> Declarer<'_, 't> {
         let Some(text) = self.scope_text(entry, name, scope, frame) else { return };
         let inner = self.inner_frame(node, frame, scope);
         let steps = self.compile(Entity::Host, "refine", node.children());
-        let body = self.body(node, steps, inner);
+        let body = self.body(steps, inner);
         let except = self.except(node, scope, frame);
         self.pending.push(Pending { entry, text, scope, body, except });
     }

@@ -222,9 +222,9 @@ impl<'t> Declarer<'_, 't> {
             }
         }
         let (properties, broken) =
-            facts::properties(node, &["edition", "namespace"], self.findings);
+            facts::properties(node, &["edition", "namespace"], &mut self.fact_names, self.findings);
         let owner: Arc<str> = Arc::from(name);
-        let mut collected = Collected { broken, ..Collected::default() };
+        let mut collected = Collected::new(broken);
         for (fact, value, place) in properties {
             if let Arg::Val(value) = value {
                 collected.add("fleet", &owner, &fact, value, place, self.findings);

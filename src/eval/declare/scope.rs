@@ -131,7 +131,7 @@ impl<'t> Declarer<'_, 't> {
         let frame = self.inner_frame(node, frame, scope);
         let steps = self.compile(Entity::Host, "each", node.children());
         let strengthened = self.push_down(node, steps);
-        let body = self.body(node, strengthened, frame);
+        let body = self.body(strengthened, frame);
         self.program.world.scopes[scope].eaches.push(body);
     }
 
@@ -148,9 +148,8 @@ impl<'t> Declarer<'_, 't> {
         steps
     }
 
-    pub(super) fn body(&mut self, node: Node<'t>, steps: Vec<Step<'t>>, frame: usize) -> usize {
-        let place = node.name_span().in_file(node.file());
-        self.program.bodies.push(Body { steps, frame, place });
+    pub(super) fn body(&mut self, steps: Vec<Step<'t>>, frame: usize) -> usize {
+        self.program.bodies.push(Body { steps, frame });
         self.program.bodies.len() - 1
     }
 
@@ -231,7 +230,7 @@ impl<'t> Declarer<'_, 't> {
             return;
         };
         let place = entry.value_span().in_file(entry.file());
-        let (properties, broken) = facts::properties(node, &[], self.findings);
+        let (properties, broken) = facts::properties(node, &[], &mut self.fact_names, self.findings);
         let depth = self.program.world.scopes[scope].depth + 1;
         if depth > 100 {
             return;
@@ -241,7 +240,7 @@ impl<'t> Declarer<'_, 't> {
             if let Err(finding) = check_name(&name, kind.word(), place) {
                 self.lost(finding);
             }
-            let mut collected = Collected { broken, ..Collected::default() };
+            let mut collected = Collected::new(broken);
             for (fact, value) in captures {
                 collected.add(kind.word(), &name, &fact, Val::Int(value), place, self.findings);
             }

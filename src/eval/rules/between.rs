@@ -10,6 +10,8 @@ use crate::eval::instance::{Bench, Evaluated};
 use crate::fleet::{Item, Value, fold};
 use crate::schema::{Entity, PathId, Paths};
 
+use super::host::hash;
+
 /// Boot MAC and BMC addresses that two hosts have; images and Ironics that nobody declares.
 pub(in crate::eval) fn between(
     bench: &mut Bench<'_, '_>,
@@ -17,36 +19,67 @@ pub(in crate::eval) fn between(
     candidates: &mut HashMap<usize, (Arc<str>, Vec<Item>)>,
 ) {
     let known = bench.known.clone();
-    unique(bench, hosts, known.mac, 3505, "boot MAC address", |text| Some(text.to_owned()));
-    unique(bench, hosts, known.address, 3203, "BMC address", |text| {
-        text.parse::<BmcAddress>().ok().map(|address| address.identity())
+    let text = |host: &Evaluated, path: PathId| {
+        host.items.iter().find(|item| item.path == path).and_then(|item| match &item.value {
+            Value::Text(text) => Some(text.to_string()),
+            _ => None,
+        })
+    };
+    let mac = |host: &Evaluated| {
+        let found = host.items.iter().find(|item| item.path == known.mac)?;
+        match &found.value {
+            Value::Text(text) => Some(hash(text)),
+            _ => None,
+        }
+    };
+    let macs = clashes(hosts, mac, |host| text(host, known.mac));
+    report(bench, hosts, known.mac, 3505, "boot MAC address", macs);
+    let bmcs = clashes(hosts, |host| host.bmc, |host| {
+        Some(text(host, known.address)?.parse::<BmcAddress>().ok()?.identity())
     });
+    report(bench, hosts, known.address, 3203, "BMC address", bmcs);
     names(bench, hosts, candidates);
 }
 
-fn unique(
+/// Hosts that have the same of something: by hash first, for there are many hosts and few clashes.
+fn clashes(
+    hosts: &[Evaluated],
+    hash: impl Fn(&Evaluated) -> Option<u64>,
+    identity: impl Fn(&Evaluated) -> Option<String>,
+) -> Vec<Vec<usize>> {
+    let mut hashes: Vec<(u64, usize)> = hosts
+        .iter()
+        .enumerate()
+        .filter_map(|(index, host)| Some((hash(host)?, index)))
+        .collect();
+    hashes.sort_unstable();
+    let mut found: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for same in hashes.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+        for (_, index) in same {
+            if let Some(identity) = identity(&hosts[*index]) {
+                found.entry(identity).or_default().push(*index);
+            }
+        }
+    }
+    let mut found: Vec<_> = found.into_values().filter(|indices| indices.len() > 1).collect();
+    found.sort();
+    found
+}
+
+fn report(
     bench: &mut Bench<'_, '_>,
     hosts: &mut [Evaluated],
     path: PathId,
     code: u16,
     what: &str,
-    identity: impl Fn(&str) -> Option<String>,
+    clashes: Vec<Vec<usize>>,
 ) {
-    let mut seen: HashMap<String, Vec<usize>> = HashMap::with_capacity(hosts.len());
-    for (index, host) in hosts.iter().enumerate() {
-        let Some(item) = host.items.iter().find(|item| item.path == path) else { continue };
-        let Value::Text(text) = &item.value else { continue };
-        let Some(identity) = identity(text) else { continue };
-        seen.entry(identity).or_default().push(index);
-    }
     // One finding a site and site it clashes with: a range without the number in it is one mistake.
     let mut groups: BTreeMap<(Place, Place), (String, BTreeSet<usize>)> = BTreeMap::new();
     let origin = |index: usize| {
         let item = hosts[index].items.iter().find(|item| item.path == path);
         item.map(|item| item.origin.place())
     };
-    let mut clashes: Vec<Vec<usize>> = seen.into_values().filter(|indices| indices.len() > 1).collect();
-    clashes.sort();
     for clash in &clashes {
         let Some(first) = origin(clash[0]) else { continue };
         for index in &clash[1..] {

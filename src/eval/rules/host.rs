@@ -1,5 +1,7 @@
 //! Rules on one host.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use crate::api::bmc::{BmcAddress, BmcAddressError, Scheme};
 use crate::diag::{Code, Diagnostic, Place};
 use crate::eval::unit;
@@ -16,7 +18,8 @@ const RESERVED: &[&str] = &[
     "metalform.dev/",
 ];
 
-pub(super) fn judge(case: &mut Case<'_>, known: &Known, lab: bool) {
+/// Judges a host. Answers a hash of what its BMC is, by which two hosts with one BMC are found.
+pub(super) fn judge(case: &mut Case<'_>, known: &Known, lab: bool) -> Option<u64> {
     let bmc = bmc(case, known, lab);
     boot(case, known, bmc.as_ref());
     power(case, known);
@@ -24,6 +27,14 @@ pub(super) fn judge(case: &mut Case<'_>, known: &Known, lab: bool) {
     root_device(case, known);
     keys(case, known);
     image::judge(case, &known.image);
+    bmc.map(|bmc| hash(&bmc.identity()))
+}
+
+/// The same for the same text, on any machine.
+pub(super) fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn bmc(case: &mut Case<'_>, known: &Known, lab: bool) -> Option<BmcAddress> {

@@ -153,7 +153,16 @@ fn lines(action: &Action) -> Vec<Line> {
         Verb::Update if action.changes.is_empty() => {
             only("adopted: it was there already".to_owned())
         }
-        Verb::Update => action.changes.iter().map(changed).collect(),
+        Verb::Update => {
+            // An image says by its URL what it is; the rest comes with it.
+            let image = action.changes.iter().any(|change| change.path == "spec.image.url");
+            let shown = |change: &&FieldChange| {
+                !image
+                    || change.path == "spec.image.url"
+                    || !change.path.starts_with("spec.image.")
+            };
+            action.changes.iter().filter(shown).map(changed).collect()
+        }
     }
 }
 

@@ -38,7 +38,8 @@ fn everything() -> Lab {
     let text = fleet(
         "b",
         r#"refine "r02-s[43-44]" {
-    labels role=ceph tier="a very long tier that nobody would ever want to read in full"
+    labels role=ceph
+    description "a very long text that nobody would ever want to read in full"
 }
 refine "r02-s[41-42]" {
     raid hardware { volume v { level "1"; } }
@@ -74,23 +75,30 @@ fn lines_are_not_wide() {
 
 #[test]
 fn nothing_to_do_is_said() {
-    insta::assert_snapshot!(show(&Lab::provisioned(&workers(3, "")), &[]), @"");
-    insta::assert_snapshot!(show(&Lab::provisioned(&workers(1, "")), &[]), @"");
+    insta::assert_snapshot!(show(&Lab::provisioned(&workers(3, "")), &[]), @"No changes: 3 hosts are as the spec says.");
+    insta::assert_snapshot!(show(&Lab::provisioned(&workers(1, "")), &[]), @"No changes: 1 host is as the spec says.");
 }
 
 #[test]
 fn several_destructions_tell_one_flag() {
     let mut lab = Lab::provisioned(&workers(6, ""));
     lab.edit(&workers(2, ""));
-    insta::assert_snapshot!(show(&lab, &[]), @"");
-    insta::assert_snapshot!(show(&lab, &["n04"]), @"");
+    insta::assert_snapshot!(show(&lab, &[]), @r"
+    destroy        4  n[03-06]  ! provisioned, and in the spec no more; needs --allow-destroy 'n[03-06]'
+    0 to create, 0 to change, 4 to delete, 2 unchanged; 4 of these wait
+    ");
+    insta::assert_snapshot!(show(&lab, &["n04"]), @r"
+    destroy        4  n[03-06]  ! 3 of them, n[03,05-06]: provisioned, and in the spec no more; needs --allow-destroy 'n[03,05-06]'
+                                ! n04: provisioned, and in the spec no more; allowed
+    0 to create, 0 to change, 4 to delete, 2 unchanged; 3 of these wait
+    ");
 }
 
 #[test]
 fn moves_and_refusals_say_why() {
     let mut lab = Lab::provisioned(&workers(4, ""));
     let other = "pool storage { select role=storage; deploy b; }";
-    lab.edit(&workers(4, &format!("refine n01 {{ labels role=storage; }} {other}")));
+    lab.edit(&workers(4, &format!("refine n01 {{ labels role=storage; }}; {other}")));
     insta::assert_snapshot!(show(&lab, &[]), @"");
     let lab = Lab::provisioned(&workers(1, ""));
     lab.patch("n01", json!({"metadata": {"annotations": {"metalform.dev/fleet": "other"}}}));
@@ -104,17 +112,20 @@ fn many_changes_that_differ_in_their_values_are_one() {
     let mut lab = Lab::new(&workers(12, ""));
     lab.apply();
     lab.edit(&workers(12, "").replace("10.0.0.", "10.7.0."));
-    insta::assert_snapshot!(show(&lab, &[]), @"");
+    insta::assert_snapshot!(show(&lab, &[]), @r"
+    update        12  n[01-12]  bmc.address: …0.0.1/redfish/v1/Systems/1 → …7.0.1/redfish/v1/Systems/1, and so on  fleet.kdl:7
+    0 to create, 12 to change, 0 to delete, 0 unchanged
+    ");
 }
 
 #[test]
 fn many_fields_are_cut_short_but_tell_hosts_apart() {
     let labels = |last: &str| {
-        format!("labels a=1 b=1 c=1 d=1 e=1 f=1 g=1 h={last}")
+        format!("labels a=x b=x c=x d=x e=x f=x g=x h={last}")
     };
     let mut lab = Lab::new(&workers(2, ""));
     lab.apply();
-    lab.edit(&workers(2, &format!("refine n01 {{ {}; }} refine n02 {{ {}; }}", labels("1"), labels("2"))));
+    lab.edit(&workers(2, &format!("refine n01 {{ {}; }}; refine n02 {{ {}; }}", labels("x"), labels("y"))));
     insta::assert_snapshot!(show(&lab, &[]), @"");
 }
 
@@ -124,7 +135,11 @@ fn what_is_kept_is_said() {
     lab.edit(&workers(1, ""));
     lab.desired.complete = false;
     lab.desired.held.insert(Lab::key("n03"));
-    insta::assert_snapshot!(show(&lab, &[]), @"");
+    insta::assert_snapshot!(show(&lab, &[]), @r"
+    kept           1  n02: the spec could not be read whole, so nothing is removed and no machine disturbed
+    kept           1  n03: declared with an error, so it stays as it is
+    No changes: 1 host is as the spec says.
+    ");
 }
 
 #[test]
