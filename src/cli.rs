@@ -31,7 +31,12 @@ pub use self::term::Term;
 /// metalform reads KDL specs of bare-metal machines, shows what has to change, and drives each
 /// machine to the state that the spec describes, through OpenStack Ironic.
 #[derive(Debug, Parser)]
-#[command(name = "metalform", version, max_term_width = 100, propagate_version = true)]
+#[command(
+    name = "metalform",
+    version,
+    max_term_width = 100,
+    propagate_version = true
+)]
 pub struct Args {
     #[command(flatten)]
     global: Global,
@@ -135,7 +140,11 @@ pub struct Failure {
 
 impl Failure {
     fn new(exit: Exit, text: impl Into<String>) -> Self {
-        Self { exit, text: text.into(), help: None }
+        Self {
+            exit,
+            text: text.into(),
+            help: None,
+        }
     }
 
     fn help(mut self, help: impl Into<String>) -> Self {
@@ -149,7 +158,11 @@ pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
-            let code = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            let code = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            };
             // Nothing can be done about a closed pipe.
             error.print().ok();
             return code.into();

@@ -78,13 +78,19 @@ pub struct Rollout {
 impl Default for Rollout {
     /// One machine at a time, the next when the last is provisioned.
     fn default() -> Self {
-        Self { max_unavailable: 1, by_rack: false }
+        Self {
+            max_unavailable: 1,
+            by_rack: false,
+        }
     }
 }
 
 impl From<crate::fleet::Rollout> for Rollout {
     fn from(rollout: crate::fleet::Rollout) -> Self {
-        Self { max_unavailable: rollout.max_unavailable as usize, by_rack: rollout.by_rack }
+        Self {
+            max_unavailable: rollout.max_unavailable as usize,
+            by_rack: rollout.by_rack,
+        }
     }
 }
 
@@ -116,7 +122,10 @@ pub fn desired(
             }
         }
     }
-    let rollouts = fleet.pools.iter().map(|pool| (Arc::clone(&pool.name), pool.rollout.into()));
+    let rollouts = fleet
+        .pools
+        .iter()
+        .map(|pool| (Arc::clone(&pool.name), pool.rollout.into()));
     Desired {
         fleet: Arc::clone(&fleet.name),
         hosts,
@@ -136,7 +145,12 @@ fn members(fleet: &Fleet, observed: &[Arc<BareMetalHost>]) -> BTreeMap<Arc<str>,
         .filter(|host| host.annotation(annotation::FLEET) == Some(&*fleet.name))
         .filter(|host| host.metadata.namespace.as_deref() == Some(&*fleet.namespace))
         .filter(|host| host.metadata.deletion_timestamp.is_none())
-        .filter_map(|host| Some((host.key().name, Arc::from(host.annotation(annotation::POOL)?))))
+        .filter_map(|host| {
+            Some((
+                host.key().name,
+                Arc::from(host.annotation(annotation::POOL)?),
+            ))
+        })
         .collect()
 }
 
@@ -149,7 +163,9 @@ fn wanted(
 ) -> Option<Arc<Wanted>> {
     let deployment = host.deployment(fleet, pool.is_some());
     let digest = deployment.digest.to_string();
-    let protected = pool.and_then(|pool| fleet.pool(pool)).is_some_and(|pool| pool.prevent_destroy);
+    let protected = pool
+        .and_then(|pool| fleet.pool(pool))
+        .is_some_and(|pool| pool.prevent_destroy);
     let prevent_destroy = host.prevent_destroy() || protected;
     if let Some(known) = known
         && *known.digest == *digest

@@ -325,7 +325,9 @@ impl<S: Stores> Shared<S> {
             Wake::OnChange | Wake::After(_) => None,
         };
         let mut budgets = self.budgets();
-        let Some(budget) = budgets.get_mut(Self::machines_name(host)) else { return };
+        let Some(budget) = budgets.get_mut(Self::machines_name(host)) else {
+            return;
+        };
         let woken = budget.settle(key, rack_of(host), step.slot, waits_for);
         drop(budgets);
         for key in woken {
@@ -336,11 +338,18 @@ impl<S: Stores> Shared<S> {
     /// Books the slots of machines that are seen at work, before anybody is granted one: after a
     /// start, and after an outage.
     fn rebook(&self, name: &str, hosts: &[Arc<BareMetalHost>]) {
-        let Some(machines) = self.machines.get(name) else { return };
+        let Some(machines) = self.machines.get(name) else {
+            return;
+        };
         let mut budgets = self.budgets();
-        let Some(budget) = budgets.get_mut(name) else { return };
+        let Some(budget) = budgets.get_mut(name) else {
+            return;
+        };
         let mut woken = Vec::new();
-        for host in hosts.iter().filter(|host| Self::machines_name(host) == name) {
+        for host in hosts
+            .iter()
+            .filter(|host| Self::machines_name(host) == name)
+        {
             if let Sight::Present(facts) = machines.sight(host)
                 && let Some(kind) = SlotKind::of(facts.state)
             {
@@ -368,8 +377,11 @@ impl<S: Stores> Shared<S> {
     /// A host is gone: its memory, its slots and its HardwareData go too.
     async fn forget(&self, key: &Key) {
         self.memos.forget(key);
-        let woken: Vec<Key> =
-            self.budgets().values_mut().flat_map(|budget| budget.release(key)).collect();
+        let woken: Vec<Key> = self
+            .budgets()
+            .values_mut()
+            .flat_map(|budget| budget.release(key))
+            .collect();
         for key in woken {
             self.trigger(key);
         }

@@ -108,8 +108,9 @@ impl Limits {
             "file" => self.file = size().unwrap_or(self.file),
             "project" => self.project = size().unwrap_or(self.project),
             "string" => {
-                self.string =
-                    size().and_then(|size| usize::try_from(size).ok()).unwrap_or(self.string);
+                self.string = size()
+                    .and_then(|size| usize::try_from(size).ok())
+                    .unwrap_or(self.string);
             }
             "instances" => self.instances = count.unwrap_or(self.instances),
             "range" => self.range = count.unwrap_or(self.range),

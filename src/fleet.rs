@@ -258,7 +258,10 @@ pub struct Found<'a> {
 impl Fields {
     /// No fields.
     pub fn empty(paths: Arc<Paths>) -> Self {
-        Self { paths, items: Box::default() }
+        Self {
+            paths,
+            items: Box::default(),
+        }
     }
 
     /// All values, sorted by the text of their paths. A keyed record appears as
@@ -280,7 +283,9 @@ impl Fields {
 
     /// The value at a path by its text (`boot.mac`).
     pub fn get(&self, path: &str) -> Option<Found<'_>> {
-        let at = self.items.binary_search_by(|item| (*self.paths.get(item.path).text).cmp(path));
+        let at = self
+            .items
+            .binary_search_by(|item| (*self.paths.get(item.path).text).cmp(path));
         at.ok().and_then(|index| self.found(&self.items[index]))
     }
 
@@ -349,7 +354,9 @@ impl Fields {
 
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter().map(|found| (&*found.path.text, found.value))).finish()
+        f.debug_map()
+            .entries(self.iter().map(|found| (&*found.path.text, found.value)))
+            .finish()
     }
 }
 
@@ -377,14 +384,18 @@ impl Host {
 
     /// One label.
     pub fn label(&self, key: &str) -> Option<&Text> {
-        self.labels().find(|(name, _)| *name == key).map(|(_, value)| value)
+        self.labels()
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| value)
     }
 
     fn map(&self, field: &'static str) -> impl Iterator<Item = (&str, &Text)> {
-        self.fields.iter().filter_map(move |found| match (found.path.key.as_deref(), found.value) {
-            (Some(key), Value::Text(text)) if found.schema.name == field => Some((key, text)),
-            _ => None,
-        })
+        self.fields.iter().filter_map(
+            move |found| match (found.path.key.as_deref(), found.value) {
+                (Some(key), Value::Text(text)) if found.schema.name == field => Some((key, text)),
+                _ => None,
+            },
+        )
     }
 
     /// Boot MAC address, lower case with colons.
@@ -409,7 +420,9 @@ impl Host {
 
     /// No plan may destroy or deprovision it.
     pub fn prevent_destroy(&self) -> bool {
-        self.fields.bool("lifecycle.prevent-destroy").unwrap_or(false)
+        self.fields
+            .bool("lifecycle.prevent-destroy")
+            .unwrap_or(false)
     }
 }
 
@@ -437,7 +450,9 @@ impl Fleet {
 
     /// A host by name.
     pub fn host(&self, name: &str) -> Option<&Host> {
-        let at = self.hosts.binary_search_by(|host| natural(&host.name, name));
+        let at = self
+            .hosts
+            .binary_search_by(|host| natural(&host.name, name));
         at.ok().map(|index| &self.hosts[index])
     }
 
@@ -461,4 +476,3 @@ impl Fleet {
         self.paths.find(Entity::Host, text)
     }
 }
-

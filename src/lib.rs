@@ -9,20 +9,20 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod budget;
+pub mod cli;
+pub mod desired;
 pub mod diag;
-pub mod vfs;
-pub mod syntax;
-pub mod schema;
+pub mod dice;
+pub mod engine;
 pub mod eval;
 pub mod fleet;
-pub mod desired;
 pub mod plan;
-pub mod store;
-pub mod secrets;
-pub mod dice;
-pub mod reconcile;
-pub mod budget;
 pub mod provision;
-pub mod engine;
+pub mod reconcile;
+pub mod schema;
+pub mod secrets;
 pub mod serve;
-pub mod cli;
+pub mod store;
+pub mod syntax;
+pub mod vfs;

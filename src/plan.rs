@@ -55,8 +55,13 @@ pub enum Disruption {
 
 impl Disruption {
     /// All classes, mildest first.
-    pub const ALL: [Self; 5] =
-        [Self::None, Self::Reboot, Self::Clean, Self::Reprovision, Self::Destroy];
+    pub const ALL: [Self; 5] = [
+        Self::None,
+        Self::Reboot,
+        Self::Clean,
+        Self::Reprovision,
+        Self::Destroy,
+    ];
 
     /// The word that people and JSON see.
     pub fn word(self) -> &'static str {
@@ -129,7 +134,10 @@ pub struct Action {
     pub rack: Option<Arc<str>>,
     /// A new host whose machine, by BMC or boot MAC address, another host still has; or which is
     /// itself still being deleted. It waits until that one is gone (MF7107).
-    #[serde(serialize_with = "json::optional_key", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "json::optional_key",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub machine_of: Option<Key>,
     /// A provisioned machine would be lost: a person has to name it. The text says what is lost;
     /// the token is what a grant has to say.
@@ -195,7 +203,9 @@ impl Plan {
     /// How many actions there are of each class.
     pub fn count(&self) -> BTreeMap<Disruption, usize> {
         let mut counts = BTreeMap::new();
-        self.actions.iter().for_each(|action| *counts.entry(action.disruption).or_default() += 1);
+        self.actions
+            .iter()
+            .for_each(|action| *counts.entry(action.disruption).or_default() += 1);
         counts
     }
 }

@@ -30,7 +30,7 @@ pub trait Provisioner: Send + Sync + 'static {
     /// the same step is decided again by looking, never by remembering.
     ///
     /// Cancellation safe: dropping the future may leave the effect done or not done.
-    fn run<'a>(&'a self, job: Job) -> BoxFuture<'a, Result<Ack, Fault>>;
+    fn run(&self, job: Job) -> BoxFuture<'_, Result<Ack, Fault>>;
 
     /// What is known of the host's machine, found by its id, its name, or its boot MAC address.
     /// Answers from memory.

@@ -35,7 +35,13 @@ pub enum Entity {
 
 impl Entity {
     /// All of them, in the order of the reference.
-    pub const ALL: [Self; 5] = [Self::Spec, Self::Host, Self::Pool, Self::Image, Self::Ironic];
+    pub const ALL: [Self; 5] = [
+        Self::Spec,
+        Self::Host,
+        Self::Pool,
+        Self::Image,
+        Self::Ironic,
+    ];
 
     /// The word that declares one.
     pub fn word(self) -> &'static str {
@@ -294,9 +300,9 @@ impl Field {
 /// Words of the language that stand at the top of a file, in a scope or in a block; a field never
 /// has one of these names.
 pub const ENTITY_WORDS: &[&str] = &[
-    "spec", "import", "param", "let", "profile", "network", "image", "rack", "group", "host", "pool",
-    "ironic", "policy", "assert", "allow", "moved", "retired", "each", "refine", "use", "when",
-    "facts", "except",
+    "spec", "import", "param", "let", "profile", "network", "image", "rack", "group", "host",
+    "pool", "ironic", "policy", "assert", "allow", "moved", "retired", "each", "refine", "use",
+    "when", "facts", "except",
 ];
 
 /// Entities that the language has and this version does not.
@@ -322,11 +328,18 @@ mod tests {
             walk(entity.fields(), &mut |field| {
                 assert!(!field.name.is_empty());
                 assert!(
-                    field.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'),
+                    field
+                        .name
+                        .chars()
+                        .all(|c| c.is_ascii_lowercase() || c == '-'),
                     "{} is not kebab-case",
                     field.name
                 );
-                assert!(field.doc.ends_with('.'), "{}: doc needs a sentence", field.name);
+                assert!(
+                    field.doc.ends_with('.'),
+                    "{}: doc needs a sentence",
+                    field.name
+                );
             });
         }
     }
@@ -335,8 +348,16 @@ mod tests {
     fn a_record_argument_is_one_of_its_fields() {
         for entity in Entity::ALL {
             walk(entity.fields(), &mut |field| {
-                if let Kind::Record { fields, arg: Some(arg) } = field.kind {
-                    assert!(fields.iter().any(|child| child.name == arg), "{}", field.name);
+                if let Kind::Record {
+                    fields,
+                    arg: Some(arg),
+                } = field.kind
+                {
+                    assert!(
+                        fields.iter().any(|child| child.name == arg),
+                        "{}",
+                        field.name
+                    );
                 }
             });
         }

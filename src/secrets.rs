@@ -64,15 +64,22 @@ impl Secret {
     /// A secret from its contents, with its version: the first 16 hex digits of a SHA-256 over
     /// the keys and values.
     pub fn new(data: BTreeMap<String, Sealed>) -> Self {
-        let parts = data.iter().flat_map(|(key, value)| [key.as_str(), value.reveal()]);
+        let parts = data
+            .iter()
+            .flat_map(|(key, value)| [key.as_str(), value.reveal()]);
         let version = version(parts);
-        Self { data: Arc::new(data), version }
+        Self {
+            data: Arc::new(data),
+            version,
+        }
     }
 
     /// A key's content, without white space around it (as the Bare Metal Operator reads
     /// credentials).
     pub fn trimmed(&self, key: &str) -> Option<Sealed> {
-        self.data.get(key).map(|text| Sealed::new(text.reveal().trim()))
+        self.data
+            .get(key)
+            .map(|text| Sealed::new(text.reveal().trim()))
     }
 }
 

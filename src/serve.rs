@@ -55,7 +55,10 @@ pub struct Served<S> {
 
 impl<S> Clone for Served<S> {
     fn clone(&self) -> Self {
-        Self { engine: Arc::clone(&self.engine), standing: self.standing.clone() }
+        Self {
+            engine: Arc::clone(&self.engine),
+            standing: self.standing.clone(),
+        }
     }
 }
 
@@ -87,7 +90,10 @@ pub fn listen<S: Stores>(
 ) -> io::Result<impl Future<Output = ()> + Send + 'static> {
     use std::os::unix::fs::PermissionsExt as _;
     let named = |error: io::Error| {
-        io::Error::new(error.kind(), format!("cannot listen on {}: {error}", socket.display()))
+        io::Error::new(
+            error.kind(),
+            format!("cannot listen on {}: {error}", socket.display()),
+        )
     };
     match std::fs::remove_file(socket) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(named(error)),
@@ -171,7 +177,9 @@ async fn connections<S, T>(
         });
     }
     // Watches end by themselves with `stop`; what else is under way takes milliseconds.
-    tokio::time::timeout(std::time::Duration::from_millis(500), graceful.shutdown()).await.ok();
+    tokio::time::timeout(std::time::Duration::from_millis(500), graceful.shutdown())
+        .await
+        .ok();
 }
 
 async fn answer<S: Stores>(
@@ -186,7 +194,11 @@ async fn answer<S: Stores>(
         Some(Route::Health) if read => answer::text(StatusCode::OK, "ok"),
         Some(Route::Ready) if read => {
             let ready = served.standing.borrow().round > 0;
-            let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            let code = if ready {
+                StatusCode::OK
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            };
             answer::text(code, if ready { "ok" } else { "no spec applied yet" })
         }
         Some(Route::Metrics) if read => {
@@ -203,7 +215,11 @@ async fn answer<S: Stores>(
         Some(Route::Hosts) if read => hosts::hosts(&served),
         Some(Route::Held) if read => hosts::held(&served),
         Some(Route::Objects(target)) => objects::answer(served, target, stop, request).await,
-        Some(_) => answer::failure(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "read only"),
+        Some(_) => answer::failure(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "MethodNotAllowed",
+            "read only",
+        ),
         None => answer::not_found("no such path"),
     }
 }

@@ -25,8 +25,11 @@ struct Lab {
 
 impl Lab {
     fn start(state: &Path) -> Self {
-        let (fake, redfish, owner) =
-            (FAKE.to_string(), REDFISH.to_string(), std::process::id().to_string());
+        let (fake, redfish, owner) = (
+            FAKE.to_string(),
+            REDFISH.to_string(),
+            std::process::id().to_string(),
+        );
         let started = lab_script()
             .args(["start", &fake, &redfish, "--state"])
             .arg(state)
@@ -35,11 +38,22 @@ impl Lab {
             .unwrap();
         assert!(started.success(), "the lab did not start");
         let about = std::fs::read(state.join("lab.json")).unwrap();
-        Self { state: state.to_owned(), about: serde_json::from_slice(&about).unwrap() }
+        Self {
+            state: state.to_owned(),
+            about: serde_json::from_slice(&about).unwrap(),
+        }
     }
 
     fn tell(&self, verb: &str) {
-        assert!(lab_script().arg(verb).arg(&self.state).status().unwrap().success(), "lab {verb}");
+        assert!(
+            lab_script()
+                .arg(verb)
+                .arg(&self.state)
+                .status()
+                .unwrap()
+                .success(),
+            "lab {verb}"
+        );
     }
 
     /// Nodes as Ironic has them: name to (state, image, instance).
@@ -53,7 +67,11 @@ impl Lab {
             .iter()
             .map(|node| {
                 let image = text(&node["instance_info"]["image_source"]);
-                let row = (text(&node["provision_state"]), image, text(&node["instance_uuid"]));
+                let row = (
+                    text(&node["provision_state"]),
+                    image,
+                    text(&node["instance_uuid"]),
+                );
                 (text(&node["name"]), row)
             })
             .collect()
@@ -62,10 +80,15 @@ impl Lab {
     /// Requests that reached Ironic from line `from` of the log on, and how many lines there are.
     fn requests(&self, from: usize) -> (Vec<(String, String)>, usize) {
         let log = std::fs::read_to_string(self.about["front"]["log"].as_str().unwrap()).unwrap();
-        let lines: Vec<Value> =
-            log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines: Vec<Value> = log
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let asked = lines.iter().skip(from).map(|line| (text(&line["method"]), text(&line["path"])));
+        let asked = lines
+            .iter()
+            .skip(from)
+            .map(|line| (text(&line["method"]), text(&line["path"])));
         (asked.collect(), lines.len())
     }
 }
@@ -114,7 +137,9 @@ fn write_spec(lab: &Lab, folder: &Path, image: usize, without: &[&str]) {
         spec += "pool workers {\n    select role=worker\n    deploy one { user-data (secret)ud; }\n    \
                  rollout max-unavailable=12\n}\n";
     }
-    let machines = ["fake", "redfish"].into_iter().flat_map(|kind| about[kind].as_array().unwrap());
+    let machines = ["fake", "redfish"]
+        .into_iter()
+        .flat_map(|kind| about[kind].as_array().unwrap());
     for machine in machines {
         let name = text(&machine["name"]);
         if without.contains(&name.as_str()) || without == ["*"] {
@@ -184,7 +209,12 @@ fn a_fleet_on_a_real_ironic() {
     let lab = Lab::start(&scratch.path().join("lab"));
     let folder = scratch.path().join("spec");
     std::fs::create_dir(&folder).unwrap();
-    let image = |index: usize| lab.about["images"][index]["url"].as_str().unwrap().to_owned();
+    let image = |index: usize| {
+        lab.about["images"][index]["url"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
     let all_active = |url: &str| {
         let nodes = lab.nodes();
         nodes.len() == FAKE + REDFISH
@@ -208,9 +238,11 @@ fn a_fleet_on_a_real_ironic() {
     // A new image rolls; metalform is killed on the way, and the same command goes on.
     write_spec(&lab, &folder, 1, &[]);
     let mut killed = metalform(&folder, &[]);
-    wait_for("a node leaves its first image", Duration::from_secs(90), || {
-        lab.nodes().values().any(|(state, ..)| state != "active")
-    });
+    wait_for(
+        "a node leaves its first image",
+        Duration::from_secs(90),
+        || lab.nodes().values().any(|(state, ..)| state != "active"),
+    );
     killed.kill().unwrap();
     killed.wait().unwrap();
     let took = settle(&folder, &[]);
@@ -226,8 +258,15 @@ fn a_fleet_on_a_real_ironic() {
             *verbs.entry(path).or_default() += 1;
         }
     }
-    assert_eq!(verbs.len(), machines, "every machine was taken down and deployed: {verbs:#?}");
-    assert!(verbs.values().all(|count| (1..=4).contains(count)), "{verbs:#?}");
+    assert_eq!(
+        verbs.len(),
+        machines,
+        "every machine was taken down and deployed: {verbs:#?}"
+    );
+    assert!(
+        verbs.values().all(|count| (1..=4).contains(count)),
+        "{verbs:#?}"
+    );
     let verbs: usize = verbs.values().sum();
     println!("a roll with a kill -9 in it took {took:.1?} more, {verbs} provision verbs");
 
@@ -242,13 +281,24 @@ fn a_fleet_on_a_real_ironic() {
     );
     assert_eq!(lab.nodes().len(), machines);
     let (asked, _) = lab.requests(seen);
-    let read = asked.iter().filter(|(_, path)| path.contains("/inventory")).count();
+    let read = asked
+        .iter()
+        .filter(|(_, path)| path.contains("/inventory"))
+        .count();
     assert_eq!(read, 0, "a machine was inspected again");
     println!("a wiped Ironic was healed in {took:.1?}");
 
     // Two machines leave, then all: each by name, and nothing is left behind.
     write_spec(&lab, &folder, 1, &["fake-000", "redfish-000"]);
-    settle(&folder, &["--allow-destroy", "fake-000", "--allow-destroy", "redfish-000"]);
+    settle(
+        &folder,
+        &[
+            "--allow-destroy",
+            "fake-000",
+            "--allow-destroy",
+            "redfish-000",
+        ],
+    );
     assert_eq!(lab.nodes().len(), machines - 2);
     let names: Vec<String> = lab
         .nodes()
@@ -256,8 +306,10 @@ fn a_fleet_on_a_real_ironic() {
         .map(|name| name.strip_prefix("metal3~").unwrap().to_owned())
         .collect();
     write_spec(&lab, &folder, 1, &["*"]);
-    let grants: Vec<&str> =
-        names.iter().flat_map(|name| ["--allow-destroy", name.as_str()]).collect();
+    let grants: Vec<&str> = names
+        .iter()
+        .flat_map(|name| ["--allow-destroy", name.as_str()])
+        .collect();
     settle(&folder, &grants);
     assert!(lab.nodes().is_empty(), "{:#?}", lab.nodes());
 }

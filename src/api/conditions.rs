@@ -98,12 +98,28 @@ pub fn conditions(inputs: &Inputs<'_>) -> Vec<Condition> {
     list.retain(|condition| condition.kind != ConditionType::Waiting || inputs.waiting.is_some());
     for (kind, status, reason) in computed(inputs) {
         let text = String::new();
-        set(&mut list, kind, status, reason, text, inputs.generation, inputs.now);
+        set(
+            &mut list,
+            kind,
+            status,
+            reason,
+            text,
+            inputs.generation,
+            inputs.now,
+        );
     }
     if let Some((code, text)) = inputs.waiting {
         let (kind, reason) = (ConditionType::Waiting, Reason::from(code));
         let status = ConditionStatus::True;
-        set(&mut list, kind, status, reason, text.into(), inputs.generation, inputs.now);
+        set(
+            &mut list,
+            kind,
+            status,
+            reason,
+            text.into(),
+            inputs.generation,
+            inputs.now,
+        );
     }
     list
 }
@@ -124,8 +140,14 @@ pub fn set(
         Some(old) if old.status == status => old.last_transition_time,
         _ => super::whole_seconds(now),
     };
-    let new =
-        Condition { kind, status, observed_generation, last_transition_time, reason, message };
+    let new = Condition {
+        kind,
+        status,
+        observed_generation,
+        last_transition_time,
+        reason,
+        message,
+    };
     match old {
         Some(old) => *old = new,
         None => list.push(new),
@@ -153,7 +175,11 @@ fn computed(inputs: &Inputs<'_>) -> Vec<(ConditionType, ConditionStatus, Reason)
         State::Registering => {
             power_matters = false;
             let failed = inputs.error_type.is_some();
-            let reason = if failed { Reason::RegistrationFailed } else { Reason::Registering };
+            let reason = if failed {
+                Reason::RegistrationFailed
+            } else {
+                Reason::Registering
+            };
             (
                 (False, reason),
                 (False, Reason::NotAvailable),
@@ -214,7 +240,10 @@ fn computed(inputs: &Inputs<'_>) -> Vec<(ConditionType, ConditionStatus, Reason)
     }
     let healthy = match inputs.health.unwrap_or_default() {
         "" => {
-            let known = inputs.previous.iter().any(|condition| condition.kind == Type::Healthy);
+            let known = inputs
+                .previous
+                .iter()
+                .any(|condition| condition.kind == Type::Healthy);
             (!known).then_some((Unknown, Reason::Unknown))
         }
         "OK" => Some((True, Reason::Healthy)),
@@ -264,7 +293,9 @@ mod tests {
                 if change.get("deleting") == Some(&Value::Bool(true)) {
                     generation += 1;
                 }
-                let Some(fields) = change.get("status") else { continue };
+                let Some(fields) = change.get("status") else {
+                    continue;
+                };
                 for (field, value) in fields.as_object().unwrap() {
                     status[field] = crate::api::host::tests::timed(value);
                 }
@@ -272,7 +303,10 @@ mod tests {
                 let recorded = &decoded.conditions;
                 // The recording shows only the outcome; whether the BMC told its health by then
                 // is seen from Healthy itself.
-                let healthy = recorded.iter().find(|c| c.kind == ConditionType::Healthy).unwrap();
+                let healthy = recorded
+                    .iter()
+                    .find(|c| c.kind == ConditionType::Healthy)
+                    .unwrap();
                 let inputs = Inputs {
                     state: &decoded.provisioning.state,
                     operational_status: &decoded.operational_status,
@@ -310,32 +344,46 @@ mod tests {
     }
 
     fn find<'a>(list: &'a [Condition], kind: &ConditionType) -> &'a Condition {
-        list.iter().find(|condition| condition.kind == *kind).unwrap()
+        list.iter()
+            .find(|condition| condition.kind == *kind)
+            .unwrap()
     }
 
     #[test]
     fn the_time_moves_only_with_the_status() {
         let before = conditions(&inputs(&ProvisioningState::Inspecting, &[]));
         let later: Timestamp = "2026-08-20T11:00:00.7Z".parse().unwrap();
-        let next =
-            Inputs { now: later, generation: 2, ..inputs(&ProvisioningState::Preparing, &before) };
+        let next = Inputs {
+            now: later,
+            generation: 2,
+            ..inputs(&ProvisioningState::Preparing, &before)
+        };
         let after = conditions(&next);
         let progressing = find(&after, &ConditionType::Progressing);
         assert_eq!(progressing.reason, Reason::Preparing);
         assert_eq!(progressing.observed_generation, 2);
         assert_eq!(progressing.last_transition_time, FIRST.parse().unwrap());
         assert_eq!(find(&after, &ConditionType::Healthy).observed_generation, 1);
-        let last =
-            conditions(&Inputs { now: later, ..inputs(&ProvisioningState::Available, &after) });
+        let last = conditions(&Inputs {
+            now: later,
+            ..inputs(&ProvisioningState::Available, &after)
+        });
         let progressing = find(&last, &ConditionType::Progressing);
-        assert_eq!(progressing.last_transition_time, "2026-08-20T11:00:00Z".parse().unwrap());
+        assert_eq!(
+            progressing.last_transition_time,
+            "2026-08-20T11:00:00Z".parse().unwrap()
+        );
     }
 
     #[test]
     fn what_overrides_what() {
         let table = |inputs: &Inputs<'_>| -> String {
             let short = |c: &Condition| format!("{}={} {}", c.kind, c.status.as_str(), c.reason);
-            conditions(inputs).iter().map(short).collect::<Vec<_>>().join("\n")
+            conditions(inputs)
+                .iter()
+                .map(short)
+                .collect::<Vec<_>>()
+                .join("\n")
         };
         let provisioned = ProvisioningState::Provisioned;
         let base = inputs(&provisioned, &[]);
@@ -397,8 +445,15 @@ mod tests {
         previous.insert(0, other.clone());
         let after = conditions(&inputs(&ProvisioningState::Available, &previous));
         assert_eq!(after[0], other);
-        assert!(!after.iter().any(|condition| condition.kind == ConditionType::Waiting));
-        assert_eq!(conditions(&inputs(&ProvisioningState::Available, &after)), after);
+        assert!(
+            !after
+                .iter()
+                .any(|condition| condition.kind == ConditionType::Waiting)
+        );
+        assert_eq!(
+            conditions(&inputs(&ProvisioningState::Available, &after)),
+            after
+        );
     }
 
     #[test]

@@ -39,7 +39,9 @@ pub fn to_yaml(crd: &CustomResourceDefinition) -> Result<String, serde_json::Err
     let mut value = serde_json::to_value(crd)?;
     whole_numbers(&mut value);
     let yaml = serde_yaml_ng::to_string(&value).map_err(serde::ser::Error::custom)?;
-    Ok(format!("# Generated from the types in src/api by `metalform crd`.\n{yaml}"))
+    Ok(format!(
+        "# Generated from the types in src/api by `metalform crd`.\n{yaml}"
+    ))
 }
 
 /// The API machinery keeps bounds as floats: `minimum: 0.0` becomes `minimum: 0`.
@@ -63,8 +65,9 @@ fn crd<K: CustomResourceExt + JsonSchema>() -> Result<CustomResourceDefinition, 
     let mut crd = K::crd();
     crd.spec.names.list_kind = Some(format!("{}List", crd.spec.names.kind));
     for version in &mut crd.spec.versions {
-        version.schema =
-            Some(CustomResourceValidation { open_api_v3_schema: Some(schema::<K>()?) });
+        version.schema = Some(CustomResourceValidation {
+            open_api_v3_schema: Some(schema::<K>()?),
+        });
     }
     Ok(crd)
 }
@@ -75,7 +78,10 @@ fn schema<K: JsonSchema>() -> Result<JSONSchemaProps, serde_json::Error> {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    let mut schema = settings.into_generator().into_root_schema_for::<K>().to_value();
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<K>()
+        .to_value();
     tidy(&mut schema);
     if let Some(root) = schema.as_object_mut() {
         // A host without a spec is a discovered one.
@@ -91,13 +97,19 @@ fn schema<K: JsonSchema>() -> Result<JSONSchemaProps, serde_json::Error> {
 
 /// Makes a schema structural, and what Go's generator would have made of the type.
 fn tidy(schema: &mut Value) {
-    let Value::Object(schema) = schema else { return };
+    let Value::Object(schema) = schema else {
+        return;
+    };
     unwrap_option(schema);
     for key in ["title", "default", "nullable"] {
         schema.remove(key);
     }
     // Those of Rust's integer types; a date-time stays.
-    if schema.get("format").and_then(Value::as_str).is_some_and(|format| format != "date-time") {
+    if schema
+        .get("format")
+        .and_then(Value::as_str)
+        .is_some_and(|format| format != "date-time")
+    {
         schema.remove("format");
     }
     if let Some(Value::Object(go)) = schema.remove("x-go") {

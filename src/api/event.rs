@@ -26,13 +26,21 @@ pub fn event(
     let meta = &host.metadata;
     let name = meta.name.as_deref().unwrap_or_default();
     let mut digest = Sha256::new();
-    for part in [meta.uid.as_deref().unwrap_or_default(), name, reason, message] {
+    for part in [
+        meta.uid.as_deref().unwrap_or_default(),
+        name,
+        reason,
+        message,
+    ] {
         digest.update(part.as_bytes());
         digest.update([0]);
     }
     digest.update(now.as_nanosecond().to_be_bytes());
-    let unique =
-        digest.finalize().iter().take(8).fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte));
+    let unique = digest
+        .finalize()
+        .iter()
+        .take(8)
+        .fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte));
     Event {
         metadata: ObjectMeta {
             name: Some(format!("{name}.{unique:016x}")),
@@ -53,7 +61,10 @@ pub fn event(
         count: Some(1),
         first_timestamp: Some(Time(now)),
         last_timestamp: Some(Time(now)),
-        source: Some(EventSource { component: Some(SOURCE.to_owned()), host: None }),
+        source: Some(EventSource {
+            component: Some(SOURCE.to_owned()),
+            host: None,
+        }),
         reporting_component: Some(REPORTING_CONTROLLER.to_owned()),
         related: host.spec.consumer_ref.as_deref().cloned(),
         ..Event::default()
@@ -94,7 +105,13 @@ mod tests {
         for line in text.lines() {
             let row: Value = serde_json::from_str(line).unwrap();
             let text = |key: &str| row[key].as_str().unwrap();
-            let event = event(&host(text("name")), text("reason"), text("message"), false, now);
+            let event = event(
+                &host(text("name")),
+                text("reason"),
+                text("message"),
+                false,
+                now,
+            );
             let made = serde_json::to_value(&event).unwrap();
             assert_eq!(made["involvedObject"]["kind"], row["kind"]);
             assert_eq!(made["involvedObject"]["name"], row["name"]);
@@ -111,12 +128,18 @@ mod tests {
         let later: Timestamp = "2026-08-20T10:00:01Z".parse().unwrap();
         let mut first = event(&host("a"), "PowerOn", "Host powered on", false, now);
         let again = event(&host("a"), "PowerOn", "Host powered on", false, later);
-        assert_eq!(first, event(&host("a"), "PowerOn", "Host powered on", false, now));
+        assert_eq!(
+            first,
+            event(&host("a"), "PowerOn", "Host powered on", false, now)
+        );
         assert_ne!(first.metadata.name, again.metadata.name);
         assert!(is_repeat(&first, &again));
         repeat(&mut first, later);
         assert_eq!(first.count, Some(2));
         assert_eq!(first.last_timestamp, Some(Time(later)));
-        assert!(!is_repeat(&first, &event(&host("b"), "PowerOn", "Host powered on", false, now)));
+        assert!(!is_repeat(
+            &first,
+            &event(&host("b"), "PowerOn", "Host powered on", false, now)
+        ));
     }
 }

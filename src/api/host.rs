@@ -62,7 +62,10 @@ text_enum! {
 }
 
 /// What is wanted of a machine.
-#[expect(clippy::duplicated_attributes, reason = "columns have the same type and priority")]
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "columns have the same type and priority"
+)]
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "metal3.io",
@@ -147,7 +150,11 @@ pub struct BareMetalHostSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_mode: Option<BootMode>,
     /// MAC address of the NIC that boots (never the BMC's).
-    #[serde(rename = "bootMACAddress", default, skip_serializing_if = "String::is_empty")]
+    #[serde(
+        rename = "bootMACAddress",
+        default,
+        skip_serializing_if = "String::is_empty"
+    )]
     #[schemars(extend("pattern" = "[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}"))]
     pub boot_mac_address: String,
     /// Whether the machine is to be powered on. Nothing is provisioned while false.
@@ -284,7 +291,11 @@ pub struct SecretReference {
 impl BareMetalHost {
     /// The provisioning state; [`ProvisioningState::None`] for a host without a status.
     pub fn state(&self) -> &ProvisioningState {
-        self.status.as_ref().map_or(&ProvisioningState::None, |status| &status.provisioning.state)
+        self.status
+            .as_ref()
+            .map_or(&ProvisioningState::None, |status| {
+                &status.provisioning.state
+            })
     }
 
     /// The boot mode that is wanted.
@@ -314,7 +325,11 @@ impl BareMetalHost {
 
     /// The value of an annotation.
     pub fn annotation(&self, name: &str) -> Option<&str> {
-        self.metadata.annotations.as_ref()?.get(name).map(String::as_str)
+        self.metadata
+            .annotations
+            .as_ref()?
+            .get(name)
+            .map(String::as_str)
     }
 }
 

@@ -151,7 +151,10 @@ mod tests {
             r#"{ "ramMebibytes": 1, "hostname": "a", "new": {"b":1, "a":2} }"#,
         )
         .unwrap();
-        assert_eq!(one.text(), r#"{"hostname":"a","new":{"a":2,"b":1},"ramMebibytes":1}"#);
+        assert_eq!(
+            one.text(),
+            r#"{"hostname":"a","new":{"a":2,"b":1},"ramMebibytes":1}"#
+        );
         let other = serde_json::from_value(json!({
             "new": { "a": 2, "b": 1 }, "ramMebibytes": 1, "hostname": "a"
         }));
@@ -162,29 +165,49 @@ mod tests {
 
     #[test]
     fn it_is_an_object_in_every_format() {
-        let it =
-            Json::new(&HardwareDetails { hostname: "a".into(), ..Default::default() }).unwrap();
+        let it = Json::new(&HardwareDetails {
+            hostname: "a".into(),
+            ..Default::default()
+        })
+        .unwrap();
         let value =
             json!({ "cpu": {}, "firmware": { "bios": {} }, "hostname": "a", "systemVendor": {} });
         assert_eq!(serde_json::to_value(&it).unwrap(), value);
         assert_eq!(serde_json::to_string(&it).unwrap(), it.text());
-        assert_eq!(serde_json::to_vec(&Some(&it)).unwrap(), it.text().as_bytes());
+        assert_eq!(
+            serde_json::to_vec(&Some(&it)).unwrap(),
+            it.text().as_bytes()
+        );
         let pretty = serde_json::to_string_pretty(&it).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&pretty).unwrap(), value);
         let yaml = serde_yaml_ng::to_string(&it).unwrap();
-        assert_eq!(yaml, "cpu: {}\nfirmware:\n  bios: {}\nhostname: a\nsystemVendor: {}\n");
-        assert_eq!(serde_yaml_ng::from_str::<Json<HardwareDetails>>(&yaml).unwrap(), it);
+        assert_eq!(
+            yaml,
+            "cpu: {}\nfirmware:\n  bios: {}\nhostname: a\nsystemVendor: {}\n"
+        );
+        assert_eq!(
+            serde_yaml_ng::from_str::<Json<HardwareDetails>>(&yaml).unwrap(),
+            it
+        );
     }
 
     /// The way that the text takes into JSON text must stay the quick one: see `serialize`.
     #[test]
     fn it_goes_into_json_text_unparsed() {
         let spaced: Json<HardwareDetails> = Json {
-            text: RawValue::from_string(r#"{ "as": "it is" }"#.to_owned()).unwrap().into(),
+            text: RawValue::from_string(r#"{ "as": "it is" }"#.to_owned())
+                .unwrap()
+                .into(),
             of: PhantomData,
         };
-        assert_eq!(serde_json::to_string(&spaced).unwrap(), r#"{ "as": "it is" }"#);
-        assert_eq!(serde_json::to_vec(&vec![&spaced]).unwrap(), br#"[{ "as": "it is" }]"#);
+        assert_eq!(
+            serde_json::to_string(&spaced).unwrap(),
+            r#"{ "as": "it is" }"#
+        );
+        assert_eq!(
+            serde_json::to_vec(&vec![&spaced]).unwrap(),
+            br#"[{ "as": "it is" }]"#
+        );
     }
 
     #[test]
@@ -193,6 +216,11 @@ mod tests {
         let it: Json<HardwareDetails> = serde_json::from_str(r#"{"nics": 3}"#).unwrap();
         let error = it.get().unwrap_err();
         assert_eq!(error.code(), "MalformedJson");
-        assert!(error.to_string().starts_with("cannot read the HardwareDetails in"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot read the HardwareDetails in"),
+            "{error}"
+        );
     }
 }

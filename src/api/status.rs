@@ -181,7 +181,9 @@ pub struct BareMetalHostStatus {
 impl BareMetalHostStatus {
     /// The condition of this type.
     pub fn condition(&self, kind: &ConditionType) -> Option<&Condition> {
-        self.conditions.iter().find(|condition| condition.kind == *kind)
+        self.conditions
+            .iter()
+            .find(|condition| condition.kind == *kind)
     }
 }
 
@@ -233,8 +235,14 @@ pub struct CredentialsStatus {
 impl CredentialsStatus {
     /// These credentials at this version.
     pub fn new(namespace: &str, name: &str, version: &str) -> Self {
-        let credentials = SecretReference { name: name.into(), namespace: namespace.into() };
-        Self { credentials: Some(credentials), credentials_version: version.into() }
+        let credentials = SecretReference {
+            name: name.into(),
+            namespace: namespace.into(),
+        };
+        Self {
+            credentials: Some(credentials),
+            credentials_version: version.into(),
+        }
     }
 
     /// True when these are the credentials of that Secret at that version.

@@ -41,14 +41,20 @@ struct Found(Vec<Violation>);
 
 impl Found {
     fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Violation { path: path.into(), message: message.into() });
+        self.0.push(Violation {
+            path: path.into(),
+            message: message.into(),
+        });
     }
 
     /// Refuses a word that the API does not know.
     fn word<T: fmt::Display + PartialEq>(&mut self, path: &str, value: Option<&T>, known: &[T]) {
         if let Some(value) = value.filter(|value| !known.contains(value)) {
-            let known: Vec<_> =
-                known.iter().map(ToString::to_string).filter(|it| !it.is_empty()).collect();
+            let known: Vec<_> = known
+                .iter()
+                .map(ToString::to_string)
+                .filter(|it| !it.is_empty())
+                .collect();
             self.add(path, format!("'{value}' is none of {}", known.join(", ")));
         }
     }
@@ -74,7 +80,10 @@ pub fn validate(new: &BareMetalHost, old: Option<&BareMetalHost>) -> Vec<Violati
     if let Some(custom) = &new.spec.custom_deploy
         && custom.method.is_empty()
     {
-        found.add("spec.customDeploy.method", "is missing; name the deploy step");
+        found.add(
+            "spec.customDeploy.method",
+            "is missing; name the deploy step",
+        );
     }
     annotations(new, &mut found);
     inspection(new, &mut found);
@@ -95,10 +104,16 @@ fn name(host: &BareMetalHost, found: &mut Found) {
     let name = host.metadata.name.as_deref().unwrap_or_default();
     let bad = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
     if let Some(bad) = name.chars().find(|c| bad(*c)) {
-        found.add("metadata.name", format!("has {bad:?}; only letters, digits, '.', '_' and '-'"));
+        found.add(
+            "metadata.name",
+            format!("has {bad:?}; only letters, digits, '.', '_' and '-'"),
+        );
     }
     if uuid::Uuid::parse_str(name).is_ok() {
-        found.add("metadata.name", "must not be a UUID, which Ironic would take for a node's");
+        found.add(
+            "metadata.name",
+            "must not be a UUID, which Ironic would take for a node's",
+        );
     }
 }
 
@@ -106,9 +121,15 @@ fn bmc(host: &BareMetalHost, found: &mut Found) {
     let spec = &host.spec;
     let mac = spec.boot_mac_address.as_str();
     if !mac.is_empty() && !is_mac(mac) {
-        found.add("spec.bootMACAddress", format!("'{mac}' is no MAC address (aa:bb:cc:dd:ee:ff)"));
+        found.add(
+            "spec.bootMACAddress",
+            format!("'{mac}' is no MAC address (aa:bb:cc:dd:ee:ff)"),
+        );
     }
-    if spec.firmware.is_some_and(|it| it != super::FirmwareConfig::default()) {
+    if spec
+        .firmware
+        .is_some_and(|it| it != super::FirmwareConfig::default())
+    {
         found.add(
             "spec.firmware",
             "is no longer supported by any driver; use a HostFirmwareSettings resource",
@@ -120,12 +141,20 @@ fn bmc(host: &BareMetalHost, found: &mut Found) {
     let address: BmcAddress = match spec.bmc.address.parse() {
         Ok(address) => address,
         Err(error) => {
-            let near = error.nearest().map(|near| format!("; did you mean '{near}'?"));
-            return found.add("spec.bmc.address", format!("{error}{}", near.unwrap_or_default()));
+            let near = error
+                .nearest()
+                .map(|near| format!("; did you mean '{near}'?"));
+            return found.add(
+                "spec.bmc.address",
+                format!("{error}{}", near.unwrap_or_default()),
+            );
         }
     };
     let (driver, scheme) = (address.driver(), address.key());
-    let hardware = spec.raid.as_deref().and_then(|raid| raid.hardware_raid_volumes.as_deref());
+    let hardware = spec
+        .raid
+        .as_deref()
+        .and_then(|raid| raid.hardware_raid_volumes.as_deref());
     if hardware.is_some_and(|volumes| !volumes.is_empty()) && driver.raid == "no-raid" {
         found.add(
             "spec.raid.hardwareRAIDVolumes",
@@ -133,11 +162,21 @@ fn bmc(host: &BareMetalHost, found: &mut Found) {
         );
     }
     if mac.is_empty() && (driver.needs_mac || host.inspection_disabled()) {
-        let why = if driver.needs_mac { "" } else { " while inspection is disabled" };
-        found.add("spec.bootMACAddress", format!("is missing; BMC driver {scheme} needs it{why}"));
+        let why = if driver.needs_mac {
+            ""
+        } else {
+            " while inspection is disabled"
+        };
+        found.add(
+            "spec.bootMACAddress",
+            format!("is missing; BMC driver {scheme} needs it{why}"),
+        );
     }
     if spec.boot_mode == Some(BootMode::UefiSecureBoot) && !driver.secure_boot {
-        found.add("spec.bootMode", format!("BMC driver {scheme} does not support secure boot"));
+        found.add(
+            "spec.bootMode",
+            format!("BMC driver {scheme} does not support secure boot"),
+        );
     }
     if spec.inspection_mode == Some(InspectionMode::Fast) && driver.fast_inspect.is_none() {
         found.add(
@@ -155,22 +194,41 @@ fn words(host: &BareMetalHost, found: &mut Found) {
         spec.automated_cleaning_mode.as_ref(),
         CleaningMode::KNOWN,
     );
-    found.word("spec.inspectionMode", spec.inspection_mode.as_ref(), InspectionMode::KNOWN);
-    let profiles = ["unknown", "libvirt", "dell", "dell-raid", "openstack", "empty"];
+    found.word(
+        "spec.inspectionMode",
+        spec.inspection_mode.as_ref(),
+        InspectionMode::KNOWN,
+    );
+    let profiles = [
+        "unknown",
+        "libvirt",
+        "dell",
+        "dell-raid",
+        "openstack",
+        "empty",
+    ];
     let profile = spec.hardware_profile.as_str();
     if !profile.is_empty() && !profiles.contains(&profile) {
         let known = profiles.join(", ");
-        found.add("spec.hardwareProfile", format!("'{profile}' is none of {known}"));
+        found.add(
+            "spec.hardwareProfile",
+            format!("'{profile}' is none of {known}"),
+        );
     }
 }
 
 fn inspection(host: &BareMetalHost, found: &mut Found) {
-    let Some(mode) = &host.spec.inspection_mode else { return };
+    let Some(mode) = &host.spec.inspection_mode else {
+        return;
+    };
     let said = host.annotation(annotation::INSPECT).unwrap_or_default();
     if !said.is_empty() && (said == "disabled") != (*mode == InspectionMode::Disabled) {
         found.add(
             "spec.inspectionMode",
-            format!("'{mode}' contradicts the annotation {}: {said}", annotation::INSPECT),
+            format!(
+                "'{mode}' contradicts the annotation {}: {said}",
+                annotation::INSPECT
+            ),
         );
     }
 }
@@ -214,9 +272,16 @@ fn status_annotation(text: &str) -> Result<(), String> {
         return Err(format!("has unknown fields: {}", unknown.join(", ")));
     }
     let mut found = Found::default();
-    found.word("operationalStatus", Some(&status.operational_status), OperationalStatus::KNOWN);
+    found.word(
+        "operationalStatus",
+        Some(&status.operational_status),
+        OperationalStatus::KNOWN,
+    );
     found.word("errorType", status.error_type.as_ref(), ErrorType::KNOWN);
-    found.0.first().map_or(Ok(()), |violation| Err(violation.to_string()))
+    found
+        .0
+        .first()
+        .map_or(Ok(()), |violation| Err(violation.to_string()))
 }
 
 fn reboot_annotation(text: &str) -> Result<(), String> {
@@ -258,7 +323,11 @@ fn first_unknown(
     use serde_json::Value;
     match (said, known) {
         (Value::Object(said), Value::Object(known)) => said.iter().find_map(|(key, value)| {
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            let path = if path.is_empty() {
+                key.clone()
+            } else {
+                format!("{path}.{key}")
+            };
             match known.get(key) {
                 Some(known) => first_unknown(&path, value, known),
                 None if is_empty(value) => None,
@@ -266,9 +335,12 @@ fn first_unknown(
             }
         }),
         (Value::Array(said), Value::Array(known)) => {
-            said.iter().zip(known).enumerate().find_map(|(index, (said, known))| {
-                first_unknown(&format!("{path}[{index}]"), said, known)
-            })
+            said.iter()
+                .zip(known)
+                .enumerate()
+                .find_map(|(index, (said, known))| {
+                    first_unknown(&format!("{path}[{index}]"), said, known)
+                })
         }
         _ => None,
     }
@@ -303,7 +375,9 @@ fn change(new: &BareMetalHost, old: &BareMetalHost, found: &mut Found) {
         );
     }
     if !was.boot_mac_address.is_empty()
-        && !now.boot_mac_address.eq_ignore_ascii_case(&was.boot_mac_address)
+        && !now
+            .boot_mac_address
+            .eq_ignore_ascii_case(&was.boot_mac_address)
     {
         found.add("spec.bootMACAddress", "cannot be changed once it is set");
     }

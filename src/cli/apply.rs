@@ -84,7 +84,9 @@ pub(super) fn apply(term: &Term, args: &ApplyArgs) -> Result<Exit, Failure> {
 /// A grant for a host that nothing destroys is a slip worth stopping at.
 fn unknown_names(plan: &Plan, names: &std::collections::BTreeSet<String>) -> Result<(), Failure> {
     let guarded = |name: &str| {
-        plan.actions.iter().any(|action| action.guard.is_some() && *action.host.name == *name)
+        plan.actions
+            .iter()
+            .any(|action| action.guard.is_some() && *action.host.name == *name)
     };
     match names.iter().find(|name| !guarded(name)) {
         None => Ok(()),
@@ -97,8 +99,10 @@ fn unknown_names(plan: &Plan, names: &std::collections::BTreeSet<String>) -> Res
 
 fn ask(term: &Term) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::new(Exit::Usage, "not on a terminal, so nobody can be asked")
-            .help("give --yes to carry out the plan as shown"));
+        return Err(
+            Failure::new(Exit::Usage, "not on a terminal, so nobody can be asked")
+                .help("give --yes to carry out the plan as shown"),
+        );
     }
     term.err("Carry this out? [y/N] ");
     let mut answer = String::new();
@@ -123,7 +127,10 @@ async fn through(
             && grants.names.contains(&*action.host.name)
         {
             let patch = json!({"metadata": {"annotations": {annotation::ALLOW_DESTROY: token}}});
-            client.patch_host(&action.host, &patch).await.map_err(failed)?;
+            client
+                .patch_host(&action.host, &patch)
+                .await
+                .map_err(failed)?;
             term.say(&format!("allowed: {}", action.host.name));
         }
     }
@@ -138,7 +145,11 @@ async fn through(
         let reasons = client.reasons().await.map_err(failed)?;
         let held = client.held().await.map_err(failed)?;
         let left = reasons.iter().filter(|reason| !reason.settled).count();
-        let line = format!("{left} of {} hosts under way, {} changes held", reasons.len(), held.len());
+        let line = format!(
+            "{left} of {} hosts under way, {} changes held",
+            reasons.len(),
+            held.len()
+        );
         if line != last {
             term.say(&line);
             last = line;
@@ -153,11 +164,16 @@ async fn through(
             }
             return Ok(Exit::No);
         }
-        if args.timeout.is_some_and(|limit| started.elapsed() > Duration::from_secs(limit)) {
-            term.error(&format!("not settled after {} s: {last}", started.elapsed().as_secs()));
+        if args
+            .timeout
+            .is_some_and(|limit| started.elapsed() > Duration::from_secs(limit))
+        {
+            term.error(&format!(
+                "not settled after {} s: {last}",
+                started.elapsed().as_secs()
+            ));
             return Ok(Exit::No);
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
 }
-

@@ -56,7 +56,11 @@ pub(super) fn check(term: &Term, args: &CheckArgs) -> Result<Exit, Failure> {
     };
     let (files, found) = (&spec.files, spec.diagnostics());
     let mut text = String::new();
-    let look = render::Look { color: term.color_out(), unicode: true, width: term.width() };
+    let look = render::Look {
+        color: term.color_out(),
+        unicode: true,
+        width: term.width(),
+    };
     let written = match args.output_format {
         OutputFormat::Full => render::render_full(&mut text, files, found, look),
         OutputFormat::Concise => render::render_concise(&mut text, files, found),

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::diag::codes;
 use crate::diag::Code;
+use crate::diag::codes;
 use crate::eval::{self, Ladder, Rung};
 use crate::plan::Palette;
 use crate::reconcile::why;
@@ -43,19 +43,33 @@ pub(super) fn explain(term: &Term, args: &ExplainArgs) -> Result<Exit, Failure> 
         term.out(&page(entry, palette));
         return Ok(Exit::Success);
     }
-    if let Some(code) = why::Code::ALL.iter().find(|code| code.as_str() == args.subject) {
-        let doc = code.doc().lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    if let Some(code) = why::Code::ALL
+        .iter()
+        .find(|code| code.as_str() == args.subject)
+    {
+        let doc = code
+            .doc()
+            .lines()
+            .map(str::trim)
+            .collect::<Vec<_>>()
+            .join("\n");
         term.out(&format!("{}\n\n{doc}\n", code.as_str()));
         return Ok(Exit::Success);
     }
-    let text = format!("`{}` is neither a rule, nor a reason, nor host/NAME", args.subject);
+    let text = format!(
+        "`{}` is neither a rule, nor a reason, nor host/NAME",
+        args.subject
+    );
     Err(Failure::new(Exit::Usage, text).help("e.g. MF2400, CredentialsMissing, host/r01-n07"))
 }
 
 /// A rule's page.
 fn page(entry: &codes::Entry, palette: Palette) -> String {
     let Palette { dim, off, .. } = palette;
-    let mut text = format!("{} ({}, {})\n\n{}\n", entry.code, entry.slug, entry.severity, entry.summary);
+    let mut text = format!(
+        "{} ({}, {})\n\n{}\n",
+        entry.code, entry.slug, entry.severity, entry.summary
+    );
     let mut part = |title: &str, body: &str, code: bool| {
         if body.is_empty() {
             return;
@@ -90,8 +104,14 @@ fn value(term: &Term, args: &ExplainArgs, host: &str, field: &str) -> Result<Exi
 
 /// The ladder of definitions, as columns.
 fn show(ladder: &Ladder, palette: Palette) -> String {
-    let Palette { dim, green, off, .. } = palette;
-    let value = ladder.value.as_deref().or(ladder.default).unwrap_or("#null");
+    let Palette {
+        dim, green, off, ..
+    } = palette;
+    let value = ladder
+        .value
+        .as_deref()
+        .or(ladder.default)
+        .unwrap_or("#null");
     let mut text = format!("{} = {value}", ladder.path);
     if ladder.rungs.is_empty() {
         text.push_str(if ladder.default.is_some() {
@@ -102,12 +122,24 @@ fn show(ladder: &Ladder, palette: Palette) -> String {
     }
     text.push('\n');
     let width = |of: fn(&Rung) -> &str| {
-        ladder.rungs.iter().map(|rung| of(rung).chars().count()).max().unwrap_or(0)
+        ladder
+            .rungs
+            .iter()
+            .map(|rung| of(rung).chars().count())
+            .max()
+            .unwrap_or(0)
     };
-    let (site, from, rank) =
-        (width(|rung| &rung.site), width(|rung| &rung.from), width(|rung| &rung.rank));
+    let (site, from, rank) = (
+        width(|rung| &rung.site),
+        width(|rung| &rung.from),
+        width(|rung| &rung.rank),
+    );
     for rung in &ladder.rungs {
-        let (word, colour) = if rung.wins { ("wins", green) } else { ("loses to", dim) };
+        let (word, colour) = if rung.wins {
+            ("wins", green)
+        } else {
+            ("loses to", dim)
+        };
         let _ = write!(
             text,
             "  {colour}{word:<9}{off} {:<site$}   {:<from$}   {:<rank$}   {}",

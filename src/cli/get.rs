@@ -51,10 +51,15 @@ pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
         None => names.push(args.what.clone()),
         Some(_) => {
             let text = format!("cannot show `{}`", args.what);
-            return Err(Failure::new(Exit::Usage, text).help("`hosts` and `host/NAME` can be shown"));
+            return Err(
+                Failure::new(Exit::Usage, text).help("`hosts` and `host/NAME` can be shown")
+            );
         }
     }
-    let patterns: Vec<_> = names.iter().map(|name| super::pattern(name)).collect::<Result<_, _>>()?;
+    let patterns: Vec<_> = names
+        .iter()
+        .map(|name| super::pattern(name))
+        .collect::<Result<_, _>>()?;
     let home = Home::of(&args.spec);
     let (hosts, reasons) = super::runtime()?.block_on(async {
         let source = Source::open(&home).await?;
@@ -72,7 +77,10 @@ pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
     hosts.sort_by(|a, b| crate::eval::range::natural_cmp(&a.key().name, &b.key().name));
     if hosts.is_empty() {
         if names.is_empty() {
-            term.say(&format!("no hosts in the store beside {}", args.spec.display()));
+            term.say(&format!(
+                "no hosts in the store beside {}",
+                args.spec.display()
+            ));
             return Ok(Exit::Success);
         }
         let text = format!("no host matches {}", names.join(" "));
@@ -80,7 +88,13 @@ pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
     }
     let now = jiff::Timestamp::now();
     let text = match args.output {
-        Output::Name => hosts.iter().map(|host| format!("host/{}\n", host.key().name)).collect(),
+        Output::Name => {
+            let names: Vec<String> = hosts
+                .iter()
+                .map(|host| format!("host/{}\n", host.key().name))
+                .collect();
+            names.concat()
+        }
         Output::Json => {
             let one = (hosts.len() == 1 && !names.is_empty()).then(|| &hosts[0]);
             let value = match one {
@@ -92,27 +106,20 @@ pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
             format!("{:#}\n", value.unwrap_or_default())
         }
         Output::Yaml => {
-            let documents = hosts.iter().map(|host| {
-                serde_yaml_ng::to_string(&**host).map(|yaml| format!("---\n{yaml}"))
-            });
-            documents
-                .collect::<Result<String, _>>()
-                .map_err(|error| Failure::new(Exit::Remote, format!("cannot write YAML: {error}")))?
+            let documents = hosts
+                .iter()
+                .map(|host| serde_yaml_ng::to_string(&**host).map(|yaml| format!("---\n{yaml}")));
+            documents.collect::<Result<String, _>>().map_err(|error| {
+                Failure::new(Exit::Remote, format!("cannot write YAML: {error}"))
+            })?
         }
-        Output::Table | Output::Wide => {
-            table(&hosts, &reasons, now, args.output == Output::Wide)
-        }
+        Output::Table | Output::Wide => table(&hosts, &reasons, now, args.output == Output::Wide),
     };
     term.out(&text);
     Ok(Exit::Success)
 }
 
-fn table(
-    hosts: &[Arc<BareMetalHost>],
-    reasons: &[Reason],
-    now: Timestamp,
-    wide: bool,
-) -> String {
+fn table(hosts: &[Arc<BareMetalHost>], reasons: &[Reason], now: Timestamp, wide: bool) -> String {
     let mut rows: Vec<Vec<String>> = Vec::with_capacity(hosts.len() + 1);
     let mut head = vec!["NAME", "STATE", "POWER", "POOL", "AGE", "REASON"];
     if wide {
@@ -124,7 +131,12 @@ fn table(
     }
     let columns = rows[0].len();
     let widths: Vec<usize> = (0..columns)
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
+        .map(|column| {
+            rows.iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     let mut text = String::new();
     for row in rows {
@@ -154,8 +166,16 @@ fn row(host: &Arc<BareMetalHost>, reasons: &[Reason], now: Timestamp, wide: bool
         settled: false,
     };
     let created = host.metadata.creation_timestamp.as_ref();
-    let age = created.map(|time| screen::age(time.0, now)).unwrap_or_default();
-    let mark = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+    let age = created
+        .map(|time| screen::age(time.0, now))
+        .unwrap_or_default();
+    let mark = |text: &str| {
+        if text.is_empty() {
+            "-".to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
     let mut cells = vec![
         key.name.to_string(),
         mark(&line.state()),

@@ -16,16 +16,32 @@ pub(super) struct Home {
 impl Home {
     /// The home of a spec, which is a folder or a file in it. Makes nothing.
     pub fn of(spec: &Path) -> Self {
-        let folder = if spec.is_file() { spec.parent().unwrap_or(spec) } else { spec };
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        Self { dir: folder.join(".metalform") }
+        let folder = if spec.is_file() {
+            spec.parent().unwrap_or(spec)
+        } else {
+            spec
+        };
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        Self {
+            dir: folder.join(".metalform"),
+        }
     }
 
     /// Makes the folder.
     pub fn make(&self) -> Result<(), Failure> {
         let ignore = self.dir.join(".gitignore");
         std::fs::create_dir_all(&self.dir)
-            .and_then(|()| if ignore.exists() { Ok(()) } else { std::fs::write(&ignore, "*\n") })
+            .and_then(|()| {
+                if ignore.exists() {
+                    Ok(())
+                } else {
+                    std::fs::write(&ignore, "*\n")
+                }
+            })
             .map_err(|error| {
                 let text = format!("cannot make {}: {error}", self.dir.display());
                 Failure::new(Exit::Usage, text)
@@ -78,12 +94,17 @@ mod tests {
         let home = Home::of(dir.path());
         home.make().unwrap();
         home.make().unwrap();
-        assert_eq!(std::fs::read_to_string(home.dir.join(".gitignore")).unwrap(), "*\n");
+        assert_eq!(
+            std::fs::read_to_string(home.dir.join(".gitignore")).unwrap(),
+            "*\n"
+        );
     }
 
     #[test]
     fn a_long_path_gets_a_short_socket() {
-        let home = Home { dir: PathBuf::from("/").join("x".repeat(150)) };
+        let home = Home {
+            dir: PathBuf::from("/").join("x".repeat(150)),
+        };
         let socket = home.socket();
         assert!(socket.as_os_str().len() < 100, "{}", socket.display());
         assert_eq!(socket, home.socket());

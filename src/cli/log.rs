@@ -15,12 +15,15 @@ pub(super) fn init(global: &Global, term: &Term) {
         (false, 2, _) => "info,metalform=debug",
         (false, 3.., _) => "debug,metalform=trace",
     };
-    let filter =
-        EnvFilter::try_from_env("METALFORM_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let filter = EnvFilter::try_from_env("METALFORM_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let lines = fmt().with_env_filter(filter).with_writer(term.clone());
     // Fails only when a subscriber is set already, as in tests: then that one is used.
     match global.log_format {
-        LogFormat::Text => lines.with_target(false).with_ansi(term.color_err()).try_init().ok(),
+        LogFormat::Text => lines
+            .with_target(false)
+            .with_ansi(term.color_err())
+            .try_init()
+            .ok(),
         LogFormat::Json => lines.json().flatten_event(true).try_init().ok(),
     };
 }

@@ -7,7 +7,7 @@ use crate::engine::{Clock, DEFAULT_MACHINES, Machines};
 use crate::fleet::{Fleet, Ironic};
 use crate::provision::ironic::{Endpoint, Ironic as Remote, Options};
 use crate::provision::sim;
-use crate::secrets::{SecretsFolder, Secrets as _};
+use crate::secrets::{Secrets as _, SecretsFolder};
 
 use super::{Exit, Failure, home::Home, spec};
 
@@ -28,8 +28,13 @@ pub struct MachinesArgs {
 impl MachinesArgs {
     /// The folder of secrets: the flag, or what the spec says, relative to the spec.
     pub fn secrets(&self, fleet: &Fleet, root: &Path) -> SecretsFolder {
-        let named = fleet.secrets.as_ref().map(|dir| spec::folder(root).join(&**dir));
-        SecretsFolder { root: self.secrets.clone().or(named) }
+        let named = fleet
+            .secrets
+            .as_ref()
+            .map(|dir| spec::folder(root).join(&**dir));
+        SecretsFolder {
+            root: self.secrets.clone().or(named),
+        }
     }
 }
 
@@ -73,7 +78,10 @@ pub(super) fn connect(
                 .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
             let machines: Machines =
                 [(Arc::from(DEFAULT_MACHINES), Arc::new(machines) as Arc<_>)].into();
-            Ok(Driven { machines, what: "simulated machines".to_owned() })
+            Ok(Driven {
+                machines,
+                what: "simulated machines".to_owned(),
+            })
         }
         (None, [ironic]) => one(DEFAULT_MACHINES, options(ironic, &secrets)?),
         (None, [_, _, ..]) => {
@@ -82,7 +90,10 @@ pub(super) fn connect(
                 let driven = one(&ironic.name, options(ironic, &secrets)?)?;
                 machines.extend(driven.machines);
             }
-            Ok(Driven { what: format!("{} Ironics", machines.len()), machines })
+            Ok(Driven {
+                what: format!("{} Ironics", machines.len()),
+                machines,
+            })
         }
         (None, []) => Err(Failure::new(
             Exit::Spec,
@@ -97,15 +108,23 @@ pub(super) fn connect(
 
 fn one(name: &str, options: Options) -> Result<Driven, Failure> {
     let what = format!("Ironic at {}", options.endpoint.url());
-    let machines = Remote::new(options)
-        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-    Ok(Driven { machines: [(Arc::from(name), Arc::new(machines) as Arc<_>)].into(), what })
+    let machines =
+        Remote::new(options).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    Ok(Driven {
+        machines: [(Arc::from(name), Arc::new(machines) as Arc<_>)].into(),
+        what,
+    })
 }
 
 /// The endpoint of an `ironic` node, with its credentials and certificate authority read.
 fn options(ironic: &Ironic, secrets: &SecretsFolder) -> Result<Options, Failure> {
-    let failed = |text: String| Failure::new(Exit::Spec, format!("ironic `{}`: {text}", ironic.name));
-    let read = |name: &str| secrets.read("", name).map_err(|error| failed(error.to_string()));
+    let failed =
+        |text: String| Failure::new(Exit::Spec, format!("ironic `{}`: {text}", ironic.name));
+    let read = |name: &str| {
+        secrets
+            .read("", name)
+            .map_err(|error| failed(error.to_string()))
+    };
     let mut endpoint = Endpoint::parse(&ironic.url).map_err(|error| failed(error.to_string()))?;
     if let Some(reference) = &ironic.auth {
         let secret = read(&reference.name)?;
@@ -117,9 +136,14 @@ fn options(ironic: &Ironic, secrets: &SecretsFolder) -> Result<Options, Failure>
     }
     if let Some(reference) = &ironic.ca {
         let bundle = read(&reference.name)?;
-        let found = ["ca.crt", "tls.crt"].into_iter().find_map(|key| bundle.data.get(key));
+        let found = ["ca.crt", "tls.crt"]
+            .into_iter()
+            .find_map(|key| bundle.data.get(key));
         let found = found.ok_or_else(|| {
-            failed(format!("`{}` has neither key `ca.crt` nor `tls.crt`", reference.name))
+            failed(format!(
+                "`{}` has neither key `ca.crt` nor `tls.crt`",
+                reference.name
+            ))
         })?;
         endpoint = endpoint.ca(found.reveal().as_bytes().to_vec());
     }

@@ -42,7 +42,11 @@ pub(super) fn plan(term: &Term, args: &PlanArgs) -> Result<Exit, Failure> {
     } else {
         term.out(&plan::render(&plan, &rulings, term.palette()));
     }
-    Ok(if args.exit_code && !plan.is_empty() { Exit::No } else { Exit::Success })
+    Ok(if args.exit_code && !plan.is_empty() {
+        Exit::No
+    } else {
+        Exit::Success
+    })
 }
 
 /// The plan of a spec against what a source has.
@@ -51,7 +55,13 @@ pub(super) async fn make(
     spec: &Spec,
 ) -> Result<(Desired, Plan, Vec<Arc<BareMetalHost>>), Failure> {
     let observed = source.hosts().await?;
-    let desired = desired::desired(&spec.fleet, &spec.files, spec.evaluation.complete, &observed, None);
+    let desired = desired::desired(
+        &spec.fleet,
+        &spec.files,
+        spec.evaluation.complete,
+        &observed,
+        None,
+    );
     let owned = source.owned(plan::differing(&desired, &observed)).await?;
     let plan = plan::diff(&desired, &observed, &owned);
     Ok((desired, plan, observed))

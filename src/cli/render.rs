@@ -37,7 +37,13 @@ pub(super) fn render(term: &Term, args: &RenderArgs) -> Result<Exit, Failure> {
         term.out(&fleet::to_kdl(&spec.fleet));
         return Ok(Exit::Success);
     }
-    let desired = desired::desired(&spec.fleet, &spec.files, spec.evaluation.complete, &[], None);
+    let desired = desired::desired(
+        &spec.fleet,
+        &spec.files,
+        spec.evaluation.complete,
+        &[],
+        None,
+    );
     let objects = objects(&desired, args.host.as_deref())?;
     let text = if args.format == Format::Json {
         let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects});
@@ -46,8 +52,9 @@ pub(super) fn render(term: &Term, args: &RenderArgs) -> Result<Exit, Failure> {
         let mut text = String::new();
         for object in &objects {
             text.push_str("---\n");
-            let yaml = serde_yaml_ng::to_string(object)
-                .map_err(|error| Failure::new(Exit::Remote, format!("cannot write YAML: {error}")))?;
+            let yaml = serde_yaml_ng::to_string(object).map_err(|error| {
+                Failure::new(Exit::Remote, format!("cannot write YAML: {error}"))
+            })?;
             text.push_str(&yaml);
         }
         text
@@ -61,7 +68,11 @@ fn objects(desired: &Desired, only: Option<&str>) -> Result<Vec<serde_json::Valu
     let objects: Vec<_> = desired
         .hosts
         .iter()
-        .filter(|(key, _)| pattern.as_ref().is_none_or(|pattern| pattern.matches(&key.name)))
+        .filter(|(key, _)| {
+            pattern
+                .as_ref()
+                .is_none_or(|pattern| pattern.matches(&key.name))
+        })
         .map(|(key, wanted)| desired.object(key, wanted))
         .collect();
     if objects.is_empty() && only.is_some() {

@@ -73,21 +73,21 @@ pub(super) async fn drive(term: &Term, args: &RunArgs) -> Result<Exit, Failure> 
     let spec = spec::load(&args.spec, &mut cache)?;
     spec::show(term, &spec);
     if !spec.is_valid() {
-        return Err(
-            spec::invalid(&spec).help("nothing was changed; mend the spec and start again")
-        );
+        return Err(spec::invalid(&spec).help("nothing was changed; mend the spec and start again"));
     }
     let home = Home::of(&args.spec.spec);
     home.make()?;
     let clock = Clock::starting_at(jiff::Timestamp::now());
     // The lock first: a second process must not touch the machines' journal.
     let store = open(&home)?;
-    let driven =
-        machines::connect(&args.machines, &spec.fleet, &args.spec.spec, &home, clock)?;
+    let driven = machines::connect(&args.machines, &spec.fleet, &args.spec.spec, &home, clock)?;
     let folder = args.machines.secrets(&spec.fleet, &args.spec.spec);
     let secrets = Arc::new(CachedSecrets::new(folder));
     let metrics = Arc::new(Metrics::default());
-    let options = engine::Options { seed: seed(&spec), ..engine::Options::default() };
+    let options = engine::Options {
+        seed: seed(&spec),
+        ..engine::Options::default()
+    };
     let engine = Arc::new(Engine::new(
         Arc::clone(&store),
         driven.machines,
@@ -111,7 +111,9 @@ pub(super) async fn drive(term: &Term, args: &RunArgs) -> Result<Exit, Failure> 
             .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         tasks.spawn(http);
     }
-    let grants = Grants { names: args.allow_destroy.iter().cloned().collect() };
+    let grants = Grants {
+        names: args.allow_destroy.iter().cloned().collect(),
+    };
     tasks.spawn(engine::follow(
         Arc::clone(&store),
         following,
@@ -124,35 +126,53 @@ pub(super) async fn drive(term: &Term, args: &RunArgs) -> Result<Exit, Failure> 
         async move { engine.run(stop).await }
     });
     let title = format!("{} on {}", spec.fleet.name, driven.what);
-    let mut run =
-        Run { term, args, engine, desired, standing, secrets };
+    let mut run = Run {
+        term,
+        args,
+        engine,
+        desired,
+        standing,
+        secrets,
+    };
     let exit = run.watch(spec, cache, title).await;
     stop.cancel();
     // The socket takes itself away; what does not end in a second is ended.
     let ended = async { while tasks.join_next().await.is_some() {} };
-    tokio::time::timeout(Duration::from_secs(1), ended).await.ok();
+    tokio::time::timeout(Duration::from_secs(1), ended)
+        .await
+        .ok();
     tasks.shutdown().await;
     match driving.await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return Err(Failure::new(Exit::Remote, error.to_string())),
-        Err(error) => return Err(Failure::new(Exit::Remote, format!("the engine ended: {error}"))),
+        Err(error) => {
+            return Err(Failure::new(
+                Exit::Remote,
+                format!("the engine ended: {error}"),
+            ));
+        }
     }
-    store.close().await.map_err(|error| Failure::new(Exit::Remote, error.to_string()))?;
+    store
+        .close()
+        .await
+        .map_err(|error| Failure::new(Exit::Remote, error.to_string()))?;
     exit
 }
 
 /// Opens the store beside the spec.
 pub(super) fn open(home: &Home) -> Result<Arc<Embedded>, Failure> {
     let options = crate::store::Options::default();
-    Embedded::open(&home.store(), options).map(Arc::new).map_err(|error| {
-        let exit = match error {
-            OpenError::Held { .. } => Exit::Stale,
-            OpenError::Newer { .. } | OpenError::Damaged { .. } | OpenError::Io { .. } => {
-                Exit::Remote
-            }
-        };
-        Failure::new(exit, error.to_string())
-    })
+    Embedded::open(&home.store(), options)
+        .map(Arc::new)
+        .map_err(|error| {
+            let exit = match error {
+                OpenError::Held { .. } => Exit::Stale,
+                OpenError::Newer { .. } | OpenError::Damaged { .. } | OpenError::Io { .. } => {
+                    Exit::Remote
+                }
+            };
+            Failure::new(exit, error.to_string())
+        })
 }
 
 /// Jitter differs between fleets and is the same for one.
@@ -163,7 +183,13 @@ fn seed(spec: &Spec) -> u64 {
 
 fn lower(spec: &Spec, store: &Embedded, previous: Option<&Desired>) -> Desired {
     let observed: Vec<Arc<crate::api::BareMetalHost>> = store.list();
-    desired::desired(&spec.fleet, &spec.files, spec.evaluation.complete, &observed, previous)
+    desired::desired(
+        &spec.fleet,
+        &spec.files,
+        spec.evaluation.complete,
+        &observed,
+        previous,
+    )
 }
 
 impl Run<'_> {
@@ -179,7 +205,10 @@ impl Run<'_> {
         let mut reloads = Watch::new(watch::Options::default());
         reloads.replace(self.watched(&spec), &spec.files);
         if let Some(trouble) = reloads.trouble() {
-            warn!(code = "WatchPolls", "files are looked at every few seconds: {trouble}");
+            warn!(
+                code = "WatchPolls",
+                "files are looked at every few seconds: {trouble}"
+            );
         }
         let mut activity = self.engine.activity();
         let mut signals = Signals::new()?;
@@ -223,7 +252,10 @@ impl Run<'_> {
             }
             let limit = self.args.timeout.map(Duration::from_secs);
             if limit.is_some_and(|limit| started.elapsed() > limit) {
-                self.term.error(&format!("not settled after {} s", started.elapsed().as_secs()));
+                self.term.error(&format!(
+                    "not settled after {} s",
+                    started.elapsed().as_secs()
+                ));
                 return Ok(Exit::No);
             }
         }
@@ -231,7 +263,10 @@ impl Run<'_> {
 
     fn watched(&self, spec: &Spec) -> Vec<PathBuf> {
         let mut all = spec.evaluation.watched.clone();
-        let folder = self.args.machines.secrets(&spec.fleet, &self.args.spec.spec);
+        let folder = self
+            .args
+            .machines
+            .secrets(&spec.fleet, &self.args.spec.spec);
         all.extend(folder.watched());
         all
     }
@@ -241,20 +276,25 @@ impl Run<'_> {
         let spec = match tokio::task::block_in_place(|| spec::load(&self.args.spec, cache)) {
             Ok(spec) => spec,
             Err(failure) => {
-                self.term.error(&format!("{failure}; the last good fleet is kept"));
+                self.term
+                    .error(&format!("{failure}; the last good fleet is kept"));
                 return None;
             }
         };
         spec::show(self.term, &spec);
         if !spec.is_valid() {
             let summary = render::summary(spec.diagnostics());
-            self.term.error(&format!("{summary}; the last good fleet is kept"));
+            self.term
+                .error(&format!("{summary}; the last good fleet is kept"));
             return Some(spec);
         }
         let previous = self.desired.borrow().clone();
         let next = lower(&spec, self.engine.store(), previous.as_deref());
         for (pool, wanted, found) in &next.short {
-            warn!(code = "MF4203", "pool `{pool}` wants {wanted} hosts, {found} match");
+            warn!(
+                code = "MF4203",
+                "pool `{pool}` wants {wanted} hosts, {found} match"
+            );
         }
         self.desired.send_replace(Some(Arc::new(next)));
         Some(spec)
@@ -269,7 +309,10 @@ impl Run<'_> {
             .actions
             .iter()
             .zip(standing.holds.iter())
-            .map(|(action, hold)| Ruling { action, hold: hold.clone() })
+            .map(|(action, hold)| Ruling {
+                action,
+                hold: hold.clone(),
+            })
             .collect();
         let text = plan::render(&standing.plan, &rulings, self.term.palette_err());
         if !self.term.quiet() {
@@ -279,19 +322,29 @@ impl Run<'_> {
 
     /// Whether nothing is left to do, or nothing without a person.
     fn ended(&self, overview: &engine::Overview, standing: &Standing) -> Option<Exit> {
-        let wanted = self.desired.borrow().as_ref().map_or(0, |desired| desired.hosts.len());
+        let wanted = self
+            .desired
+            .borrow()
+            .as_ref()
+            .map_or(0, |desired| desired.hosts.len());
         if standing.round == 0 || !overview.settled() {
             return None;
         }
         if standing.applied() && overview.hosts.len() >= wanted {
-            self.term.say(&format!("settled: {} hosts are as the spec says", overview.hosts.len()));
+            self.term.say(&format!(
+                "settled: {} hosts are as the spec says",
+                overview.hosts.len()
+            ));
             return Some(Exit::Success);
         }
-        let for_a_person =
-            standing.held.iter().all(|(_, hold)| hold.code != "Rolling") && standing.trouble.is_none();
+        let for_a_person = standing.held.iter().all(|(_, hold)| hold.code != "Rolling")
+            && standing.trouble.is_none();
         if for_a_person && !standing.held.is_empty() {
             for (action, hold) in &standing.held {
-                self.term.error(&format!("{}: {} [{}]", action.host.name, hold.text, hold.code));
+                self.term.error(&format!(
+                    "{}: {} [{}]",
+                    action.host.name, hold.text, hold.code
+                ));
             }
             return Some(Exit::No);
         }

@@ -21,7 +21,11 @@ pub(super) struct Screen {
 impl Screen {
     /// A screen for one run; `title` names fleet and machines.
     pub fn new(term: &Term, title: String) -> Self {
-        Self { term: term.clone(), title, printed: BTreeMap::new() }
+        Self {
+            term: term.clone(),
+            title,
+            printed: BTreeMap::new(),
+        }
     }
 
     /// Shows the picture.
@@ -58,7 +62,11 @@ impl Screen {
             };
             let shown = (line.state(), code);
             if gone.remove(&key).as_ref() != Some(&shown) && !shown.0.is_empty() {
-                let reason = line.why.as_ref().map(|why| why.text.as_str()).unwrap_or_default();
+                let reason = line
+                    .why
+                    .as_ref()
+                    .map(|why| why.text.as_str())
+                    .unwrap_or_default();
                 let time = clock(now);
                 let _ = writeln!(text, "{time} {:<16} {:<14} {reason}", key.name, shown.0);
             }
@@ -80,7 +88,10 @@ fn clock(now: Timestamp) -> String {
 
 /// How important a host is to somebody who looks: blocked, then under way, then settled.
 fn rank(line: &HostLine) -> u8 {
-    match (line.why.as_ref().is_some_and(|why| why.blocked), line.settled) {
+    match (
+        line.why.as_ref().is_some_and(|why| why.blocked),
+        line.settled,
+    ) {
         (true, _) => 0,
         (false, false) => 1,
         (false, true) => 2,
@@ -100,26 +111,41 @@ fn table(
     let summary: Vec<String> = states
         .iter()
         .map(|(state, count)| {
-            let state = if state.is_empty() { "new" } else { state.as_str() };
+            let state = if state.is_empty() {
+                "new"
+            } else {
+                state.as_str()
+            };
             format!("{count} {state}")
         })
         .collect();
     let mut lines = vec![cut(&format!("{title}: {}", summary.join(", ")), width)];
     let mut held: BTreeMap<&str, usize> = BTreeMap::new();
-    standing.held.iter().for_each(|(_, hold)| *held.entry(hold.text.as_str()).or_default() += 1);
+    standing
+        .held
+        .iter()
+        .for_each(|(_, hold)| *held.entry(hold.text.as_str()).or_default() += 1);
     for (text, count) in held.iter().take(3) {
         let line = cut(&format!("  waits ({count}): {text}"), width);
         lines.push(format!("{}{line}{}", palette.yellow, palette.off));
     }
     if held.len() > 3 {
-        lines.push(format!("  and {} more reasons to wait; see `metalform plan`", held.len() - 3));
+        lines.push(format!(
+            "  and {} more reasons to wait; see `metalform plan`",
+            held.len() - 3
+        ));
     }
     let mut order: Vec<&HostLine> = overview.hosts.iter().collect();
     let room = height.saturating_sub(lines.len() + 2).max(3);
     if order.len() > room {
         order.sort_by_key(|line| rank(line));
     }
-    let name = order.iter().take(room).map(|line| line.host.key().name.len()).max().unwrap_or(4);
+    let name = order
+        .iter()
+        .take(room)
+        .map(|line| line.host.key().name.len())
+        .max()
+        .unwrap_or(4);
     let name = name.clamp(4, 32);
     lines.push(format!(
         "{}{:<name$}  {:<13} {:<5} {:<14} {:>5}  REASON{}",
@@ -131,7 +157,10 @@ fn table(
     if order.len() > room {
         let rest = &order[room..];
         let settled = rest.iter().filter(|line| line.settled).count();
-        lines.push(format!("… and {} more hosts, {settled} of them settled", rest.len()));
+        lines.push(format!(
+            "… and {} more hosts, {settled} of them settled",
+            rest.len()
+        ));
     }
     lines.join("\n") + "\n"
 }
@@ -158,7 +187,9 @@ fn row(line: &HostLine, now: Timestamp, name: usize, palette: Palette, width: us
 
 /// `on`, `off`, or what it is and will be.
 pub(super) fn power(line: &HostLine) -> &'static str {
-    let Some(status) = line.host.status.as_ref() else { return "-" };
+    let Some(status) = line.host.status.as_ref() else {
+        return "-";
+    };
     match (status.powered_on, line.host.spec.online) {
         (true, true) => "on",
         (false, false) => "off",
@@ -195,7 +226,10 @@ mod tests {
     fn ages_are_short() {
         let at = |seconds: i64| Timestamp::from_second(1_000_000 + seconds).unwrap();
         let age = |seconds: i64| age(at(0), at(seconds));
-        assert_eq!([age(0), age(119), age(120), age(7200)], ["0s", "119s", "2m", "2h"]);
+        assert_eq!(
+            [age(0), age(119), age(120), age(7200)],
+            ["0s", "119s", "2m", "2h"]
+        );
         assert_eq!([age(-5), age(172_800)], ["0s", "2d"]);
     }
 

@@ -64,10 +64,8 @@ impl Source {
                     host.metadata.managed_fields.unwrap_or_default()
                 }
                 Self::Stored(store) => {
-                    let fields = crate::store::Store::<BareMetalHost>::managed_fields(
-                        store.as_ref(),
-                        &key,
-                    );
+                    let fields =
+                        crate::store::Store::<BareMetalHost>::managed_fields(store.as_ref(), &key);
                     fields
                         .await
                         .map_err(|error| Failure::new(Exit::Remote, error.to_string()))?
@@ -82,9 +80,10 @@ impl Source {
     /// Lets go of the store, if it was opened.
     pub async fn close(self) -> Result<(), Failure> {
         match self {
-            Self::Stored(store) => {
-                store.close().await.map_err(|error| Failure::new(Exit::Remote, error.to_string()))
-            }
+            Self::Stored(store) => store
+                .close()
+                .await
+                .map_err(|error| Failure::new(Exit::Remote, error.to_string())),
             Self::Running(_) | Self::Nothing => Ok(()),
         }
     }

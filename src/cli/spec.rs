@@ -37,8 +37,9 @@ impl Spec {
 pub(super) fn load(args: &SpecArgs, cache: &mut Cache) -> Result<Spec, Failure> {
     if !args.spec.exists() {
         let text = format!("no spec at {}", args.spec.display());
-        return Err(Failure::new(Exit::Usage, text)
-            .help("name a folder with a `fleet.kdl`, or a KDL file; `specs/single` is an example"));
+        return Err(Failure::new(Exit::Usage, text).help(
+            "name a folder with a `fleet.kdl`, or a KDL file; `specs/single` is an example",
+        ));
     }
     if let Some(params) = args.params.as_deref().filter(|params| !params.is_file()) {
         let text = format!("no params file at {}", params.display());
@@ -61,7 +62,11 @@ pub(super) fn load(args: &SpecArgs, cache: &mut Cache) -> Result<Spec, Failure> 
 /// Shows diagnostics on standard error, as people read them.
 pub(super) fn show(term: &Term, spec: &Spec) {
     let mut text = String::new();
-    let look = render::Look { color: term.color_err(), unicode: true, width: term.width() };
+    let look = render::Look {
+        color: term.color_err(),
+        unicode: true,
+        width: term.width(),
+    };
     // Writing into a String does not fail.
     render::render_full(&mut text, &spec.files, spec.diagnostics(), look).ok();
     if !text.is_empty() {
@@ -87,6 +92,14 @@ pub(super) fn load_valid(term: &Term, args: &SpecArgs) -> Result<Spec, Failure> 
 
 /// The folder that relative paths of a spec (its secrets, scripts) start from.
 pub(super) fn folder(spec: &Path) -> &Path {
-    let folder = if spec.is_file() { spec.parent().unwrap_or(spec) } else { spec };
-    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+    let folder = if spec.is_file() {
+        spec.parent().unwrap_or(spec)
+    } else {
+        spec
+    };
+    if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    }
 }

@@ -60,12 +60,20 @@ impl Term {
 
     /// Colours for standard output.
     pub fn palette(&self) -> Palette {
-        if self.color_out { Palette::ANSI } else { Palette::default() }
+        if self.color_out {
+            Palette::ANSI
+        } else {
+            Palette::default()
+        }
     }
 
     /// Colours for standard error.
     pub fn palette_err(&self) -> Palette {
-        if self.color_err { Palette::ANSI } else { Palette::default() }
+        if self.color_err {
+            Palette::ANSI
+        } else {
+            Palette::default()
+        }
     }
 
     /// Columns of the terminal, 100 where there is none.
@@ -83,7 +91,9 @@ impl Term {
     /// Writes the answer. A closed pipe ends quietly.
     pub fn out(&self, text: &str) {
         let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).ok();
+        out.write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .ok();
     }
 
     /// Writes a line of progress, unless quiet.
@@ -98,7 +108,9 @@ impl Term {
     pub fn err(&self, text: &str) {
         let mut drawn = self.drawn();
         let mut err = io::stderr().lock();
-        clear(&mut err, &mut drawn).and_then(|()| err.write_all(text.as_bytes())).ok();
+        clear(&mut err, &mut drawn)
+            .and_then(|()| err.write_all(text.as_bytes()))
+            .ok();
         err.flush().ok();
     }
 
@@ -106,7 +118,9 @@ impl Term {
     pub fn redraw(&self, text: &str) {
         let mut drawn = self.drawn();
         let mut err = io::stderr().lock();
-        clear(&mut err, &mut drawn).and_then(|()| err.write_all(text.as_bytes())).ok();
+        clear(&mut err, &mut drawn)
+            .and_then(|()| err.write_all(text.as_bytes()))
+            .ok();
         err.flush().ok();
         *drawn = text.lines().count();
     }
@@ -131,7 +145,11 @@ impl Term {
 /// Takes the picture off: up to its first line, and clear to the end of the screen.
 fn clear(err: &mut impl io::Write, drawn: &mut usize) -> io::Result<()> {
     let lines = std::mem::take(drawn);
-    if lines == 0 { Ok(()) } else { write!(err, "\u{1b}[{lines}A\r\u{1b}[J") }
+    if lines == 0 {
+        Ok(())
+    } else {
+        write!(err, "\u{1b}[{lines}A\r\u{1b}[J")
+    }
 }
 
 /// Lets log lines and a picture share the terminal.

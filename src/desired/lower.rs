@@ -31,7 +31,9 @@ pub(super) fn lower(
 ) -> Result<Lowered, serde_json::Error> {
     let mut sheet = Sheet::default();
     sheet.spec.insert("online".to_owned(), Json::Bool(true));
-    sheet.spec.insert("automatedCleaningMode".to_owned(), Json::from("metadata"));
+    sheet
+        .spec
+        .insert("automatedCleaningMode".to_owned(), Json::from("metadata"));
     write(&mut sheet, host, deployment);
     Ok(Lowered {
         spec: serde_json::from_value(Json::Object(sheet.spec))?,
@@ -42,8 +44,15 @@ pub(super) fn lower(
 
 /// Where what `wanted` says is written, by path in the object.
 pub(super) fn places(fleet: &Fleet, host: &Host, wanted: &Wanted) -> BTreeMap<String, Origin> {
-    let mut sheet = Sheet { places: Some(BTreeMap::new()), ..Sheet::default() };
-    write(&mut sheet, host, &host.deployment(fleet, wanted.pool.is_some()));
+    let mut sheet = Sheet {
+        places: Some(BTreeMap::new()),
+        ..Sheet::default()
+    };
+    write(
+        &mut sheet,
+        host,
+        &host.deployment(fleet, wanted.pool.is_some()),
+    );
     let mut places = sheet.places.unwrap_or_default();
     let pool = wanted.pool.as_deref().and_then(|name| fleet.pool(name));
     let rack = wanted.rack.as_deref();
@@ -53,11 +62,18 @@ pub(super) fn places(fleet: &Fleet, host: &Host, wanted: &Wanted) -> BTreeMap<St
     let marks = [
         ("pool", pool.map(|pool| pool.origin)),
         // A rack that is a fact of the host alone has no place of its own.
-        ("rack", rack.map(|rack| rack.map_or(host.origin, |rack| rack.origin))),
+        (
+            "rack",
+            rack.map(|rack| rack.map_or(host.origin, |rack| rack.origin)),
+        ),
         ("ironic", own("driven-by")),
         ("prevent-destroy", prevent.or(pool.map(|pool| pool.origin))),
     ];
-    places.extend(marks.into_iter().filter_map(|(path, at)| Some((path.to_owned(), at?))));
+    places.extend(
+        marks
+            .into_iter()
+            .filter_map(|(path, at)| Some((path.to_owned(), at?))),
+    );
     places
 }
 
@@ -100,7 +116,10 @@ fn write(sheet: &mut Sheet, host: &Host, deployment: &Deployment<'_>) {
 /// Where a reference of a deployment is written: at the host, or at its pool.
 fn origin_of(reference: &Ref, host: &Host) -> Origin {
     let pool = host.pool.as_ref().map(|pool| &pool.fields);
-    let mut fields = [Some(&host.fields), pool].into_iter().flatten().flat_map(Fields::iter);
+    let mut fields = [Some(&host.fields), pool]
+        .into_iter()
+        .flatten()
+        .flat_map(Fields::iter);
     let is_it = |found: &Found<'_>| match found.value {
         Value::Ref(known) => std::ptr::eq(known, reference),
         _ => false,
@@ -134,9 +153,16 @@ impl Order {
             };
             let key = |record: &Found<'_>| record.path.key.clone().unwrap_or_default();
             records.sort_by(|a, b| {
-                is_root(b).cmp(&is_root(a)).then_with(|| natural(&key(a), &key(b)))
+                is_root(b)
+                    .cmp(&is_root(a))
+                    .then_with(|| natural(&key(a), &key(b)))
             });
-            order.extend(records.iter().enumerate().map(|(index, record)| (record.id, index)));
+            order.extend(
+                records
+                    .iter()
+                    .enumerate()
+                    .map(|(index, record)| (record.id, index)),
+            );
         }
         Self(order)
     }
@@ -147,7 +173,9 @@ impl Order {
         let mut at = Some(id);
         while let Some(id) = at {
             let path = paths.get(id);
-            let keyed = path.field.is_some_and(|field| matches!(field.kind, Kind::Keyed { .. }));
+            let keyed = path
+                .field
+                .is_some_and(|field| matches!(field.kind, Kind::Keyed { .. }));
             if keyed && path.key.is_some() {
                 places.push(self.0.get(&id).copied().unwrap_or_default());
             }
@@ -161,7 +189,11 @@ impl Order {
 /// Writes one field where the schema says.
 fn put(sheet: &mut Sheet, found: &Found<'_>, paths: &Paths, order: &Order) {
     let mut set = |at: &str, value: Json| {
-        let places = if at.contains("[]") { order.places(paths, found.id) } else { Vec::new() };
+        let places = if at.contains("[]") {
+            order.places(paths, found.id)
+        } else {
+            Vec::new()
+        };
         sheet.set(at, &places, value, found.origin);
     };
     match found.schema.lower {
@@ -206,7 +238,9 @@ fn put(sheet: &mut Sheet, found: &Found<'_>, paths: &Paths, order: &Order) {
             }
         }
         Lower::Checksum(at) => {
-            let Value::Text(text) = found.value else { return };
+            let Value::Text(text) = found.value else {
+                return;
+            };
             let (value, kind) = checksum(text);
             set(at, Json::from(value));
             if let Some(kind) = kind {
@@ -220,7 +254,9 @@ impl Sheet {
     /// Writes `value` at a path of the table (`.spec.taints[].key`), `places` being the items of
     /// the lists on the way. Deeper fields of the same record are left.
     fn set(&mut self, at: &str, places: &[usize], value: Json, origin: Origin) {
-        let Some(below) = at.strip_prefix(".spec.") else { return };
+        let Some(below) = at.strip_prefix(".spec.") else {
+            return;
+        };
         if let Some(known) = &mut self.places {
             let mut path = at[1..].to_owned();
             for place in places {
@@ -238,7 +274,11 @@ impl Sheet {
             return;
         }
         let labels = at == ".metadata.labels";
-        let map = if labels { &mut self.labels } else { &mut self.annotations };
+        let map = if labels {
+            &mut self.labels
+        } else {
+            &mut self.annotations
+        };
         map.insert(key.to_owned(), text.to_owned());
         if let Some(known) = &mut self.places {
             known.insert(path::child(&at[1..], key), origin);

@@ -3,8 +3,14 @@
 /// The path of a field below another.
 pub(crate) fn child(path: &str, name: &str) -> String {
     let plain = !name.is_empty()
-        && name.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'));
-    if plain { format!("{path}.{name}") } else { format!("{path}['{name}']") }
+        && name
+            .bytes()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'));
+    if plain {
+        format!("{path}.{name}")
+    } else {
+        format!("{path}['{name}']")
+    }
 }
 
 /// The path of an item of a list.
@@ -18,7 +24,9 @@ pub(crate) fn names(path: &str) -> Vec<&str> {
     let mut rest = path;
     while !rest.is_empty() {
         rest = rest.strip_prefix('.').unwrap_or(rest);
-        let quoted = rest.strip_prefix("['").and_then(|inner| inner.split_once("']"));
+        let quoted = rest
+            .strip_prefix("['")
+            .and_then(|inner| inner.split_once("']"));
         let (name, after) = match quoted {
             Some(found) => found,
             None => rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len())),
@@ -41,7 +49,9 @@ mod tests {
             vec!["metadata", "annotations", "a.b/c", "d"],
             vec!["spec", "odd name", "x"],
         ] {
-            let path = parts[1..].iter().fold(parts[0].to_owned(), |path, name| child(&path, name));
+            let path = parts[1..]
+                .iter()
+                .fold(parts[0].to_owned(), |path, name| child(&path, name));
             assert_eq!(names(&path), parts, "{path}");
         }
         assert_eq!(child("metadata.labels", "a/b"), "metadata.labels['a/b']");

@@ -45,15 +45,25 @@ impl Sites {
 
     /// Where the fields of a host's object are written. Costs about as much as lowering the host.
     pub fn of(&self, host: &str, wanted: &Wanted) -> HostSites<'_> {
-        let Some((fleet, files)) = &self.0 else { return HostSites::nowhere() };
-        let Some(host) = fleet.host(host) else { return HostSites::nowhere() };
-        HostSites { files: Some(files), places: lower::places(fleet, host, wanted) }
+        let Some((fleet, files)) = &self.0 else {
+            return HostSites::nowhere();
+        };
+        let Some(host) = fleet.host(host) else {
+            return HostSites::nowhere();
+        };
+        HostSites {
+            files: Some(files),
+            places: lower::places(fleet, host, wanted),
+        }
     }
 }
 
 impl HostSites<'_> {
     fn nowhere() -> Self {
-        Self { files: None, places: BTreeMap::new() }
+        Self {
+            files: None,
+            places: BTreeMap::new(),
+        }
     }
 
     /// Where the winner of the field at this path of the object (`spec.image.url`, `pool`) is
@@ -63,12 +73,15 @@ impl HostSites<'_> {
     pub fn at(&self, path: &str) -> Option<String> {
         let files = self.files?;
         let inside = |key: &str| {
-            key.strip_prefix(path).is_some_and(|rest| rest.starts_with(['.', '[']))
+            key.strip_prefix(path)
+                .is_some_and(|rest| rest.starts_with(['.', '[']))
         };
         let first_inside = || {
             let keys = self.places.range(path.to_owned()..);
             let keys = keys.take_while(|(key, _)| key.starts_with(path));
-            keys.filter(|(key, _)| inside(key)).map(|(_, origin)| origin).min()
+            keys.filter(|(key, _)| inside(key))
+                .map(|(_, origin)| origin)
+                .min()
         };
         let whole = || {
             let mut path = path;

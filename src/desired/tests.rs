@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use serde_json::json;
 
 use super::*;
@@ -75,7 +73,10 @@ host "n[slot=01]" {{ {HOST}; driven-by south; }}"#
     let wanted = &desired.hosts[&key("n01")];
     assert_eq!(wanted.ironic.as_deref(), Some("south"));
     let object = desired.object(&key("n01"), wanted);
-    assert_eq!(object["metadata"]["annotations"]["metalform.dev/ironic"], "south");
+    assert_eq!(
+        object["metadata"]["annotations"]["metalform.dev/ironic"],
+        "south"
+    );
 }
 
 #[test]
@@ -99,13 +100,23 @@ host "n[slot=01-04]" {{ {HOST}; labels role=worker; }}"#
     };
     let mut lab = Lab::provisioned(&pool(2));
     let seated = |lab: &Lab| -> Vec<String> {
-        let members = lab.desired.hosts.iter().filter(|(_, wanted)| wanted.pool.is_some());
+        let members = lab
+            .desired
+            .hosts
+            .iter()
+            .filter(|(_, wanted)| wanted.pool.is_some());
         members.map(|(key, _)| key.name.to_string()).collect()
     };
     assert_eq!(seated(&lab), ["n01", "n02"]);
     // Somebody swaps them by hand: what is there counts.
-    lab.patch("n01", json!({"metadata": {"annotations": {"metalform.dev/pool": null}}}));
-    lab.patch("n04", json!({"metadata": {"annotations": {"metalform.dev/pool": "workers"}}}));
+    lab.patch(
+        "n01",
+        json!({"metadata": {"annotations": {"metalform.dev/pool": null}}}),
+    );
+    lab.patch(
+        "n04",
+        json!({"metadata": {"annotations": {"metalform.dev/pool": "workers"}}}),
+    );
     lab.edit(&pool(2));
     assert_eq!(seated(&lab), ["n02", "n04"]);
     // A host that goes gives up its seat; others stay whatever the order of what is seen.
@@ -127,7 +138,10 @@ host "n[slot=01-04]" {{ {HOST}; labels role=worker; }}"#
     hosts.reverse();
     let backward = spec.desired(&hosts);
     let members = |desired: &Desired| -> Vec<String> {
-        let all = desired.hosts.iter().filter(|(_, wanted)| wanted.pool.is_some());
+        let all = desired
+            .hosts
+            .iter()
+            .filter(|(_, wanted)| wanted.pool.is_some());
         all.map(|(key, _)| key.name.to_string()).collect()
     };
     assert_eq!(members(&forward), ["n01", "n02"]);
@@ -149,23 +163,22 @@ refine n02 {{ boot mac=nonsense; }}"#
 
 #[test]
 fn every_field_has_the_place_of_its_winner() {
-    let fleet = format!(
-        r#"spec lab {{ simulated; }}
+    let fleet = r#"spec lab { simulated; }
 import "images.kdl"
 import "r01.kdl"
-pool workers {{
+pool workers {
     select role=worker
-    deploy a {{
+    deploy a {
         user-data (secret)cloud-init
-    }}
+    }
     lifecycle prevent-destroy=#true
-}}
-each {{
+}
+each {
     (default)boot mode=UEFI
     labels site=lab
-}}
+}
 "#
-    );
+    .to_string();
     let images = r#"image a {
     url "https://images.lab/os.qcow2"
     checksum "sha256:aa010e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1"
@@ -197,7 +210,11 @@ each {{
     }
 }
 "#;
-    let spec = spec_of(&[("fleet.kdl", &fleet), ("images.kdl", images), ("r01.kdl", rack)]);
+    let spec = spec_of(&[
+        ("fleet.kdl", &fleet),
+        ("images.kdl", images),
+        ("r01.kdl", rack),
+    ]);
     assert!(spec.fleet.held.is_empty());
     let desired = spec.desired(&[]);
     let at = |host: &str, path: &str| {
@@ -218,14 +235,23 @@ each {{
     assert_eq!(at("n02", "spec.bootMode"), "r01.kdl:14");
     assert_eq!(at("n02", "spec.networkData"), "r01.kdl:16");
     assert_eq!(at("n01", "metadata.labels.site"), "fleet.kdl:14");
-    assert_eq!(at("n01", "metadata.labels['example.org/zone']"), "r01.kdl:11");
+    assert_eq!(
+        at("n01", "metadata.labels['example.org/zone']"),
+        "r01.kdl:11"
+    );
     assert_eq!(at("n01", "pool"), "fleet.kdl:5");
     assert_eq!(at("n01", "rack"), "r01.kdl:2");
     assert_eq!(at("n01", "prevent-destroy"), "fleet.kdl:5");
     // Within a list, and of the list as a whole.
     let volumes = "spec.raid.softwareRAIDVolumes";
     assert_eq!(at("n02", &format!("{volumes}[0].level")), "r01.kdl:19");
-    assert_eq!(at("n02", &format!("{volumes}[0].physicalDisks[1].serialNumber")), "r01.kdl:22");
+    assert_eq!(
+        at(
+            "n02",
+            &format!("{volumes}[0].physicalDisks[1].serialNumber")
+        ),
+        "r01.kdl:22"
+    );
     assert_eq!(at("n02", volumes), "r01.kdl:17");
     // Nothing says these.
     assert_eq!(at("n01", "spec.online"), "");

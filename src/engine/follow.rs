@@ -74,8 +74,13 @@ pub async fn follow<S: Store<BareMetalHost>>(
     standing: watch::Sender<Standing>,
     stop: CancellationToken,
 ) {
-    let mut follower =
-        Follower { store, desired, named: Some(grants), bound: BTreeMap::new(), standing };
+    let mut follower = Follower {
+        store,
+        desired,
+        named: Some(grants),
+        bound: BTreeMap::new(),
+        standing,
+    };
     tokio::select! {
         () = follower.run() => {}
         () = stop.cancelled() => {}
@@ -102,7 +107,8 @@ struct Pass {
 impl Pass {
     fn held(&self) -> Vec<(Action, Hold)> {
         let all = self.plan.actions.iter().zip(&self.holds);
-        all.filter_map(|(action, hold)| Some((action.clone(), hold.clone()?))).collect()
+        all.filter_map(|(action, hold)| Some((action.clone(), hold.clone()?)))
+            .collect()
     }
 }
 
@@ -145,12 +151,21 @@ impl<S: Store<BareMetalHost>> Follower<S> {
             let open = !held.is_empty();
             let trouble = pass.trouble.is_some();
             let pause = retry;
-            retry = if trouble { (retry * 2).min(RETRY.1) } else { RETRY.0 };
-            debug!(actions = pass.holds.len(), held = held.len(), "the spec was compared");
+            retry = if trouble {
+                (retry * 2).min(RETRY.1)
+            } else {
+                RETRY.0
+            };
+            debug!(
+                actions = pass.holds.len(),
+                held = held.len(),
+                "the spec was compared"
+            );
             self.tell(pass, held, round, first);
             first = false;
-            if let Some(more) =
-                self.wait(wanted, &snapshot, open, trouble.then_some(pause)).await
+            if let Some(more) = self
+                .wait(wanted, &snapshot, open, trouble.then_some(pause))
+                .await
             {
                 return more;
             }
@@ -247,13 +262,20 @@ impl<S: Store<BareMetalHost>> Follower<S> {
             }
         }
         drop(results);
-        Pass { plan, holds, trouble }
+        Pass {
+            plan,
+            holds,
+            trouble,
+        }
     }
 
     /// The grants by name that hold for this plan.
     fn grants(&mut self, plan: &Plan) -> Grants {
         if let Some(named) = self.named.take() {
-            let guarded = plan.actions.iter().filter(|action| named.allows(&action.host.name));
+            let guarded = plan
+                .actions
+                .iter()
+                .filter(|action| named.allows(&action.host.name));
             self.bound = guarded
                 .filter_map(|action| {
                     Some((action.host.clone(), plan::grant_of(action)?.to_owned()))
@@ -264,12 +286,22 @@ impl<S: Store<BareMetalHost>> Follower<S> {
             let token = self.bound.get(&action.host).map(String::as_str);
             token.is_some() && token == plan::grant_of(action)
         };
-        let names = plan.actions.iter().filter(fits).map(|action| action.host.name.to_string());
-        Grants { names: names.collect() }
+        let names = plan
+            .actions
+            .iter()
+            .filter(fits)
+            .map(|action| action.host.name.to_string());
+        Grants {
+            names: names.collect(),
+        }
     }
 
     fn tell(&self, pass: Pass, held: Vec<(Action, Hold)>, round: u64, first: bool) {
-        let Pass { plan, holds, trouble } = pass;
+        let Pass {
+            plan,
+            holds,
+            trouble,
+        } = pass;
         self.standing.send_if_modified(|now| {
             if let Some(text) = &trouble
                 && now.trouble != trouble
@@ -342,7 +374,9 @@ async fn write<S: Store<BareMetalHost>>(
     let key = &action.host;
     match (action.verb, wanted.hosts.get(key)) {
         (Verb::Create | Verb::Update, Some(host)) => {
-            store.apply(key, wanted.object(key, host), OWNER, true).await?;
+            store
+                .apply(key, wanted.object(key, host), OWNER, true)
+                .await?;
             if action.guard.is_some() {
                 forget_grant(store, key.clone()).await?;
             }

@@ -36,7 +36,10 @@ pub(super) async fn turn<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Again
                 Next::Rest(again) => return again,
             }
         }
-        warn!(code = "Unsettled", "{MOST_STEPS} steps in a row and no rest; going on in a second");
+        warn!(
+            code = "Unsettled",
+            "{MOST_STEPS} steps in a row and no rest; going on in a second"
+        );
         Some(Duration::from_secs(1))
     }
     .instrument(span)
@@ -90,8 +93,9 @@ fn decide<S: Stores>(
     host: &BareMetalHost,
     machines: &dyn Provisioner,
 ) -> (Step, Credentials, bool) {
-    let (outcome, unconfirmed) =
-        shared.memos.with(key, |memo| (memo.outcome.clone(), memo.unconfirmed.clone()));
+    let (outcome, unconfirmed) = shared
+        .memos
+        .with(key, |memo| (memo.outcome.clone(), memo.unconfirmed.clone()));
     let sight = match unconfirmed {
         Some((effect, _)) => Sight::Unconfirmed(effect),
         None => machines.sight(host),
@@ -120,7 +124,10 @@ fn decide<S: Stores>(
         seed: Dice::of(&key.name, shared.seed).roll(),
     });
     shared.metrics.step(started.elapsed(), &step);
-    let seen = !matches!(sight, Sight::Unsynced | Sight::Down(_) | Sight::Unconfirmed(_));
+    let seen = !matches!(
+        sight,
+        Sight::Unsynced | Sight::Down(_) | Sight::Unconfirmed(_)
+    );
     (step, credentials, seen)
 }
 
@@ -138,8 +145,14 @@ async fn write<S: Stores>(
         object.status = Some(BareMetalHostStatus::clone(status));
     }
     change_meta(&step.meta, &mut object.metadata);
-    let known = host.status.as_ref().and_then(|status| status.hardware.as_ref());
-    let found = step.status.as_ref().and_then(|status| status.hardware.as_ref());
+    let known = host
+        .status
+        .as_ref()
+        .and_then(|status| status.hardware.as_ref());
+    let found = step
+        .status
+        .as_ref()
+        .and_then(|status| status.hardware.as_ref());
     if let Some(hardware) = found
         && known != Some(hardware)
     {
@@ -177,10 +190,18 @@ async fn act<S: Stores>(
     credentials: &Credentials,
 ) -> Next {
     // The host as it is after the write: the mapping to requests sees the same status.
-    let Some(host) = shared.host(key) else { return Next::Step };
+    let Some(host) = shared.host(key) else {
+        return Next::Step;
+    };
     let generation = host.metadata.generation.unwrap_or_default();
     let ended = |effect, result| {
-        shared.memos.with(key, |memo| memo.outcome = Some(Outcome { effect, generation, result }));
+        shared.memos.with(key, |memo| {
+            memo.outcome = Some(Outcome {
+                effect,
+                generation,
+                result,
+            })
+        });
     };
     let job = match secrets::job_secrets(&host, &effect, shared.secrets.as_ref()) {
         Ok(job) => job,
@@ -203,7 +224,14 @@ async fn act<S: Stores>(
     };
     let started = Instant::now();
     let name = effect.name();
-    let result = machines.run(Job { host, effect: effect.clone(), secrets: job, facts }).await;
+    let result = machines
+        .run(Job {
+            host,
+            effect: effect.clone(),
+            secrets: job,
+            facts,
+        })
+        .await;
     shared.metrics.effect(name, started.elapsed(), &result);
     // Nobody answered: it may have been done all the same, so it is looked at before it is repeated.
     let maybe_done = matches!(&result, Ok(_) | Err(Fault::Unreachable(_)));
@@ -234,7 +262,10 @@ fn store_failed<S: Stores>(
         | StoreError::Exists { .. }
         | StoreError::Invalid { .. }
         | StoreError::Backend(_) => {
-            warn!(code = error.code(), "status not written, trying again: {error}");
+            warn!(
+                code = error.code(),
+                "status not written, trying again: {error}"
+            );
             shared.store_trouble(key, host.version(), error);
             Next::Rest(Some(Duration::from_secs(1)))
         }

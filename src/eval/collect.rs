@@ -112,7 +112,9 @@ impl<'t> Collector<'_, 't> {
             match step {
                 Step::Broken => into.broken = true,
                 Step::Set(set) => {
-                    let Some(path) = self.path(&set.at, at, into) else { continue };
+                    let Some(path) = self.path(&set.at, at, into) else {
+                        continue;
+                    };
                     if !self.wanted(path) {
                         continue;
                     }
@@ -136,7 +138,9 @@ impl<'t> Collector<'_, 't> {
                         },
                     };
                     let strength = set.strength.or(at.strength).unwrap_or(Strength::Plain);
-                    let length = at.chain.map_or(0, |index| into.chains[index as usize].length);
+                    let length = at
+                        .chain
+                        .map_or(0, |index| into.chains[index as usize].length);
                     into.defs.push(Def {
                         path,
                         rank: Rank::new(strength, at.depth, length),
@@ -154,7 +158,10 @@ impl<'t> Collector<'_, 't> {
                 Step::When(when)
                     if matches!(self.part, Part::Without(_))
                         && when.condition.references().iter().any(|read| {
-                            matches!(read.path.split_once('.'), Some(("host" | "rack" | "group", _)))
+                            matches!(
+                                read.path.split_once('.'),
+                                Some(("host" | "rack" | "group", _))
+                            )
                         }) => {}
                 Step::When(when) => {
                     let view = self.view(at);
@@ -209,7 +216,8 @@ impl<'t> Collector<'_, 't> {
 
     fn report(&mut self, finding: Diagnostic) {
         let (code, place) = (finding.code.0, finding.primary.place);
-        self.findings.about(self.kind, self.name, code, place, "", || finding);
+        self.findings
+            .about(self.kind, self.name, code, place, "", || finding);
     }
 
     fn eval(&mut self, made: &Made<'t>, at: Spot<'_>) -> Option<Val> {
@@ -301,12 +309,17 @@ impl<'t> Collector<'_, 't> {
             into.broken = true;
             return;
         }
-        let length = at.chain.map_or(0, |index| into.chains[index as usize].length);
+        let length = at
+            .chain
+            .map_or(0, |index| into.chains[index as usize].length);
         if length >= self.depth_limit || into.chains.len() >= usize::from(u16::MAX) {
             into.broken = true;
             let finding = Diagnostic::error(
                 Code(9006),
-                format!("profiles are nested deeper than {}, the limit", self.depth_limit),
+                format!(
+                    "profiles are nested deeper than {}, the limit",
+                    self.depth_limit
+                ),
                 used.place,
                 "",
             );
@@ -326,7 +339,11 @@ impl<'t> Collector<'_, 't> {
             let value = match &param.default {
                 None => None,
                 Some(default) => {
-                    let within = Spot { frame: profile.frame, args: &args, ..at };
+                    let within = Spot {
+                        frame: profile.frame,
+                        args: &args,
+                        ..at
+                    };
                     self.arg(default, within)
                 }
             };

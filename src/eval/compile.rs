@@ -134,15 +134,28 @@ pub(super) struct Compiler<'a, 't> {
 
 /// The strength that a node's annotation states.
 pub(super) fn strength(node: Node<'_>) -> Result<Option<Strength>, Diagnostic> {
-    let Some((word, span)) = node.annotation() else { return Ok(None) };
+    let Some((word, span)) = node.annotation() else {
+        return Ok(None);
+    };
     let place = span.in_file(node.file());
     Ok(Some(match word {
         "default" => Strength::Default,
         "force" => Strength::Force,
         "final" => Strength::Final,
         _ => {
-            let on_values =
-                ["secret", "configmap", "cidr", "mac", "GB", "GiB", "MB", "MiB", "TB", "TiB", "s"];
+            let on_values = [
+                "secret",
+                "configmap",
+                "cidr",
+                "mac",
+                "GB",
+                "GiB",
+                "MB",
+                "MiB",
+                "TB",
+                "TiB",
+                "s",
+            ];
             if on_values.contains(&word) {
                 return Err(Diagnostic::error(
                     Code(2010),
@@ -150,7 +163,10 @@ pub(super) fn strength(node: Node<'_>) -> Result<Option<Strength>, Diagnostic> {
                     place,
                     "",
                 )
-                .help(format!("write it before the value: `{} ({word})…`", node.name())));
+                .help(format!(
+                    "write it before the value: `{} ({word})…`",
+                    node.name()
+                )));
             }
             let finding = Diagnostic::error(
                 Code(2011),
@@ -187,8 +203,11 @@ pub(super) fn expression(entry: Entry<'_>, error: &ExprError) -> Diagnostic {
             only.clone(),
         ));
     } else if !error.suggestions.is_empty() {
-        let list: Vec<String> =
-            error.suggestions.iter().map(|text| format!("`{text}`")).collect();
+        let list: Vec<String> = error
+            .suggestions
+            .iter()
+            .map(|text| format!("`{text}`"))
+            .collect();
         finding = finding.note(format!("did you mean {}?", list.join(" or ")));
     }
     finding
@@ -287,7 +306,11 @@ impl<'t> Compiler<'_, 't> {
                     let place = child.name_span().in_file(child.file());
                     self.findings.add(let_in_when(place));
                 }
-                out.push(Step::When(Box::new(When { condition, entry, steps })));
+                out.push(Step::When(Box::new(When {
+                    condition,
+                    entry,
+                    steps,
+                })));
             }
             Err(finding) => self.report(finding, out),
         }
@@ -307,7 +330,9 @@ impl<'t> Compiler<'_, 't> {
             let finding = self.unknown(node.name(), node.name_span(), node, parent.shape(), owner);
             return self.report(finding, out);
         };
-        let Some(field) = self.paths.get(path).field else { return };
+        let Some(field) = self.paths.get(path).field else {
+            return;
+        };
         let at = below(parent, path);
         let name = node.name_span().in_file(node.file());
         match &field.kind {
@@ -319,7 +344,11 @@ impl<'t> Compiler<'_, 't> {
             Kind::Record { arg, .. } => self.record(node, *arg, &at, strength, owner, out),
             Kind::Union(variants) => self.union(node, variants, &at, strength, owner, out),
             Kind::Map(ty) => self.map(node, *ty, &at, strength, out),
-            Kind::Keyed { content, key, fields } => {
+            Kind::Keyed {
+                content,
+                key,
+                fields,
+            } => {
                 self.keyed(node, (*content, key, fields), &at, strength, owner, out);
             }
             Kind::Selector(_) => self.selector(node, &at, strength, out),
@@ -332,13 +361,10 @@ pub(super) fn condition(node: Node<'_>) -> Result<(Expr, Entry<'_>), Diagnostic>
     let name = node.name_span().in_file(node.file());
     let mut entries = node.entries();
     let Some(entry) = entries.next().filter(|entry| entry.key().is_none()) else {
-        return Err(Diagnostic::error(
-            Code(2004),
-            "`when` needs a condition",
-            name,
-            "",
-        )
-        .help("write it in quotes: `when \"param.env == 'lab'\" { … }`"));
+        return Err(
+            Diagnostic::error(Code(2004), "`when` needs a condition", name, "")
+                .help("write it in quotes: `when \"param.env == 'lab'\" { … }`"),
+        );
     };
     if let Some(extra) = entries.next() {
         return Err(Diagnostic::error(
@@ -362,12 +388,14 @@ pub(super) fn let_in_when(place: Place) -> Diagnostic {
 /// Adds "did you mean" for the value of an entry.
 pub(super) fn with_near(finding: Diagnostic, entry: Entry<'_>, near: Option<&str>) -> Diagnostic {
     match near {
-        Some(near) => finding.help(format!("did you mean `{near}`?")).fix(Fix::replace(
-            format!("write `{near}`"),
-            Applicability::Safe,
-            entry.value_span().in_file(entry.file()),
-            decode::quoted_like(entry, near),
-        )),
+        Some(near) => finding
+            .help(format!("did you mean `{near}`?"))
+            .fix(Fix::replace(
+                format!("write `{near}`"),
+                Applicability::Safe,
+                entry.value_span().in_file(entry.file()),
+                decode::quoted_like(entry, near),
+            )),
         None => finding,
     }
 }
@@ -380,12 +408,18 @@ fn below<'t>(parent: &At<'t>, path: PathId) -> At<'t> {
 }
 
 fn span_of(entries: &[Entry<'_>]) -> Span {
-    let first = entries.first().map_or(Span::point(0), |entry| decode::value_place(*entry).span);
-    entries.iter().fold(first, |span, entry| span.to(decode::value_place(*entry).span))
+    let first = entries
+        .first()
+        .map_or(Span::point(0), |entry| decode::value_place(*entry).span);
+    entries.iter().fold(first, |span, entry| {
+        span.to(decode::value_place(*entry).span)
+    })
 }
 
 fn list(fields: &[Field]) -> String {
-    let names: Vec<String> = fields.iter().map(|field| format!("`{}`", field.name)).collect();
+    let names: Vec<String> = fields
+        .iter()
+        .map(|field| format!("`{}`", field.name))
+        .collect();
     names.join(", ")
 }
-

@@ -8,8 +8,8 @@ use std::sync::atomic::AtomicBool;
 
 use super::collect::{Param, Profile, no_args};
 use super::compile::{
-    Arg, Compiler, Signature, Signatures, Step, arg, condition, expression, let_in_when,
-    template, with_near,
+    Arg, Compiler, Signature, Signatures, Step, arg, condition, expression, let_in_when, template,
+    with_near,
 };
 use super::decode;
 use super::expr::Val;
@@ -17,8 +17,8 @@ use super::facts::{self, Collected, Table};
 use super::import::Project;
 use super::range::{self, Pattern, RangeError};
 use super::report::Findings;
-use super::unit;
 use super::scope::{Frame, Let, LetValue, Scope, ScopeKind, Subject, View, World};
+use super::unit;
 use crate::diag::suggest::similar;
 use crate::diag::{Applicability, Code, Diagnostic, FileId, Fix, Place, Subject as About};
 use crate::fleet::{Facts, fold, natural};
@@ -138,7 +138,11 @@ pub(super) fn declare<'t>(
         fact_names: Vec::new(),
     };
     declarer.all();
-    let Declarer { program, properties, .. } = declarer;
+    let Declarer {
+        program,
+        properties,
+        ..
+    } = declarer;
     (program, properties)
 }
 
@@ -220,12 +224,7 @@ impl<'t> Declarer<'_, 't> {
         self.close_names();
     }
 
-    fn compile(
-        &mut self,
-        entity: Entity,
-        owner: &str,
-        nodes: Nodes<'t>,
-    ) -> Vec<Step<'t>> {
+    fn compile(&mut self, entity: Entity, owner: &str, nodes: Nodes<'t>) -> Vec<Step<'t>> {
         let mut steps = Vec::new();
         Compiler {
             files: &self.project.files,
@@ -269,10 +268,15 @@ impl<'t> Declarer<'_, 't> {
 
     /// Merge annotations do not go on declarations.
     fn annotated(&mut self, node: Node<'t>) {
-        let Some((word, span)) = node.annotation() else { return };
+        let Some((word, span)) = node.annotation() else {
+            return;
+        };
         let finding = Diagnostic::error(
             Code(2010),
-            format!("`({word})` cannot stand on `{}`: declarations are never merged", node.name()),
+            format!(
+                "`({word})` cannot stand on `{}`: declarations are never merged",
+                node.name()
+            ),
             span.in_file(node.file()),
             "",
         )
@@ -351,8 +355,12 @@ impl<'t> Declarer<'_, 't> {
             }
         };
         let args = no_args();
-        let view =
-            View::new(&self.program.world, Subject { scope, host: None }, frame, &args);
+        let view = View::new(
+            &self.program.world,
+            Subject { scope, host: None },
+            frame,
+            &args,
+        );
         let result = made.eval(&view);
         let tainted = view.tainted.get();
         let troubles = view.troubles.take();
@@ -406,14 +414,17 @@ fn is_shared(
     };
     let answer = match &found.value {
         LetValue::Val(_) | LetValue::Broken => true,
-        LetValue::Template(template) => template.references().iter().all(|read| {
-            match read.path.split_once('.') {
-                Some(("host" | "group", _)) => false,
-                Some(("rack", _)) => in_rack(world, frame.scope),
-                Some(_) => true,
-                None => is_shared(read.path, frame, world, known),
-            }
-        }),
+        LetValue::Template(template) => {
+            template
+                .references()
+                .iter()
+                .all(|read| match read.path.split_once('.') {
+                    Some(("host" | "group", _)) => false,
+                    Some(("rack", _)) => in_rack(world, frame.scope),
+                    Some(_) => true,
+                    None => is_shared(read.path, frame, world, known),
+                })
+        }
     };
     known.insert(name.to_owned(), answer);
     answer
@@ -490,7 +501,9 @@ fn circles(names: &[String], reads: impl Fn(&str) -> Vec<String>) -> Vec<Vec<Str
 /// A name as expressions can read it.
 fn is_identifier(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
+        && name
+            .bytes()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
 }
 
 /// MF3101: what Kubernetes and the Bare Metal Operator take as a name.
@@ -506,7 +519,9 @@ fn check_name(name: &str, what: &str, place: Place) -> Result<(), Diagnostic> {
             "",
         ))
     };
-    unit::host_name(name).map(|_| ()).or_else(|error| wrong(&error.message))
+    unit::host_name(name)
+        .map(|_| ())
+        .or_else(|error| wrong(&error.message))
 }
 
 /// What is wrong with a range, at its place.

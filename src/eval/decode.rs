@@ -96,7 +96,9 @@ pub(super) fn val(entry: Entry<'_>) -> Result<Val, Diagnostic> {
 
 /// Checks a value against the annotation of its entry.
 pub(super) fn pinned(entry: Entry<'_>, value: Val) -> Result<Val, Diagnostic> {
-    let Some((word, _)) = entry.annotation() else { return Ok(value) };
+    let Some((word, _)) = entry.annotation() else {
+        return Ok(value);
+    };
     check_annotation(entry, "a value")?;
     if REFS.contains(&word) || LATER.contains(&word) {
         return Err(Diagnostic::error(
@@ -106,16 +108,16 @@ pub(super) fn pinned(entry: Entry<'_>, value: Val) -> Result<Val, Diagnostic> {
             "",
         ));
     }
-    let wrong = |reason: String| {
-        Diagnostic::error(Code(2005), reason, value_place(entry), "")
-    };
+    let wrong = |reason: String| Diagnostic::error(Code(2005), reason, value_place(entry), "");
     let text = |value: &Val| value.as_str().map(ToOwned::to_owned);
     match word {
         "cidr" | "ipv4" | "ipv6" | "url" | "uuid" | "hostname" | "mac" => {
             let Some(text) = text(&value) else {
                 return Err(wrong(format!("`({word})` needs a string")));
             };
-            pin(word, &text).map(Val::from).map_err(|error| unit_error(entry, error))
+            pin(word, &text)
+                .map(Val::from)
+                .map_err(|error| unit_error(entry, error))
         }
         _ => Ok(value),
     }
@@ -152,13 +154,17 @@ pub(super) fn unit_error(entry: Entry<'_>, error: UnitError) -> Diagnostic {
 }
 
 fn annotation_place(entry: Entry<'_>) -> Place {
-    let span = entry.annotation().map_or_else(|| entry.value_span(), |(_, span)| span);
+    let span = entry
+        .annotation()
+        .map_or_else(|| entry.value_span(), |(_, span)| span);
     span.in_file(entry.file())
 }
 
 /// Refuses annotations that are unknown or that belong on nodes.
 pub(super) fn check_annotation(entry: Entry<'_>, what: &str) -> Result<(), Diagnostic> {
-    let Some((word, span)) = entry.annotation() else { return Ok(()) };
+    let Some((word, span)) = entry.annotation() else {
+        return Ok(());
+    };
     let known = |list: &[&str]| list.contains(&word);
     if known(REFS) || known(SIZES) || known(TIMES) || known(PINNED) {
         return Ok(());
@@ -167,7 +173,9 @@ pub(super) fn check_annotation(entry: Entry<'_>, what: &str) -> Result<(), Diagn
     if known(STRENGTHS) {
         return Err(Diagnostic::error(
             Code(2010),
-            format!("`({word})` stands on a value; it says how to merge, so it belongs on the node"),
+            format!(
+                "`({word})` stands on a value; it says how to merge, so it belongs on the node"
+            ),
             place,
             "",
         )
@@ -184,12 +192,14 @@ pub(super) fn check_annotation(entry: Entry<'_>, what: &str) -> Result<(), Diagn
         "",
     );
     Err(match similar(word, all) {
-        Some(near) => finding.help(format!("did you mean `({near})`?")).fix(Fix::replace(
-            format!("write `({near})`"),
-            Applicability::Safe,
-            place,
-            format!("({near})"),
-        )),
+        Some(near) => finding
+            .help(format!("did you mean `({near})`?"))
+            .fix(Fix::replace(
+                format!("write `({near})`"),
+                Applicability::Safe,
+                place,
+                format!("({near})"),
+            )),
         None => finding,
     })
 }
@@ -217,12 +227,14 @@ fn mismatch(entry: Entry<'_>, wanted: &str, found: &str) -> Diagnostic {
         && !matches!(entry.value(), Kdl::Null);
     if quotable {
         let text = entry.source().trim_start_matches('#');
-        finding.help("names and texts are strings: quote it").fix(Fix::replace(
-            "quote it",
-            Applicability::Safe,
-            entry.value_span().in_file(entry.file()),
-            format!("\"{text}\""),
-        ))
+        finding
+            .help("names and texts are strings: quote it")
+            .fix(Fix::replace(
+                "quote it",
+                Applicability::Safe,
+                entry.value_span().in_file(entry.file()),
+                format!("\"{text}\""),
+            ))
     } else {
         finding
     }
@@ -232,7 +244,11 @@ fn mismatch(entry: Entry<'_>, wanted: &str, found: &str) -> Diagnostic {
 pub(super) fn name<'t>(entry: Entry<'t>, what: &str) -> Result<&'t str, Diagnostic> {
     match entry.value() {
         Kdl::Str(text) => Ok(text),
-        _ => Err(mismatch(entry, &format!("{what}, a string"), kdl_what(entry))),
+        _ => Err(mismatch(
+            entry,
+            &format!("{what}, a string"),
+            kdl_what(entry),
+        )),
     }
 }
 
@@ -304,14 +320,19 @@ pub(super) fn decode(
         }
         Type::Enum(words) => {
             let text = text_of(raw, computed).ok_or_else(|| wrong(&want.ty.to_string()))?;
-            if words.contains(&&*text) { Ok(Value::Text(text)) } else { Err(enum_error(entry, &text, words)) }
+            if words.contains(&&*text) {
+                Ok(Value::Text(text))
+            } else {
+                Err(enum_error(entry, &text, words))
+            }
         }
         Type::Size => size(want, entry, raw, annotation),
         Type::Duration => duration(entry, raw, annotation),
         Type::Mac => {
             let text = text_of(raw, false).ok_or_else(|| wrong("a MAC address"))?;
-            let mac: unit::Mac =
-                text.parse().map_err(|error: UnitError| unit_error(entry, error.with_code(3504)))?;
+            let mac: unit::Mac = text
+                .parse()
+                .map_err(|error: UnitError| unit_error(entry, error.with_code(3504)))?;
             if mac.is_multicast() {
                 return Err(Diagnostic::error(
                     Code(3504),
@@ -321,7 +342,11 @@ pub(super) fn decode(
                 ));
             }
             let shown = mac.to_string();
-            Ok(Value::Text(if shown == *text { text } else { Text::from(shown) }))
+            Ok(Value::Text(if shown == *text {
+                text
+            } else {
+                Text::from(shown)
+            }))
         }
         Type::Url(schemes) => {
             let text = text_of(raw, false).ok_or_else(|| wrong("a URL"))?;
@@ -381,9 +406,7 @@ fn annotation_misfit(ty: Type, word: &str, entry: Entry<'_>) -> Option<Diagnosti
         | Type::ImageRef
         | Type::IronicRef
         | Type::File
-        | Type::Texts => {
-            !(REFS.contains(&word) || SIZES.contains(&word) || TIMES.contains(&word))
-        }
+        | Type::Texts => !(REFS.contains(&word) || SIZES.contains(&word) || TIMES.contains(&word)),
     };
     if fits {
         return None;
@@ -408,12 +431,14 @@ fn enum_error(entry: Entry<'_>, text: &str, words: &[&str]) -> Diagnostic {
     )
     .note(format!("it takes {}", words.join(", ")));
     match similar(text, words.iter().copied()) {
-        Some(near) => finding.help(format!("did you mean `{near}`?")).fix(Fix::replace(
-            format!("write `{near}`"),
-            Applicability::Safe,
-            place,
-            quoted_like(entry, near),
-        )),
+        Some(near) => finding
+            .help(format!("did you mean `{near}`?"))
+            .fix(Fix::replace(
+                format!("write `{near}`"),
+                Applicability::Safe,
+                place,
+                quoted_like(entry, near),
+            )),
         None => finding,
     }
 }
@@ -422,8 +447,14 @@ fn enum_error(entry: Entry<'_>, text: &str, words: &[&str]) -> Diagnostic {
 pub(super) fn quoted_like(entry: Entry<'_>, word: &str) -> String {
     let bare = entry.form() == Form::Bare
         && word.starts_with(|c: char| c.is_ascii_alphabetic())
-        && word.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'));
-    if bare { word.to_owned() } else { format!("\"{word}\"") }
+        && word
+            .bytes()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'));
+    if bare {
+        word.to_owned()
+    } else {
+        format!("\"{word}\"")
+    }
 }
 
 fn size(
@@ -438,14 +469,21 @@ fn size(
     let size = match (raw, annotation) {
         (Raw::Int(number), Some(unit)) => read(&format!("{number}{unit}"))?,
         (Raw::Int(number), None) => {
-            let unit = if matches!(want.lower, Lower::Gigabytes(_)) { "GB" } else { "GiB" };
+            let unit = if matches!(want.lower, Lower::Gigabytes(_)) {
+                "GB"
+            } else {
+                "GiB"
+            };
             let finding = wrong(2006, format!("{number} has no unit"))
                 .help("sizes are written with their unit: `(GiB)446` or `\"446GiB\"`");
             return Err(if entry.form() == Form::Number {
                 finding.fix(Fix::replace(
                     format!("write `({unit}){number}`, if that is what is meant"),
                     Applicability::Unsafe,
-                    Place { span: crate::diag::Span::point(place.span.start), ..place },
+                    Place {
+                        span: crate::diag::Span::point(place.span.start),
+                        ..place
+                    },
                     format!("({unit})"),
                 ))
             } else {
@@ -517,7 +555,10 @@ fn reference(
             .fix(Fix::replace(
                 "write it as the name of a secret",
                 Applicability::Unsafe,
-                Place { span: crate::diag::Span::point(place.span.start), ..place },
+                Place {
+                    span: crate::diag::Span::point(place.span.start),
+                    ..place
+                },
                 "(secret)",
             )));
         }
@@ -526,11 +567,17 @@ fn reference(
         // The text is not shown: somebody may have written the secret itself.
         return Err(Diagnostic::error(
             Code(3406),
-            format!("the name of this {} is not one that Kubernetes takes", kind.word()),
+            format!(
+                "the name of this {} is not one that Kubernetes takes",
+                kind.word()
+            ),
             place,
             "",
         )
         .help("lower-case letters, digits, `-` and `.`, at most 253, as in `bmc-r01-n07`"));
     }
-    Ok(Value::Ref(Ref { kind, name: name.clone() }))
+    Ok(Value::Ref(Ref {
+        kind,
+        name: name.clone(),
+    }))
 }

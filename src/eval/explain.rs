@@ -67,14 +67,23 @@ impl fmt::Display for Ladder {
             (None, None) => writeln!(f, "{} is not set", self.path)?,
         }
         let width = |part: fn(&Rung) -> &str| {
-            self.rungs.iter().map(|rung| part(rung).chars().count()).max().unwrap_or(0)
+            self.rungs
+                .iter()
+                .map(|rung| part(rung).chars().count())
+                .max()
+                .unwrap_or(0)
         };
-        let (site, from, rank) =
-            (width(|rung| &rung.site), width(|rung| &rung.from), width(|rung| &rung.rank));
+        let (site, from, rank) = (
+            width(|rung| &rung.site),
+            width(|rung| &rung.from),
+            width(|rung| &rung.rank),
+        );
         for rung in &self.rungs {
             let word = if rung.wins { "wins " } else { "loses" };
-            let expression =
-                rung.expression.as_ref().map_or_else(String::new, |text| format!("  = {text}"));
+            let expression = rung
+                .expression
+                .as_ref()
+                .map_or_else(String::new, |text| format!("  = {text}"));
             let line = format!(
                 "  {word}  {:<site$}  {:<from$}  {:<rank$}  {}{expression}",
                 rung.site, rung.from, rung.rank, rung.value
@@ -136,7 +145,10 @@ pub fn explain(evaluation: &Evaluation, host: &str, path: &str) -> Result<Ladder
     let Some(declared) = declared else {
         let names = program.hosts.iter().map(|host| &*host.name);
         let near = similar(host, names).map(str::to_owned);
-        return Err(ExplainError::NoHost { name: host.to_owned(), near });
+        return Err(ExplainError::NoHost {
+            name: host.to_owned(),
+            near,
+        });
     };
     let known = rules::Known::of(&paths);
     let mut bench = Bench {
@@ -146,7 +158,10 @@ pub fn explain(evaluation: &Evaluation, host: &str, path: &str) -> Result<Ladder
         files: &project.files,
         paths,
         findings,
-        gathered: Gathered { trace: Some(Vec::new()), ..Gathered::default() },
+        gathered: Gathered {
+            trace: Some(Vec::new()),
+            ..Gathered::default()
+        },
         merged: Merged::default(),
         layers: Vec::new(),
         steps: Vec::new(),
@@ -178,26 +193,40 @@ fn find(paths: &Paths, text: &str) -> Result<PathId, ExplainError> {
         // A key that nobody wrote is no error: nothing was said about it.
         if let Some((map, key)) = text.split_once('.')
             && let Some(id) = paths.find(Entity::Host, map)
-            && paths.get(id).field.is_some_and(|field| matches!(field.kind, Kind::Map(_)))
+            && paths
+                .get(id)
+                .field
+                .is_some_and(|field| matches!(field.kind, Kind::Map(_)))
             && !key.is_empty()
         {
             return Ok(id);
         }
         let root = Entity::Host.fields();
         let near = suggest_field(text, root, root).map(|found| found.words.replace(' ', "."));
-        return Err(ExplainError::NoField { path: text.to_owned(), near });
+        return Err(ExplainError::NoField {
+            path: text.to_owned(),
+            near,
+        });
     };
     let path = paths.get(id);
     let has_value = path.key.is_some()
-        || path.field.is_some_and(|field| matches!(field.kind, Kind::Leaf(_) | Kind::Union(_)));
+        || path
+            .field
+            .is_some_and(|field| matches!(field.kind, Kind::Leaf(_) | Kind::Union(_)));
     if has_value {
         return Ok(id);
     }
-    let mut fields: Vec<String> =
-        paths.fields(id).iter().map(|field| format!("`{text}.{}`", field.name)).collect();
+    let mut fields: Vec<String> = paths
+        .fields(id)
+        .iter()
+        .map(|field| format!("`{text}.{}`", field.name))
+        .collect();
     fields.extend(paths.keys_below(id).map(|key| format!("`{text}.{key}`")));
     fields.sort();
-    Err(ExplainError::NotAValue { path: text.to_owned(), fields })
+    Err(ExplainError::NotAValue {
+        path: text.to_owned(),
+        fields,
+    })
 }
 
 fn ladder(bench: &Bench<'_, '_>, host: &Declared<'_>, id: PathId) -> Ladder {
@@ -215,7 +244,10 @@ fn ladder(bench: &Bench<'_, '_>, host: &Declared<'_>, id: PathId) -> Ladder {
     Ladder {
         host: host.name.to_string(),
         path: path.text.to_string(),
-        value: rungs.first().filter(|rung| rung.wins && rung.value != "#null").map(|r| r.value.clone()),
+        value: rungs
+            .first()
+            .filter(|rung| rung.wins && rung.value != "#null")
+            .map(|r| r.value.clone()),
         rungs,
         default: field.and_then(|field| field.default),
         compiles_to: field.and_then(crate::schema::Field::crd_path),
@@ -298,8 +330,10 @@ fn pool<'t>(
 ) -> Option<Ladder> {
     let name = &evaluation.fleet.host(&host.name)?.pool.as_ref()?.pool;
     let program: &Program<'t> = bench.program;
-    let named =
-        program.named.iter().find(|named| named.entity == Entity::Pool && named.name == *name)?;
+    let named = program
+        .named
+        .iter()
+        .find(|named| named.entity == Entity::Pool && named.name == *name)?;
     let deploy = run::deploy(&bench.paths)?;
     bench.gathered.clear();
     bench.layers.clear();
@@ -310,7 +344,10 @@ fn pool<'t>(
         profiles: &program.profiles,
         paths: &mut bench.paths,
         findings: &mut bench.findings,
-        subject: Subject { scope: host.scope, host: Some((&host.name, facts)) },
+        subject: Subject {
+            scope: host.scope,
+            host: Some((&host.name, facts)),
+        },
         kind: "host",
         name: &host.name,
         entity: Entity::Pool,
@@ -319,13 +356,24 @@ fn pool<'t>(
     }
     .run(
         &named.steps,
-        Spot { frame: named.frame, args: &args, depth: 1, layer: 0, chain: None, strength: None },
+        Spot {
+            frame: named.frame,
+            args: &args,
+            depth: 1,
+            layer: 0,
+            chain: None,
+            strength: None,
+        },
         &mut bench.gathered,
     );
     let name: Arc<str> = Arc::clone(&named.name);
     bench.settle("pool", &name);
     // `user-data` of a host is what `deploy { user-data }` of its pool says.
-    let wanted = if path.starts_with("deploy.") { path.to_owned() } else { format!("deploy.{path}") };
+    let wanted = if path.starts_with("deploy.") {
+        path.to_owned()
+    } else {
+        format!("deploy.{path}")
+    };
     let id = bench.paths.find(Entity::Pool, &wanted)?;
     let scene = Scene {
         program,
@@ -343,7 +391,10 @@ fn pool<'t>(
     Some(Ladder {
         host: host.name.to_string(),
         path: path.to_owned(),
-        value: rungs.first().filter(|rung| rung.wins).map(|rung| rung.value.clone()),
+        value: rungs
+            .first()
+            .filter(|rung| rung.wins)
+            .map(|rung| rung.value.clone()),
         rungs,
         default: field.default,
         compiles_to: field.crd_path(),

@@ -40,7 +40,10 @@ pub(super) struct Collected {
 impl Collected {
     /// No facts yet.
     pub(super) fn new(broken: bool) -> Self {
-        Self { broken, ..Self::default() }
+        Self {
+            broken,
+            ..Self::default()
+        }
     }
 
     /// Adds a fact; MF2303 where it has another value already.
@@ -55,7 +58,15 @@ impl Collected {
     ) {
         if &**name == "name" {
             if value.as_str() != Some(instance) {
-                self.conflict(kind, instance, name, &Val::Str(Arc::clone(instance)), &value, place, findings);
+                self.conflict(
+                    kind,
+                    instance,
+                    name,
+                    &Val::Str(Arc::clone(instance)),
+                    &value,
+                    place,
+                    findings,
+                );
             }
             return;
         }
@@ -71,16 +82,26 @@ impl Collected {
 
     /// A fact, so far.
     pub(super) fn get(&self, name: &str) -> Option<&Val> {
-        let at = self.facts.binary_search_by(|(known, ..)| (**known).cmp(name)).ok()?;
+        let at = self
+            .facts
+            .binary_search_by(|(known, ..)| (**known).cmp(name))
+            .ok()?;
         Some(&self.facts[at].1)
     }
 
     /// The facts so far.
     pub(super) fn so_far(&self) -> Facts {
-        Facts::sorted(self.facts.iter().map(|(name, value, _)| (Arc::clone(name), value.clone())))
+        Facts::sorted(
+            self.facts
+                .iter()
+                .map(|(name, value, _)| (Arc::clone(name), value.clone())),
+        )
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call, all of it said in the message")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call, all of it said in the message"
+    )]
     fn conflict(
         &mut self,
         kind: &'static str,
@@ -92,7 +113,11 @@ impl Collected {
         findings: &mut Findings,
     ) {
         self.broken = true;
-        let first = self.facts.iter().find(|(fact, ..)| **fact == *name).map(|(.., place)| *place);
+        let first = self
+            .facts
+            .iter()
+            .find(|(fact, ..)| **fact == *name)
+            .map(|(.., place)| *place);
         findings.about(kind, instance, 2303, place, name, || {
             let finding = Diagnostic::error(
                 Code(2303),
@@ -128,7 +153,10 @@ pub(super) fn properties<'t>(
         if known.contains(&key) {
             continue;
         }
-        let place = prop.key_span().unwrap_or_else(|| prop.span()).in_file(prop.file());
+        let place = prop
+            .key_span()
+            .unwrap_or_else(|| prop.span())
+            .in_file(prop.file());
         if let Err(finding) = fact_name(key, place, node.name()) {
             findings.add(finding);
             broken = true;
@@ -167,7 +195,9 @@ fn fact_name(key: &str, place: Place, owner: &str) -> Result<(), Diagnostic> {
         }));
     }
     let identifier = key.starts_with(|c: char| c.is_ascii_lowercase())
-        && key.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
+        && key
+            .bytes()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
     if identifier {
         return Ok(());
     }
@@ -178,7 +208,9 @@ fn fact_name(key: &str, place: Place, owner: &str) -> Result<(), Diagnostic> {
         place,
         "",
     )
-    .help(format!("lower-case letters, digits and `_`, as in `{better}`")))
+    .help(format!(
+        "lower-case letters, digits and `_`, as in `{better}`"
+    )))
 }
 
 /// The value of a fact.
@@ -196,7 +228,9 @@ pub(super) fn value(
             let result = made.template.eval(view);
             for (entry, error) in view.troubles.take() {
                 let finding = super::compile::expression(entry, &error);
-                findings.about(kind, name, error.code, finding.primary.place, "", || finding);
+                findings.about(kind, name, error.code, finding.primary.place, "", || {
+                    finding
+                });
             }
             match result {
                 Ok(value) => match decode::pinned(made.entry, value) {
@@ -229,8 +263,13 @@ pub(super) fn table(
     let name = node.name_span().in_file(node.file());
     let Some(key) = node.args().next() else {
         findings.add(
-            Diagnostic::error(Code(2004), "`facts` needs the fact that chooses a row", name, "")
-                .help("write `facts slot { - 1 mac=\"…\" }`"),
+            Diagnostic::error(
+                Code(2004),
+                "`facts` needs the fact that chooses a row",
+                name,
+                "",
+            )
+            .help("write `facts slot { - 1 mac=\"…\" }`"),
         );
         return (None, true);
     };
@@ -241,13 +280,21 @@ pub(super) fn table(
             return (None, true);
         }
     };
-    let mut table = Table { key: key.to_owned(), rows: HashMap::new() };
+    let mut table = Table {
+        key: key.to_owned(),
+        rows: HashMap::new(),
+    };
     let mut broken = false;
     for prop in node.props().filter(|prop| prop.key() != Some("from")) {
         let place = prop.span().in_file(prop.file());
         findings.add(
-            Diagnostic::error(Code(2002), "`facts` takes rows, or `from=\"x.csv\"`", place, "")
-                .help("a row is `- KEY fact=value`"),
+            Diagnostic::error(
+                Code(2002),
+                "`facts` takes rows, or `from=\"x.csv\"`",
+                place,
+                "",
+            )
+            .help("a row is `- KEY fact=value`"),
         );
         broken = true;
     }
@@ -273,7 +320,12 @@ fn inline_row(row: Node<'_>, table: &mut Table, findings: &mut Findings) -> bool
     }
     let mut args = row.args();
     let Some(key) = args.next() else {
-        findings.add(Diagnostic::error(Code(2004), "a row needs the value of its key", name, ""));
+        findings.add(Diagnostic::error(
+            Code(2004),
+            "a row needs the value of its key",
+            name,
+            "",
+        ));
         return false;
     };
     if let Some(extra) = args.next() {
@@ -287,7 +339,10 @@ fn inline_row(row: Node<'_>, table: &mut Table, findings: &mut Findings) -> bool
     let mut cells = Vec::new();
     let mut fine = true;
     for prop in row.props() {
-        let place = prop.key_span().unwrap_or_else(|| prop.span()).in_file(prop.file());
+        let place = prop
+            .key_span()
+            .unwrap_or_else(|| prop.span())
+            .in_file(prop.file());
         let fact = prop.key().unwrap_or_default();
         let checked = cell_name(fact, place).and_then(|()| literal(prop));
         match checked {
@@ -300,7 +355,13 @@ fn inline_row(row: Node<'_>, table: &mut Table, findings: &mut Findings) -> bool
     }
     match literal(key) {
         Ok(value) => {
-            add_row(table, &plain(&value), cells, decode::value_place(key), findings) && fine
+            add_row(
+                table,
+                &plain(&value),
+                cells,
+                decode::value_place(key),
+                findings,
+            ) && fine
         }
         Err(finding) => {
             findings.add(finding);
@@ -384,7 +445,9 @@ pub(super) fn plain(value: &Val) -> String {
 /// Comma-separated values as RFC 4180 has them, with a header of fact names.
 fn read_csv(file: FileId, files: &Files, table: &mut Table, findings: &mut Findings) -> bool {
     let text = files.text(file);
-    let start = text.strip_prefix('\u{feff}').map_or(0, |_| '\u{feff}'.len_utf8());
+    let start = text
+        .strip_prefix('\u{feff}')
+        .map_or(0, |_| '\u{feff}'.len_utf8());
     let mut records = Records { text, at: start };
     let place = |span: Span| span.in_file(file);
     let Some(header) = records.next() else {
@@ -424,7 +487,11 @@ fn read_csv(file: FileId, files: &Files, table: &mut Table, findings: &mut Findi
         if record.len() != names.len() {
             findings.add(Diagnostic::error(
                 Code(2004),
-                format!("this line has {} values, the header has {}", record.len(), names.len()),
+                format!(
+                    "this line has {} values, the header has {}",
+                    record.len(),
+                    names.len()
+                ),
                 place(record[0].0),
                 "",
             ));
@@ -440,7 +507,13 @@ fn read_csv(file: FileId, files: &Files, table: &mut Table, findings: &mut Findi
             cells.push((Arc::clone(name), typed(cell), place(*span)));
         }
         let (span, value) = &record[key];
-        fine &= add_row(table, &plain(&typed(value.trim())), cells, place(*span), findings);
+        fine &= add_row(
+            table,
+            &plain(&typed(value.trim())),
+            cells,
+            place(*span),
+            findings,
+        );
     }
     fine
 }
@@ -515,12 +588,19 @@ mod tests {
         let records: Vec<Vec<String>> = Records { text, at: 0 }
             .map(|record| record.into_iter().map(|(_, cell)| cell).collect())
             .collect();
-        assert_eq!(records, [vec!["slot", "mac"], vec!["1", "a,\"b"], vec!["2", "c"]]);
+        assert_eq!(
+            records,
+            [vec!["slot", "mac"], vec!["1", "a,\"b"], vec!["2", "c"]]
+        );
     }
 
     #[test]
     fn an_unclosed_quote_ends_with_the_text() {
-        let records: Vec<_> = Records { text: "a,\"b", at: 0 }.collect();
+        let records: Vec<_> = Records {
+            text: "a,\"b",
+            at: 0,
+        }
+        .collect();
         assert_eq!(records.len(), 1);
     }
 

@@ -66,11 +66,16 @@ pub(super) fn load(inputs: &Inputs<'_>, cache: &mut Cache, findings: &mut Findin
         watched: Vec::new(),
     };
     let is_folder = matches!(inputs.disk.kind(inputs.root), Ok(FileKind::Folder));
-    let path =
-        if is_folder { inputs.root.join(ROOT_FILE) } else { inputs.root.to_owned() };
+    let path = if is_folder {
+        inputs.root.join(ROOT_FILE)
+    } else {
+        inputs.root.to_owned()
+    };
     let opened = Root::open(inputs.disk, &path).and_then(|root| {
-        let real =
-            inputs.disk.canonical(&path).map_err(|error| ReadError::io(&path, &error))?;
+        let real = inputs
+            .disk
+            .canonical(&path)
+            .map_err(|error| ReadError::io(&path, &error))?;
         Ok((root, real))
     });
     let (root, real) = match opened {
@@ -80,7 +85,10 @@ pub(super) fn load(inputs: &Inputs<'_>, cache: &mut Cache, findings: &mut Findin
             return without_root(project, &path, &error, findings);
         }
     };
-    let read = vfs::Limits { file: inputs.limits.file, project: inputs.limits.project };
+    let read = vfs::Limits {
+        file: inputs.limits.file,
+        project: inputs.limits.project,
+    };
     let mut loader = Loader {
         inputs,
         root,
@@ -93,10 +101,16 @@ pub(super) fn load(inputs: &Inputs<'_>, cache: &mut Cache, findings: &mut Findin
         done: Vec::new(),
     };
     loader.project.watched.push(path.clone());
-    match loader.project.files.load(inputs.disk, &loader.root, &real, &loader.read) {
+    match loader
+        .project
+        .files
+        .load(inputs.disk, &loader.root, &real, &loader.read)
+    {
         Ok(file) => loader.file(file, None),
         Err(error) => {
-            let Loader { project, findings, .. } = loader;
+            let Loader {
+                project, findings, ..
+            } = loader;
             return without_root(project, &path, &error, findings);
         }
     }
@@ -113,7 +127,9 @@ fn without_root(
     error: &ReadError,
     findings: &mut Findings,
 ) -> Project {
-    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let name = path
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let file = project.files.add(name, "");
     let finding = Diagnostic::error(
         error.code(),
@@ -122,9 +138,9 @@ fn without_root(
         "",
     );
     findings.add(match error {
-        ReadError::Missing { .. } => {
-            finding.help(format!("name the root file, or a folder with a `{ROOT_FILE}` in it"))
-        }
+        ReadError::Missing { .. } => finding.help(format!(
+            "name the root file, or a folder with a `{ROOT_FILE}` in it"
+        )),
         _ => finding,
     });
     project.complete = false;
@@ -210,12 +226,16 @@ impl Loader<'_> {
             .flat_map(|spec| spec.children())
             .filter(|node| node.name() == "limits");
         for node in limits {
-            let props = node.props().map(|entry| (entry.key().unwrap_or_default(), entry));
+            let props = node
+                .props()
+                .map(|entry| (entry.key().unwrap_or_default(), entry));
             let children = node
                 .children()
                 .filter_map(|child| Some((child.name(), child.args().next()?)));
             for (name, entry) in props.chain(children) {
-                self.project.limits.set(name, entry, self.project.files.text(entry.file()));
+                self.project
+                    .limits
+                    .set(name, entry, self.project.files.text(entry.file()));
             }
         }
         self.read.file = self.project.limits.file;
@@ -228,10 +248,11 @@ impl Loader<'_> {
             any = true;
             let place = entry.value_span().in_file(from);
             let Value::Str(spelled) = entry.value() else {
-                self.findings.add(match decode::name(entry, "a file to import") {
-                    Err(finding) => finding,
-                    Ok(_) => continue,
-                });
+                self.findings
+                    .add(match decode::name(entry, "a file to import") {
+                        Err(finding) => finding,
+                        Ok(_) => continue,
+                    });
                 self.project.complete = false;
                 continue;
             };
@@ -268,7 +289,9 @@ impl Loader<'_> {
     fn follow(&mut self, from: FileId, spelled: &str, place: Place) {
         let folder = self.folder_of(from);
         let mut visited = Vec::new();
-        let found = self.root.glob(self.inputs.disk, &folder, spelled, &mut visited);
+        let found = self
+            .root
+            .glob(self.inputs.disk, &folder, spelled, &mut visited);
         self.project.watched.append(&mut visited);
         let paths = match found {
             Ok(paths) => paths,
@@ -292,7 +315,11 @@ impl Loader<'_> {
         }
         for path in paths {
             self.project.watched.push(path.clone());
-            match self.project.files.load(self.inputs.disk, &self.root, &path, &self.read) {
+            match self
+                .project
+                .files
+                .load(self.inputs.disk, &self.root, &path, &self.read)
+            {
                 Ok(file) => self.file(file, Some(place)),
                 Err(error) => self.cannot(spelled, place, &error),
             }
@@ -311,14 +338,17 @@ impl Loader<'_> {
         };
         let finding = Diagnostic::error(error.code(), what, place, "");
         self.findings.add(match error {
-            ReadError::Missing { path } => finding.note(format!("tried `{}`", self.root.display(path))),
+            ReadError::Missing { path } => {
+                finding.note(format!("tried `{}`", self.root.display(path)))
+            }
             ReadError::Outside { root, .. } => {
-                let name = root.file_name().map(|name| name.to_string_lossy().into_owned());
-                finding
-                    .help(format!(
-                        "move it into `{}`, the folder of the root file; links are followed first",
-                        name.unwrap_or_default()
-                    ))
+                let name = root
+                    .file_name()
+                    .map(|name| name.to_string_lossy().into_owned());
+                finding.help(format!(
+                    "move it into `{}`, the folder of the root file; links are followed first",
+                    name.unwrap_or_default()
+                ))
             }
             ReadError::Folder { .. } => finding.fix(Fix::replace(
                 "import the files in it",
@@ -364,14 +394,23 @@ impl Loader<'_> {
             }
             return;
         }
-        let Some(entry) = node.props().find(|entry| entry.key() == Some("from")) else { return };
+        let Some(entry) = node.props().find(|entry| entry.key() == Some("from")) else {
+            return;
+        };
         let place = entry.value_span().in_file(file);
-        let Value::Str(spelled) = entry.value() else { return };
+        let Value::Str(spelled) = entry.value() else {
+            return;
+        };
         let folder = self.folder_of(file);
         self.project.watched.push(folder.join(spelled));
-        let loaded = self.root.resolve(self.inputs.disk, &folder, spelled).and_then(|real| {
-            self.project.files.load(self.inputs.disk, &self.root, &real, &self.read)
-        });
+        let loaded = self
+            .root
+            .resolve(self.inputs.disk, &folder, spelled)
+            .and_then(|real| {
+                self.project
+                    .files
+                    .load(self.inputs.disk, &self.root, &real, &self.read)
+            });
         match loaded {
             Ok(table) => {
                 self.project.tables.insert(place, table);
@@ -381,7 +420,9 @@ impl Loader<'_> {
     }
 
     fn params(&mut self) {
-        let Some(path) = self.inputs.params else { return };
+        let Some(path) = self.inputs.params else {
+            return;
+        };
         self.project.watched.push(path.to_owned());
         // The params file is named by whoever runs this, so it may be anywhere.
         let loaded = Root::open(self.inputs.disk, path).and_then(|root| {
@@ -390,7 +431,9 @@ impl Loader<'_> {
                 .disk
                 .canonical(path)
                 .map_err(|error| ReadError::io(path, &error))?;
-            self.project.files.load(self.inputs.disk, &root, &real, &self.read)
+            self.project
+                .files
+                .load(self.inputs.disk, &root, &real, &self.read)
         });
         match loaded {
             Ok(file) => {

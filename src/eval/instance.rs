@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::collect::{Chain, Collector, Gathered, Part, Profile, Spot, no_args};
 use super::compile::{Arg, Compiler, Signatures, Step};
 use super::declare::{Declared, Own, Program, Properties};
-use super::facts::{self, Collected};
 use super::expr::Val;
+use super::facts::{self, Collected};
 use super::merge::{Def, Merged, Problem, merge};
 use super::report::Findings;
 use super::rules;
@@ -69,7 +69,12 @@ impl<'t> Bench<'_, 't> {
         broken |= host.broken || self.gathered.broken;
         let items = self.settle("host", &host.name);
         let broken = broken || self.merged.bad || !self.merged.problems.is_empty();
-        Evaluated { facts, items, broken, bmc: None }
+        Evaluated {
+            facts,
+            items,
+            broken,
+            bmc: None,
+        }
     }
 
     /// The facts of a host: captures, properties, rows of tables.
@@ -77,20 +82,36 @@ impl<'t> Bench<'_, 't> {
         let mut collected = Collected::default();
         for (name, value) in &host.captures {
             let value = Val::Int(*value);
-            collected.add("host", &host.name, name, value, host.place, &mut self.findings);
+            collected.add(
+                "host",
+                &host.name,
+                name,
+                value,
+                host.place,
+                &mut self.findings,
+            );
         }
         let properties = &self.properties[host.facts];
         if !properties.is_empty() {
             // Only expressions look at the facts that are there already.
-            let computed = properties.iter().any(|(_, value, _)| matches!(value, Arg::Made(_)));
-            let known = if computed { collected.so_far() } else { Facts::default() };
+            let computed = properties
+                .iter()
+                .any(|(_, value, _)| matches!(value, Arg::Made(_)));
+            let known = if computed {
+                collected.so_far()
+            } else {
+                Facts::default()
+            };
             let args = no_args();
             let frame = match host.own {
                 Own::Body(body) => self.program.bodies[body].frame,
                 Own::Node(_, frame) => frame,
             };
             for (name, value, place) in properties {
-                let subject = Subject { scope: host.scope, host: Some((&host.name, &known)) };
+                let subject = Subject {
+                    scope: host.scope,
+                    host: Some((&host.name, &known)),
+                };
                 let view = View::new(&self.program.world, subject, frame, &args);
                 match facts::value(value, &view, &mut self.findings, "host", &host.name) {
                     Some(value) => {
@@ -132,7 +153,9 @@ impl<'t> Bench<'_, 't> {
                     continue;
                 };
                 progress = true;
-                let Some(row) = table.rows.get(&key) else { continue };
+                let Some(row) = table.rows.get(&key) else {
+                    continue;
+                };
                 for (name, value, place) in &row.cells {
                     let findings = &mut self.findings;
                     collected.add("host", &host.name, name, value.clone(), *place, findings);
@@ -156,7 +179,12 @@ impl<'t> Bench<'_, 't> {
         while let Some(index) = at {
             let scope = &world.scopes[index];
             self.gathered.broken |= scope.broken;
-            blocks.extend(scope.eaches.iter().map(|body| (*body, scope.depth, Layer::Each(index))));
+            blocks.extend(
+                scope
+                    .eaches
+                    .iter()
+                    .map(|body| (*body, scope.depth, Layer::Each(index))),
+            );
             at = scope.parent;
         }
         for refine in &host.refines {
@@ -188,7 +216,10 @@ impl<'t> Bench<'_, 't> {
             profiles: &program.profiles,
             paths: &mut self.paths,
             findings: &mut self.findings,
-            subject: Subject { scope: host.scope, host: Some((&host.name, facts)) },
+            subject: Subject {
+                scope: host.scope,
+                host: Some((&host.name, facts)),
+            },
             kind: "host",
             name: &host.name,
             entity: Entity::Host,
@@ -236,7 +267,8 @@ impl<'t> Bench<'_, 't> {
                 name,
             };
             let (code, place, path) = scene.key(problem);
-            self.findings.about(kind, name, code, place, &path, || scene.describe(problem));
+            self.findings
+                .about(kind, name, code, place, &path, || scene.describe(problem));
         }
         // Room for exactly what there is: ten thousand of these are kept.
         let mut items = Vec::with_capacity(self.merged.winners.len());
@@ -247,7 +279,11 @@ impl<'t> Bench<'_, 't> {
             } else {
                 def.value.take()?
             };
-            Some(Item { path: def.path, value, origin: def.place.into() })
+            Some(Item {
+                path: def.path,
+                value,
+                origin: def.place.into(),
+            })
         }));
         items
     }
@@ -255,7 +291,10 @@ impl<'t> Bench<'_, 't> {
 
 /// The order of places that does not depend on the order of loading.
 pub(super) fn by_site(files: &Files, a: Place, b: Place) -> Ordering {
-    files.path(a.file).cmp(files.path(b.file)).then_with(|| a.span.cmp(&b.span))
+    files
+        .path(a.file)
+        .cmp(files.path(b.file))
+        .then_with(|| a.span.cmp(&b.span))
 }
 
 /// What a message about definitions draws on.
@@ -368,7 +407,10 @@ impl<'a, 't> Scene<'a, 't> {
         let value = self.value(def);
         match self.chain(def).next() {
             Some(chain) => {
-                format!("{value}, from profile `{}`", self.program.profiles[chain.profile].name)
+                format!(
+                    "{value}, from profile `{}`",
+                    self.program.profiles[chain.profile].name
+                )
             }
             None => value,
         }
@@ -403,6 +445,8 @@ impl<'a, 't> Scene<'a, 't> {
     /// The names of the profiles on the way, innermost first.
     pub(super) fn profiles(&self, def: &Def) -> Vec<&'t str> {
         let profiles: &'a [Profile<'t>] = &self.program.profiles;
-        self.chain(def).map(|chain| profiles[chain.profile].name).collect()
+        self.chain(def)
+            .map(|chain| profiles[chain.profile].name)
+            .collect()
     }
 }

@@ -113,7 +113,13 @@ pub fn merge(
         a.path
             .cmp(&b.path)
             .then_with(|| b.rank.cmp(&a.rank))
-            .then_with(|| if a.place == b.place { Ordering::Equal } else { site(a.place, b.place) })
+            .then_with(|| {
+                if a.place == b.place {
+                    Ordering::Equal
+                } else {
+                    site(a.place, b.place)
+                }
+            })
     });
     // Almost no instance removes anything; those that do take the slow road.
     let dropped = if defs.iter().any(|def| def.value.is_none()) {
@@ -154,8 +160,9 @@ pub fn merge(
 /// below them survives.
 fn bury(defs: &[Def], paths: &Paths, problems: &mut Vec<Problem>) -> Vec<bool> {
     let mut dropped = vec![false; defs.len()];
-    let stones: Vec<usize> =
-        (0..defs.len()).filter(|index| defs[*index].value.is_none() && !defs[*index].bad).collect();
+    let stones: Vec<usize> = (0..defs.len())
+        .filter(|index| defs[*index].value.is_none() && !defs[*index].bad)
+        .collect();
     let mut overrun = Vec::new();
     for &stone in &stones {
         for (index, def) in defs.iter().enumerate() {
@@ -197,10 +204,10 @@ fn pick(
     let mut live = group.filter(|index| !is_dropped(*index));
     let first = live.next()?;
     let rest = live;
-    let same = |a: usize, b: usize| {
-        defs[a].bad || defs[b].bad || defs[a].value == defs[b].value
-    };
-    let sealed = std::iter::once(first).chain(rest.clone()).find(|index| defs[*index].sealed);
+    let same = |a: usize, b: usize| defs[a].bad || defs[b].bad || defs[a].value == defs[b].value;
+    let sealed = std::iter::once(first)
+        .chain(rest.clone())
+        .find(|index| defs[*index].sealed);
     if let Some(seal) = sealed {
         let other = std::iter::once(first)
             .chain(rest.clone())
@@ -211,7 +218,9 @@ fn pick(
         }
     }
     // Sorted by rank: the first is a winner, and those that tie follow it.
-    let mut tied = rest.take_while(|index| defs[*index].rank == defs[first].rank).peekable();
+    let mut tied = rest
+        .take_while(|index| defs[*index].rank == defs[first].rank)
+        .peekable();
     if tied.peek().is_some() {
         let tied: Vec<usize> = std::iter::once(first).chain(tied).collect();
         if tied.iter().any(|index| !same(first, *index)) {
@@ -243,7 +252,13 @@ fn drop_other_variants(defs: &[Def], paths: &Paths, winners: &mut Vec<usize>) {
 
 fn is_union(paths: &Paths, path: PathId) -> bool {
     use crate::schema::{Field, Kind};
-    matches!(paths.get(path).field, Some(Field { kind: Kind::Union(_), .. }))
+    matches!(
+        paths.get(path).field,
+        Some(Field {
+            kind: Kind::Union(_),
+            ..
+        })
+    )
 }
 
 #[cfg(test)]
@@ -260,7 +275,10 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
-            Self { paths: Paths::new(), defs: Vec::new() }
+            Self {
+                paths: Paths::new(),
+                defs: Vec::new(),
+            }
         }
 
         fn def(&mut self, path: &str, strength: Strength, depth: u16, chain: u8, value: &str) {
@@ -323,7 +341,10 @@ mod tests {
                     })
                     .collect();
                 problems.dedup();
-                let text = [lines.join(" "), problems.join(" ")].join(" ").trim().to_owned();
+                let text = [lines.join(" "), problems.join(" ")]
+                    .join(" ")
+                    .trim()
+                    .to_owned();
                 if let Some(before) = &shown {
                     assert_eq!(*before, text, "depends on order");
                 }
@@ -404,7 +425,10 @@ mod tests {
         bench.def("raid.hardware.volume.root.level", Default, 1, 1, "1");
         bench.def("raid", Default, 2, 1, "software");
         bench.def("raid.software.volume.root", Default, 2, 1, "#present");
-        assert_eq!(bench.result(), "raid.software.volume.root=there raid=software");
+        assert_eq!(
+            bench.result(),
+            "raid.software.volume.root=there raid=software"
+        );
     }
 
     #[test]

@@ -50,8 +50,9 @@ pub(super) fn select(
         if found.is_empty() {
             nothing(bench, selector, &labels);
         }
-        if let Some((_, items, false)) =
-            entities.iter().find(|(entity, ..)| *entity == selector.pool)
+        if let Some((_, items, false)) = entities
+            .iter()
+            .find(|(entity, ..)| *entity == selector.pool)
         {
             replicas(bench, selector, items, found.len());
         }
@@ -78,7 +79,10 @@ pub(super) fn select(
         selection.candidates.insert(host, (name, items));
     }
     // A pool that cannot be read may be anybody's.
-    if selectors.iter().any(|s| s.broken && s.matches.is_empty() && s.lacks.is_empty()) {
+    if selectors
+        .iter()
+        .any(|s| s.broken && s.matches.is_empty() && s.lacks.is_empty())
+    {
         for (index, host) in hosts.iter_mut().enumerate() {
             host.broken |= !selection.candidates.contains_key(&index);
         }
@@ -87,13 +91,22 @@ pub(super) fn select(
 }
 
 fn selector(paths: &Paths, pool: usize, items: &[Item], broken: bool) -> Selector {
-    let mut selector = Selector { pool, matches: Vec::new(), lacks: Vec::new(), broken };
+    let mut selector = Selector {
+        pool,
+        matches: Vec::new(),
+        lacks: Vec::new(),
+        broken,
+    };
     for item in items {
         let path = paths.get(item.path);
-        let (Some(key), Some(field)) = (&path.key, path.field) else { continue };
+        let (Some(key), Some(field)) = (&path.key, path.field) else {
+            continue;
+        };
         match (field.name, &item.value) {
             ("match", Value::List(values)) => {
-                selector.matches.push((key.to_string(), values.to_vec(), item.origin));
+                selector
+                    .matches
+                    .push((key.to_string(), values.to_vec(), item.origin));
             }
             ("lacks", _) => selector.lacks.push(key.to_string()),
             _ => {}
@@ -116,7 +129,11 @@ impl Labels {
         let map = paths.child(Paths::root(Entity::Host), "labels");
         let mut asked: Vec<Option<&str>> = vec![None; paths.len()];
         for selector in selectors {
-            let keys = selector.matches.iter().map(|(key, ..)| key).chain(&selector.lacks);
+            let keys = selector
+                .matches
+                .iter()
+                .map(|(key, ..)| key)
+                .chain(&selector.lacks);
             for key in keys {
                 by_key.entry(key.clone()).or_default();
                 if let Some(path) = map.and_then(|map| paths.key(map, key)) {
@@ -164,7 +181,10 @@ impl Labels {
         }
         let mut found = found.unwrap_or_else(|| (0..hosts).collect());
         for key in &selector.lacks {
-            #[expect(clippy::iter_over_hash_type, reason = "removal in any order is the same")]
+            #[expect(
+                clippy::iter_over_hash_type,
+                reason = "removal in any order is the same"
+            )]
             for having in values(key).values() {
                 found.retain(|host| !having.contains(host));
             }
@@ -183,7 +203,10 @@ fn nothing(bench: &mut Bench<'_, '_>, selector: &Selector, labels: &Labels) {
         }
         let finding = Diagnostic::error(
             Code(4204),
-            format!("pool `{}` selects by the label `{key}`, which no host has", pool.name),
+            format!(
+                "pool `{}` selects by the label `{key}`, which no host has",
+                pool.name
+            ),
             origin.place(),
             "",
         );
@@ -201,7 +224,11 @@ fn nothing(bench: &mut Bench<'_, '_>, selector: &Selector, labels: &Labels) {
             place,
             "",
         )
-        .subject(About { kind: "pool", names: vec![pool.name.to_string()], path: None }),
+        .subject(About {
+            kind: "pool",
+            names: vec![pool.name.to_string()],
+            path: None,
+        }),
     );
 }
 
@@ -210,7 +237,9 @@ fn replicas(bench: &mut Bench<'_, '_>, selector: &Selector, items: &[Item], foun
     let pool = &bench.program.named[selector.pool];
     for item in items {
         let path = bench.paths.get(item.path);
-        let Value::Int(wanted) = item.value else { continue };
+        let Value::Int(wanted) = item.value else {
+            continue;
+        };
         if &*path.text == "replicas" && wanted > found as i64 {
             bench.findings.add(
                 Diagnostic::error(
@@ -221,7 +250,11 @@ fn replicas(bench: &mut Bench<'_, '_>, selector: &Selector, items: &[Item], foun
                 )
                 .label(pool.place, "its selector matches too few")
                 .help("declare more hosts with these labels, or lower `replicas`")
-                .subject(About { kind: "pool", names: vec![pool.name.to_string()], path: None }),
+                .subject(About {
+                    kind: "pool",
+                    names: vec![pool.name.to_string()],
+                    path: None,
+                }),
             );
         }
     }
@@ -241,15 +274,27 @@ fn overlaps(
     }
     debug_assert!(groups.values().flatten().all(|host| *host < hosts.len()));
     for (pools, members) in groups {
-        let mut pools: Vec<_> =
-            pools.iter().map(|index| &program.named[selectors[*index].pool]).collect();
+        let mut pools: Vec<_> = pools
+            .iter()
+            .map(|index| &program.named[selectors[*index].pool])
+            .collect();
         pools.sort_by(|a, b| super::instance::by_site(bench.files, a.place, b.place));
-        let names: Vec<&str> = members.iter().map(|host| &*program.hosts[*host].name).collect();
-        let shown: Vec<String> = pools.iter().map(|pool| format!("`{}`", pool.name)).collect();
+        let names: Vec<&str> = members
+            .iter()
+            .map(|host| &*program.hosts[*host].name)
+            .collect();
+        let shown: Vec<String> = pools
+            .iter()
+            .map(|pool| format!("`{}`", pool.name))
+            .collect();
         let what = if names.len() == 1 { "host" } else { "hosts" };
         let mut finding = Diagnostic::error(
             Code(4201),
-            format!("{what} `{}` selected by pools {}", fold(&names), shown.join(" and ")),
+            format!(
+                "{what} `{}` selected by pools {}",
+                fold(&names),
+                shown.join(" and ")
+            ),
             pools[0].place,
             "selected by this pool",
         )
@@ -273,7 +318,9 @@ fn deploy_of(
     host: usize,
     evaluated: &Evaluated,
 ) -> (Vec<Item>, bool) {
-    let Some(deploy) = run::deploy(&bench.paths) else { return (Vec::new(), false) };
+    let Some(deploy) = run::deploy(&bench.paths) else {
+        return (Vec::new(), false);
+    };
     let program = bench.program;
     let (named, declared) = (&program.named[pool], &program.hosts[host]);
     bench.gathered.clear();
@@ -297,7 +344,14 @@ fn deploy_of(
     }
     .run(
         &named.steps,
-        Spot { frame: named.frame, args: &args, depth: 1, layer: 0, chain: None, strength: None },
+        Spot {
+            frame: named.frame,
+            args: &args,
+            depth: 1,
+            layer: 0,
+            chain: None,
+            strength: None,
+        },
         &mut bench.gathered,
     );
     let items = bench.settle("pool", &named.name);

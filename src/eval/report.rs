@@ -25,7 +25,11 @@ struct Group {
 impl Findings {
     /// Adds a finding that is about no instance. The same finding twice counts once.
     pub(super) fn add(&mut self, finding: Diagnostic) {
-        let key = (finding.code.0, finding.primary.place, finding.message.clone());
+        let key = (
+            finding.code.0,
+            finding.primary.place,
+            finding.message.clone(),
+        );
         self.groups.entry(key).or_insert_with(|| Group {
             finding,
             kind: "",
@@ -47,7 +51,11 @@ impl Findings {
         let group = self
             .groups
             .entry((code, place, about.to_owned()))
-            .or_insert_with(|| Group { finding: make(), kind, names: Vec::new() });
+            .or_insert_with(|| Group {
+                finding: make(),
+                kind,
+                names: Vec::new(),
+            });
         group.names.push(Arc::clone(name));
     }
 
@@ -70,7 +78,11 @@ impl Findings {
         self.groups
             .into_values()
             .map(|group| {
-                let Group { mut finding, kind, mut names } = group;
+                let Group {
+                    mut finding,
+                    kind,
+                    mut names,
+                } = group;
                 if names.is_empty() {
                     return finding;
                 }
@@ -78,7 +90,11 @@ impl Findings {
                 names.dedup();
                 if names.len() > 1 {
                     let others: Vec<&str> = names[1..].iter().map(|name| &**name).collect();
-                    let hosts = if others.len() == 1 { kind.to_owned() } else { format!("{kind}s") };
+                    let hosts = if others.len() == 1 {
+                        kind.to_owned()
+                    } else {
+                        format!("{kind}s")
+                    };
                     finding.notes.push(format!(
                         "also affects {} more {hosts}: {}",
                         others.len(),
@@ -106,7 +122,10 @@ pub(super) fn cap(findings: &mut Vec<Diagnostic>, limit: usize) {
     let mut order: Vec<usize> = (0..all).collect();
     order.sort_by_key(|index| std::cmp::Reverse(findings[*index].severity));
     let mut keep = vec![false; all];
-    order.iter().take(limit).for_each(|index| keep[*index] = true);
+    order
+        .iter()
+        .take(limit)
+        .for_each(|index| keep[*index] = true);
     let mut index = 0;
     findings.retain(|_| {
         index += 1;
@@ -115,7 +134,10 @@ pub(super) fn cap(findings: &mut Vec<Diagnostic>, limit: usize) {
     if let Some(place) = findings.first().map(|first| first.primary.place) {
         findings.push(Diagnostic::info(
             Code(9007),
-            format!("{} more findings are not shown; the limit is {limit}", all - limit),
+            format!(
+                "{} more findings are not shown; the limit is {limit}",
+                all - limit
+            ),
             place,
             "",
         ));

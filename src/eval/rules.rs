@@ -17,7 +17,11 @@ use crate::schema::{Entity, PathId, Paths};
 pub(super) use between::between;
 
 /// Rules that look at one host.
-pub(super) fn single<'t>(bench: &mut Bench<'_, 't>, host: &Declared<'t>, evaluated: &mut Evaluated) {
+pub(super) fn single<'t>(
+    bench: &mut Bench<'_, 't>,
+    host: &Declared<'t>,
+    evaluated: &mut Evaluated,
+) {
     let mut case = Case {
         paths: &bench.paths,
         findings: &mut bench.findings,
@@ -87,7 +91,10 @@ impl Known {
         let root = Paths::root(Entity::Host);
         // A name that the schema lacks would be a bug; the root then matches no value.
         let at = |names: &[&str]| {
-            names.iter().try_fold(root, |at, name| paths.child(at, name)).unwrap_or(root)
+            names
+                .iter()
+                .try_fold(root, |at, name| paths.child(at, name))
+                .unwrap_or(root)
         };
         Self {
             address: at(&["bmc", "address"]),
@@ -126,14 +133,22 @@ impl<'a> Case<'a> {
 
     pub(super) fn text(&self, path: PathId) -> Option<(&'a Text, Place)> {
         match self.get(path)? {
-            Item { value: Value::Text(text), origin, .. } => Some((text, origin.place())),
+            Item {
+                value: Value::Text(text),
+                origin,
+                ..
+            } => Some((text, origin.place())),
             _ => None,
         }
     }
 
     pub(super) fn bool(&self, path: PathId) -> Option<(bool, Place)> {
         match self.get(path)? {
-            Item { value: Value::Bool(value), origin, .. } => Some((*value, origin.place())),
+            Item {
+                value: Value::Bool(value),
+                origin,
+                ..
+            } => Some((*value, origin.place())),
             _ => None,
         }
     }
@@ -145,7 +160,9 @@ impl<'a> Case<'a> {
 
     /// Whether anything stands at or below a path.
     pub(super) fn any(&self, path: PathId) -> Option<&'a Item> {
-        self.items.iter().find(|item| item.path == path || self.paths.is_below(item.path, path))
+        self.items
+            .iter()
+            .find(|item| item.path == path || self.paths.is_below(item.path, path))
     }
 
     /// The keyed records of a field.
@@ -171,7 +188,8 @@ impl<'a> Case<'a> {
 
     fn report(&mut self, finding: Diagnostic) {
         let (code, place) = (finding.code.0, finding.primary.place);
-        self.findings.about(self.kind, self.name, code, place, "", || finding);
+        self.findings
+            .about(self.kind, self.name, code, place, "", || finding);
     }
 
     /// MF2009: fields that have to be there once what they belong to is.
@@ -182,8 +200,14 @@ impl<'a> Case<'a> {
         let mut seen: Vec<PathId> = Vec::new();
         for item in self.items {
             let node = self.paths.get(item.path);
-            let parent = if node.key.is_some() { Some(item.path) } else { node.parent };
-            let Some(parent) = parent.filter(|parent| *parent != root) else { continue };
+            let parent = if node.key.is_some() {
+                Some(item.path)
+            } else {
+                node.parent
+            };
+            let Some(parent) = parent.filter(|parent| *parent != root) else {
+                continue;
+            };
             if seen.contains(&parent) {
                 continue;
             }
@@ -197,7 +221,9 @@ impl<'a> Case<'a> {
             if !field.required {
                 continue;
             }
-            let Some(path) = self.paths.child(parent, field.name) else { continue };
+            let Some(path) = self.paths.child(parent, field.name) else {
+                continue;
+            };
             if self.any(path).is_some() {
                 continue;
             }
@@ -209,12 +235,18 @@ impl<'a> Case<'a> {
                 "",
             )
             .help(if self.kind == "host" {
-                format!("write `{}` in the host, or in `each` around it for all", field.name)
+                format!(
+                    "write `{}` in the host, or in `each` around it for all",
+                    field.name
+                )
             } else {
                 format!("write `{} …` in the block", field.name)
             });
-            finding.subject =
-                Some(Subject { kind: self.kind, names: Vec::new(), path: Some(full) });
+            finding.subject = Some(Subject {
+                kind: self.kind,
+                names: Vec::new(),
+                path: Some(full),
+            });
             self.error(finding);
         }
     }

@@ -58,8 +58,11 @@ pub(super) fn signatures<'t>(program: &Program<'t>) -> Signatures<'t> {
         .iter()
         .enumerate()
         .map(|(index, profile)| {
-            let params =
-                profile.params.iter().map(|param| (param.name, param.default.is_some())).collect();
+            let params = profile
+                .params
+                .iter()
+                .map(|param| (param.name, param.default.is_some()))
+                .collect();
             (profile.name, Signature { index, params })
         })
         .collect()
@@ -91,7 +94,10 @@ fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
     // Everything that is no host: few, and pools have to be known before hosts are placed.
     let mut small = bench(paths);
     let mut complete = program.complete;
-    let spec = program.spec.as_ref().map(|spec| named_spec(&mut small, spec));
+    let spec = program
+        .spec
+        .as_ref()
+        .map(|spec| named_spec(&mut small, spec));
     if let Some((items, _)) = &spec {
         let path = small.paths.child(Paths::root(Entity::Spec), "lab");
         let is_lab = items
@@ -118,15 +124,22 @@ fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
     small.unusable = entities
         .iter()
         .filter(|(_, _, broken)| *broken)
-        .map(|(index, ..)| (program.named[*index].entity, Arc::clone(&program.named[*index].name)))
+        .map(|(index, ..)| {
+            (
+                program.named[*index].entity,
+                Arc::clone(&program.named[*index].name),
+            )
+        })
         .collect();
     let mut selection = pool::select(&mut small, &entities, &mut hosts);
     rules::between(&mut small, &mut hosts, &mut selection.candidates);
     findings.absorb(std::mem::take(&mut small.findings));
     let paths = Arc::new(small.paths);
 
-    let edition: Arc<str> =
-        program.spec.as_ref().map_or_else(|| Arc::from(crate::schema::EDITION), |s| Arc::clone(&s.edition));
+    let edition: Arc<str> = program.spec.as_ref().map_or_else(
+        || Arc::from(crate::schema::EDITION),
+        |s| Arc::clone(&s.edition),
+    );
     let rank = paths.rank();
     let mut fleet = Fleet {
         edition: Arc::clone(&edition),
@@ -163,15 +176,25 @@ fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
         let fields = fields(&paths, &rank, items);
         let (name, origin) = (Arc::clone(&named.name), named.place.into());
         match named.entity {
-            Entity::Image => fleet.images.push(Image { name, fields, origin }),
+            Entity::Image => fleet.images.push(Image {
+                name,
+                fields,
+                origin,
+            }),
             Entity::Ironic => fleet.ironics.extend(ironic(name, &fields, origin)),
             Entity::Pool => fleet.pools.push(pool::typed(name, fields, origin)),
             Entity::Spec | Entity::Host => {}
         }
     }
-    fleet.images.sort_by(|a, b| crate::fleet::natural(&a.name, &b.name));
-    fleet.ironics.sort_by(|a, b| crate::fleet::natural(&a.name, &b.name));
-    fleet.pools.sort_by(|a, b| crate::fleet::natural(&a.name, &b.name));
+    fleet
+        .images
+        .sort_by(|a, b| crate::fleet::natural(&a.name, &b.name));
+    fleet
+        .ironics
+        .sort_by(|a, b| crate::fleet::natural(&a.name, &b.name));
+    fleet
+        .pools
+        .sort_by(|a, b| crate::fleet::natural(&a.name, &b.name));
     finish_hosts(&mut fleet, &program, hosts, selection, &rank);
     (fleet, complete)
 }
@@ -201,7 +224,9 @@ where
     let threads = if declared.len() < WORTH_A_THREAD {
         1
     } else {
-        thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8)
+        thread::available_parallelism()
+            .map_or(1, std::num::NonZero::get)
+            .min(8)
     };
     let shared = paths.len();
     let size = declared.len().div_ceil(threads).max(1);
@@ -240,7 +265,10 @@ where
 /// Sorts fields by path and freezes them.
 fn fields(paths: &Arc<Paths>, rank: &[u32], mut items: Vec<Item>) -> Fields {
     sort(rank, &mut items);
-    Fields { paths: Arc::clone(paths), items: items.into() }
+    Fields {
+        paths: Arc::clone(paths),
+        items: items.into(),
+    }
 }
 
 fn sort(rank: &[u32], items: &mut [Item]) {
@@ -262,7 +290,10 @@ fn finish_hosts(
             (ScopeKind::Rack, _) => return Some(Arc::clone(&found.name)),
             (_, Some(parent)) => scope = parent,
             (_, None) => {
-                return evaluated.facts.get("rack").map(|rack| Arc::from(super::facts::plain(rack)));
+                return evaluated
+                    .facts
+                    .get("rack")
+                    .map(|rack| Arc::from(super::facts::plain(rack)));
             }
         }
     };
@@ -275,11 +306,19 @@ fn finish_hosts(
             });
             continue;
         }
-        let pool = selection.candidates.remove(&index).map(|(name, items)| {
-            crate::fleet::Candidate { pool: name, fields: fields(&paths, rank, items) }
-        });
+        let pool =
+            selection
+                .candidates
+                .remove(&index)
+                .map(|(name, items)| crate::fleet::Candidate {
+                    pool: name,
+                    fields: fields(&paths, rank, items),
+                });
         if let Some(candidate) = &pool
-            && let Some(pool) = fleet.pools.iter_mut().find(|pool| pool.name == candidate.pool)
+            && let Some(pool) = fleet
+                .pools
+                .iter_mut()
+                .find(|pool| pool.name == candidate.pool)
         {
             pool.candidates.push(Arc::clone(&declared.name));
         }
@@ -287,7 +326,10 @@ fn finish_hosts(
             name: Arc::clone(&declared.name),
             rack: rack(declared.scope, &evaluated),
             facts: evaluated.facts,
-            fields: Fields { paths: Arc::clone(&paths), items: evaluated.items.into() },
+            fields: Fields {
+                paths: Arc::clone(&paths),
+                items: evaluated.items.into(),
+            },
             pool,
             origin: declared.place.into(),
             digest: crate::fleet::Digest([0; 32]),
@@ -314,7 +356,14 @@ fn finish_hosts(
 }
 
 fn named_spec<'t>(bench: &mut Bench<'_, 't>, spec: &Spec<'t>) -> (Vec<Item>, bool) {
-    simple(bench, Entity::Spec, &spec.name, &spec.steps, spec.frame, Part::All)
+    simple(
+        bench,
+        Entity::Spec,
+        &spec.name,
+        &spec.steps,
+        spec.frame,
+        Part::All,
+    )
 }
 
 /// An image, pool or Ironic; of a pool all but `deploy`, which is evaluated for each host.
@@ -323,8 +372,14 @@ fn entity<'t>(bench: &mut Bench<'_, 't>, named: &Named<'t>) -> (Vec<Item>, bool)
         (Entity::Pool, Some(deploy)) => Part::Without(deploy),
         _ => Part::All,
     };
-    let (items, mut broken) =
-        simple(bench, named.entity, &named.name, &named.steps, named.frame, part);
+    let (items, mut broken) = simple(
+        bench,
+        named.entity,
+        &named.name,
+        &named.steps,
+        named.frame,
+        part,
+    );
     broken |= rules::entity(bench, named, &items, broken);
     (items, broken)
 }
@@ -351,7 +406,10 @@ fn simple<'t>(
         profiles: &bench.program.profiles,
         paths: &mut bench.paths,
         findings: &mut bench.findings,
-        subject: Subject { scope: 0, host: None },
+        subject: Subject {
+            scope: 0,
+            host: None,
+        },
         kind: entity.word(),
         name,
         entity,
@@ -360,7 +418,14 @@ fn simple<'t>(
     }
     .run(
         steps,
-        Spot { frame, args: &args, depth: 1, layer: 0, chain: None, strength: None },
+        Spot {
+            frame,
+            args: &args,
+            depth: 1,
+            layer: 0,
+            chain: None,
+            strength: None,
+        },
         &mut bench.gathered,
     );
     let items = bench.settle(entity.word(), name);
@@ -378,7 +443,9 @@ fn read_spec(fleet: &mut Fleet, fields: &Fields) {
         let int = |path: &str| fields.int(path);
         fleet.simulation = Some(Simulation {
             pace: int("simulated.pace").and_then(|pace| u32::try_from(pace).ok()),
-            seed: int("simulated.seed").and_then(|seed| u64::try_from(seed).ok()).unwrap_or(0),
+            seed: int("simulated.seed")
+                .and_then(|seed| u64::try_from(seed).ok())
+                .unwrap_or(0),
             faults: match fields.get("simulated.faults").map(|found| found.value) {
                 Some(Value::List(lines)) => lines.to_vec(),
                 _ => Vec::new(),

@@ -153,7 +153,9 @@ impl<'a, 't> View<'a, 't> {
         let mut at = Some(self.frame);
         while let Some(index) = at {
             let frame = &self.world.frames[index];
-            if frame.is_profile && let Some(value) = self.args.get(name) {
+            if frame.is_profile
+                && let Some(value) = self.args.get(name)
+            {
                 if value.is_none() {
                     self.tainted.set(true);
                 }
@@ -190,7 +192,9 @@ impl<'a, 't> View<'a, 't> {
                 depth: self.depth + 1,
             };
             let value = template.eval(&inner);
-            self.troubles.borrow_mut().append(&mut inner.troubles.borrow_mut());
+            self.troubles
+                .borrow_mut()
+                .append(&mut inner.troubles.borrow_mut());
             match (value, found.entry) {
                 (Ok(value), _) => Some(value),
                 (Err(error), Some(entry)) if !inner.tainted.get() => {
@@ -200,8 +204,11 @@ impl<'a, 't> View<'a, 't> {
                 (Err(_), _) => None,
             }
         };
-        let value =
-            if found.shared { found.cached.get_or_init(compute).clone() } else { compute() };
+        let value = if found.shared {
+            found.cached.get_or_init(compute).clone()
+        } else {
+            compute()
+        };
         if value.is_none() {
             self.tainted.set(true);
         }
@@ -235,12 +242,21 @@ impl Env for View<'_, '_> {
     }
 
     fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.world.params.keys().map(|name| format!("param.{name}")).collect();
+        let mut names: Vec<String> = self
+            .world
+            .params
+            .keys()
+            .map(|name| format!("param.{name}"))
+            .collect();
         for kind in [ScopeKind::Fleet, ScopeKind::Rack, ScopeKind::Group] {
             if let Some(scope) = self.scope_of(kind) {
                 names.push(format!("{}.name", kind.word()));
-                names.extend(scope.facts.iter().map(|(name, _)| format!("{}.{name}", kind.word())));
+                names.extend(
+                    scope
+                        .facts
+                        .iter()
+                        .map(|(name, _)| format!("{}.{name}", kind.word())),
+                );
             }
         }
         if let Some((_, facts)) = self.subject.host {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::fleet::{Value, place};
+use crate::fleet::place;
 use crate::vfs::MemoryDisk;
 
 mod codes;
@@ -57,12 +57,18 @@ pub(super) fn findings(evaluation: &Evaluation) -> Vec<String> {
 
 /// The codes of the findings, in order.
 pub(super) fn codes(evaluation: &Evaluation) -> Vec<u16> {
-    evaluation.diagnostics.iter().map(|finding| finding.code.0).collect()
+    evaluation
+        .diagnostics
+        .iter()
+        .map(|finding| finding.code.0)
+        .collect()
 }
 
 /// All values of a host, one a line.
 pub(super) fn show(evaluation: &Evaluation, host: &str) -> String {
-    let Some(host) = evaluation.fleet.host(host) else { return format!("no host {host}") };
+    let Some(host) = evaluation.fleet.host(host) else {
+        return format!("no host {host}");
+    };
     let lines: Vec<String> = host
         .fields
         .iter()

@@ -30,7 +30,11 @@ pub struct Deployment<'a> {
 impl Host {
     /// What it is deployed with. `member` says whether it is placed in its pool ([`super::place`]).
     pub fn deployment<'a>(&'a self, fleet: &'a Fleet, member: bool) -> Deployment<'a> {
-        let pool = self.pool.as_ref().filter(|_| member).map(|candidate| &candidate.fields);
+        let pool = self
+            .pool
+            .as_ref()
+            .filter(|_| member)
+            .map(|candidate| &candidate.fields);
         let from_pool = |path: &str| pool.and_then(|fields| fields.get(path));
         // The host is nearer than its pool: what it says itself wins. An image of its own also
         // shuts out the pool's image.

@@ -15,7 +15,10 @@ pub struct Origin {
 impl Origin {
     /// The same as a place for a label.
     pub fn place(self) -> Place {
-        Place { file: self.file, span: self.span }
+        Place {
+            file: self.file,
+            span: self.span,
+        }
     }
 
     /// `racks/r01.kdl:28`: path relative to the root and line, as annotations and `explain` show
@@ -28,6 +31,9 @@ impl Origin {
 
 impl From<Place> for Origin {
     fn from(place: Place) -> Self {
-        Self { file: place.file, span: place.span }
+        Self {
+            file: place.file,
+            span: place.span,
+        }
     }
 }

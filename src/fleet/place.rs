@@ -51,8 +51,12 @@ impl Placement {
 
     /// Members of a pool, in natural order.
     pub fn members(&self, pool: &str) -> Vec<&Arc<str>> {
-        let mut members: Vec<_> =
-            self.pools.iter().filter(|(_, of)| ***of == *pool).map(|(host, _)| host).collect();
+        let mut members: Vec<_> = self
+            .pools
+            .iter()
+            .filter(|(_, of)| ***of == *pool)
+            .map(|(host, _)| host)
+            .collect();
         members.sort_by(|a, b| natural(a, b));
         members
     }
@@ -68,7 +72,9 @@ pub fn place(fleet: &Fleet, current: &BTreeMap<Arc<str>, Arc<str>>) -> Placement
     for pool in &fleet.pools {
         let (members, found) = members(fleet, pool, current);
         if let Some(wanted) = pool.replicas.filter(|wanted| *wanted > found) {
-            placement.short.push((Arc::clone(&pool.name), wanted, found));
+            placement
+                .short
+                .push((Arc::clone(&pool.name), wanted, found));
         }
         for host in members {
             placement.pools.insert(host, Arc::clone(&pool.name));
@@ -97,30 +103,44 @@ fn members(
 
     // Racks only matter where members are spread over them; else all hosts stand in one.
     let rack = |host: &str| {
-        if pool.spread_by_rack { fleet.host(host).and_then(|host| host.rack.clone()) } else { None }
+        if pool.spread_by_rack {
+            fleet.host(host).and_then(|host| host.rack.clone())
+        } else {
+            None
+        }
     };
     let mut load: BTreeMap<Option<Arc<str>>, usize> = BTreeMap::new();
     for host in &members {
         *load.entry(rack(host)).or_default() += 1;
     }
-    let (sticky, fresh): (Vec<_>, Vec<_>) =
-        pool.candidates.iter().partition(|host| seated(host));
+    let (sticky, fresh): (Vec<_>, Vec<_>) = pool.candidates.iter().partition(|host| seated(host));
     for waiting in [sticky, fresh] {
         // Candidates are in natural order: the first of the emptiest rack is next.
         let mut queues: BTreeMap<Option<Arc<str>>, VecDeque<(usize, &Arc<str>)>> = BTreeMap::new();
         for (index, host) in waiting.into_iter().enumerate() {
-            queues.entry(rack(host)).or_default().push_back((index, host));
+            queues
+                .entry(rack(host))
+                .or_default()
+                .push_back((index, host));
         }
         let mut next: BinaryHeap<_> = queues
             .iter()
             .filter_map(|(rack, queue)| {
                 let (index, _) = queue.front()?;
-                Some(Reverse((load.get(rack).copied().unwrap_or(0), *index, rack.clone())))
+                Some(Reverse((
+                    load.get(rack).copied().unwrap_or(0),
+                    *index,
+                    rack.clone(),
+                )))
             })
             .collect();
         while members.len() < wanted {
-            let Some(Reverse((taken, _, rack))) = next.pop() else { break };
-            let Some(queue) = queues.get_mut(&rack) else { break };
+            let Some(Reverse((taken, _, rack))) = next.pop() else {
+                break;
+            };
+            let Some(queue) = queues.get_mut(&rack) else {
+                break;
+            };
             if let Some((_, host)) = queue.pop_front() {
                 members.insert(Arc::clone(host));
                 load.insert(rack.clone(), taken + 1);

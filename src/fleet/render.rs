@@ -18,20 +18,31 @@ const WIDTH: usize = 100;
 
 /// The fleet as KDL. Evaluating it gives the same digests.
 pub fn to_kdl(fleet: &Fleet) -> String {
-    let mut out = Writer { text: String::from("/- kdl-version 2\n"), depth: 0 };
+    let mut out = Writer {
+        text: String::from("/- kdl-version 2\n"),
+        depth: 0,
+    };
     spec(fleet, &mut out);
     for ironic in &fleet.ironics {
         out.open(&format!("ironic {}", word(&ironic.name)));
         out.line(&format!("url {}", quoted(&ironic.url)));
         for (name, reference) in [("auth", &ironic.auth), ("ca", &ironic.ca)] {
             if let Some(reference) = reference {
-                out.line(&format!("{name} ({}){}", reference.kind.word(), quoted(&reference.name)));
+                out.line(&format!(
+                    "{name} ({}){}",
+                    reference.kind.word(),
+                    quoted(&reference.name)
+                ));
             }
         }
         if !ironic.verify_ca {
             out.line("verify-ca #false");
         }
-        let slots = [("inspect", ironic.inspect), ("clean", ironic.clean), ("deploy", ironic.deploy)];
+        let slots = [
+            ("inspect", ironic.inspect),
+            ("clean", ironic.clean),
+            ("deploy", ironic.deploy),
+        ];
         let given: Vec<String> = slots
             .iter()
             .filter_map(|(name, slots)| Some(format!(" {name}={}", (*slots)?)))
@@ -136,9 +147,11 @@ fn deploy<'f>(
     let mut partial: Vec<(String, String)> = Vec::new();
     out.open("deploy");
     for (path, found) in paths {
-        let same = candidates
-            .iter()
-            .all(|(_, fields)| fields.get(path).is_some_and(|other| other.value == found.value));
+        let same = candidates.iter().all(|(_, fields)| {
+            fields
+                .get(path)
+                .is_some_and(|other| other.value == found.value)
+        });
         let name = found.schema.name;
         if same {
             out.line(&format!("{name} {}", value(found.value)));
@@ -147,7 +160,9 @@ fn deploy<'f>(
         let fact = format!("pool_{}", name.replace('-', "_"));
         let mut annotation = String::new();
         for (host, fields) in &candidates {
-            let Some(other) = fields.get(path) else { continue };
+            let Some(other) = fields.get(path) else {
+                continue;
+            };
             let text = match other.value {
                 Value::Ref(reference) => {
                     annotation = format!("({})", reference.kind.word());
@@ -155,10 +170,16 @@ fn deploy<'f>(
                 }
                 other => value(other),
             };
-            extra.entry(&host.name).or_default().insert(fact.clone(), text);
+            extra
+                .entry(&host.name)
+                .or_default()
+                .insert(fact.clone(), text);
         }
         let line = format!("{name} {annotation}\"${{host.{fact}}}\"");
-        if candidates.iter().all(|(_, fields)| fields.get(path).is_some()) {
+        if candidates
+            .iter()
+            .all(|(_, fields)| fields.get(path).is_some())
+        {
             out.line(&line);
         } else {
             partial.push((fact, line));
@@ -188,7 +209,12 @@ fn write_host(host: &Host, extra: Option<&BTreeMap<String, String>>, out: &mut W
 /// Facts as properties; those that are called like a field came from a table and are spent.
 fn facts<'a>(facts: impl Iterator<Item = (&'a str, &'a Val)>) -> BTreeMap<String, String> {
     facts
-        .filter(|(name, _)| !Entity::Host.fields().iter().any(|field| field.name == *name))
+        .filter(|(name, _)| {
+            !Entity::Host
+                .fields()
+                .iter()
+                .any(|field| field.name == *name)
+        })
         .filter_map(|(name, fact)| {
             let text = match fact {
                 Val::Int(number) => number.to_string(),
@@ -202,7 +228,9 @@ fn facts<'a>(facts: impl Iterator<Item = (&'a str, &'a Val)>) -> BTreeMap<String
 }
 
 fn headed(head: &str, facts: &BTreeMap<String, String>) -> String {
-    facts.iter().fold(head.to_owned(), |head, (name, text)| format!("{head} {name}={text}"))
+    facts.iter().fold(head.to_owned(), |head, (name, text)| {
+        format!("{head} {name}={text}")
+    })
 }
 
 /// A path with what is below it.
@@ -257,7 +285,9 @@ fn block(tree: &Tree<'_>, order: &[crate::schema::Field], paths: &Paths, out: &m
 }
 
 fn node(id: PathId, tree: &Tree<'_>, paths: &Paths, out: &mut Writer) {
-    let Some(field) = paths.get(id).field else { return };
+    let Some(field) = paths.get(id).field else {
+        return;
+    };
     match &field.kind {
         Kind::Leaf(_) => {
             if let Some(found) = tree.value {
@@ -266,10 +296,15 @@ fn node(id: PathId, tree: &Tree<'_>, paths: &Paths, out: &mut Writer) {
         }
         Kind::Record { fields, .. } => record(field.name, tree, fields, paths, out),
         Kind::Union(variants) => {
-            let Some(Value::Text(variant)) = tree.value else { return };
+            let Some(Value::Text(variant)) = tree.value else {
+                return;
+            };
             let chosen = variants.iter().find(|field| *field.name == **variant);
             let below = tree.children.iter().find(|(child, _)| {
-                paths.get(*child).field.is_some_and(|field| *field.name == **variant)
+                paths
+                    .get(*child)
+                    .field
+                    .is_some_and(|field| *field.name == **variant)
             });
             let head = format!("{} {}", field.name, word(variant));
             match (chosen, below) {
@@ -281,7 +316,13 @@ fn node(id: PathId, tree: &Tree<'_>, paths: &Paths, out: &mut Writer) {
         }
         Kind::Keyed { fields, .. } => {
             for (key, child) in by_key(tree, paths) {
-                record(&format!("{} {}", field.name, quoted(key)), child, fields, paths, out);
+                record(
+                    &format!("{} {}", field.name, quoted(key)),
+                    child,
+                    fields,
+                    paths,
+                    out,
+                );
             }
         }
         Kind::Map(_) => {
@@ -335,15 +376,24 @@ fn record(
     }
     let mut parts: Vec<(usize, String)> = Vec::new();
     let plain = tree.children.iter().all(|(id, child)| {
-        let Some(field) = paths.get(*id).field else { return false };
-        let Some(found) = child.value else { return false };
+        let Some(field) = paths.get(*id).field else {
+            return false;
+        };
+        let Some(found) = child.value else {
+            return false;
+        };
         let one = !matches!(found, Value::List(items) if items.len() != 1);
-        let place = order.iter().position(|known| known.name == field.name).unwrap_or(0);
+        let place = order
+            .iter()
+            .position(|known| known.name == field.name)
+            .unwrap_or(0);
         parts.push((place, format!("{}={}", field.name, value(found))));
         one && matches!(field.kind, Kind::Leaf(_))
     });
     parts.sort();
-    let line = parts.iter().fold(head.to_owned(), |line, (_, part)| line + " " + part);
+    let line = parts
+        .iter()
+        .fold(head.to_owned(), |line, (_, part)| line + " " + part);
     if plain && parts.len() <= INLINE && line.len() + out.depth * 4 <= WIDTH {
         return out.line(&line);
     }
@@ -358,9 +408,11 @@ fn value(value: &Value) -> String {
         Value::Text(text) => quoted(text),
         Value::Size(_) | Value::Duration(_) => format!("\"{value}\""),
         Value::Ref(reference) => format!("({}){}", reference.kind.word(), quoted(&reference.name)),
-        Value::List(items) => {
-            items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(" ")
-        }
+        Value::List(items) => items
+            .iter()
+            .map(|item| quoted(item))
+            .collect::<Vec<_>>()
+            .join(" "),
         Value::Bool(_) | Value::Int(_) => value.to_string(),
     }
 }
@@ -368,15 +420,25 @@ fn value(value: &Value) -> String {
 /// A word as a node's name or key: bare where KDL takes it so.
 fn word(text: &str) -> String {
     let bare = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'))
+        && text
+            .bytes()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'))
         && !matches!(text, "true" | "false" | "null" | "inf" | "nan");
-    if bare { text.to_owned() } else { string(text, false) }
+    if bare {
+        text.to_owned()
+    } else {
+        string(text, false)
+    }
 }
 
 /// A string as an argument or property: an expression in it is escaped.
 fn quoted(text: &str) -> String {
     let simple = word(text);
-    if simple == text { simple } else { string(text, true) }
+    if simple == text {
+        simple
+    } else {
+        string(text, true)
+    }
 }
 
 fn string(text: &str, escape: bool) -> String {

@@ -22,7 +22,11 @@ impl Text {
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         let whole: Arc<str> = text.into();
         let end = whole.len() as u32;
-        Self { whole, start: 0, end }
+        Self {
+            whole,
+            start: 0,
+            end,
+        }
     }
 
     /// `part` as a slice of `whole` where it is one, else a copy.
@@ -41,7 +45,9 @@ impl Text {
     /// The text.
     pub fn as_str(&self) -> &str {
         // The bounds were checked when it was made; an empty text is the safe answer to a bug.
-        self.whole.get(self.start as usize..self.end as usize).unwrap_or_default()
+        self.whole
+            .get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
     }
 }
 
@@ -226,7 +232,9 @@ fn unit_of(bytes: u64) -> (&'static str, u64) {
         ("KiB", 1 << 10),
         ("KB", 1_000),
     ];
-    let fitting = UNITS.into_iter().find(|(_, unit)| bytes != 0 && bytes.is_multiple_of(*unit));
+    let fitting = UNITS
+        .into_iter()
+        .find(|(_, unit)| bytes != 0 && bytes.is_multiple_of(*unit));
     fitting.unwrap_or(("B", 1))
 }
 
@@ -274,9 +282,15 @@ mod tests {
         assert_eq!(shown(Value::Size(446 << 30)), "446GiB");
         assert_eq!(shown(Value::Size(7)), "7B");
         assert_eq!(shown(Value::Duration(Duration::from_secs(90))), "90s");
-        let secret = Ref { kind: RefKind::Secret, name: Text::from("bmc-r01") };
+        let secret = Ref {
+            kind: RefKind::Secret,
+            name: Text::from("bmc-r01"),
+        };
         assert_eq!(shown(Value::Ref(secret)), "(secret)bmc-r01");
-        assert_eq!(shown(Value::List(Arc::from([Text::from("a"), Text::from("b")]))), "\"a\" \"b\"");
+        assert_eq!(
+            shown(Value::List(Arc::from([Text::from("a"), Text::from("b")]))),
+            "\"a\" \"b\""
+        );
     }
 
     #[test]

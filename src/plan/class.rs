@@ -27,7 +27,10 @@ impl<'a> Payload<'a> {
     pub fn wanted(spec: &'a BareMetalHostSpec) -> Self {
         Self {
             url: spec.image.as_ref().map_or("", |image| &image.url),
-            method: spec.custom_deploy.as_ref().map_or("", |deploy| &deploy.method),
+            method: spec
+                .custom_deploy
+                .as_ref()
+                .map_or("", |deploy| &deploy.method),
         }
     }
 
@@ -36,7 +39,10 @@ impl<'a> Payload<'a> {
         let applied = &status.provisioning;
         Self {
             url: &applied.image.url,
-            method: applied.custom_deploy.as_ref().map_or("", |deploy| &deploy.method),
+            method: applied
+                .custom_deploy
+                .as_ref()
+                .map_or("", |deploy| &deploy.method),
         }
     }
 
@@ -96,7 +102,9 @@ pub(super) fn deletion(host: &BareMetalHost) -> Disruption {
 
 /// What a new spec does to what is deployed on the machine, or is being deployed.
 pub(super) fn deployment(host: &BareMetalHost, spec: &BareMetalHostSpec) -> Disruption {
-    let Some(status) = &host.status else { return Disruption::None };
+    let Some(status) = &host.status else {
+        return Disruption::None;
+    };
     let wanted = Payload::wanted(spec);
     match host.state() {
         ProvisioningState::Provisioned if wanted == Payload::applied(status) => Disruption::None,
@@ -131,7 +139,11 @@ pub(super) fn disruption(
         "spec.image.url" | "spec.customDeploy.method" | "spec.externallyProvisioned" => deployment,
         "spec.online" => {
             let off = !wanted.spec.online && !wanted.spec.disable_power_off;
-            if off && is_deployed(host) { Disruption::Reboot } else { Disruption::None }
+            if off && is_deployed(host) {
+                Disruption::Reboot
+            } else {
+                Disruption::None
+            }
         }
         _ if path.starts_with("spec.raid") => {
             if is_idle(host) && makes_volumes(host, &wanted.spec) {
@@ -148,10 +160,16 @@ pub(super) fn disruption(
 fn makes_volumes(host: &BareMetalHost, spec: &BareMetalHostSpec) -> bool {
     let wish = |raid: &RaidConfig| {
         let some = |all: &Vec<_>| !all.is_empty();
-        raid.hardware_raid_volumes.is_some() || raid.software_raid_volumes.as_ref().is_some_and(some)
+        raid.hardware_raid_volumes.is_some()
+            || raid.software_raid_volumes.as_ref().is_some_and(some)
     };
-    let applied = host.status.as_ref().and_then(|status| status.provisioning.raid.as_ref());
-    spec.raid.as_ref().is_some_and(|raid| wish(raid) && applied != Some(raid))
+    let applied = host
+        .status
+        .as_ref()
+        .and_then(|status| status.provisioning.raid.as_ref());
+    spec.raid
+        .as_ref()
+        .is_some_and(|raid| wish(raid) && applied != Some(raid))
 }
 
 /// Changes that the API refuses (baremetal-operator's webhook, `validateChanges`), and one that
@@ -163,7 +181,10 @@ pub(super) fn refusal(
     after: Option<&Value>,
 ) -> Option<Refusal> {
     let text = |value: Option<&Value>| {
-        value.and_then(Value::as_str).unwrap_or_default().to_lowercase()
+        value
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_lowercase()
     };
     let state = host.state();
     match path {
@@ -187,7 +208,10 @@ pub(super) fn refusal(
             })
         }
         "spec.externallyProvisioned" if after == Some(&Value::Bool(true)) => {
-            let idle = matches!(state, ProvisioningState::Available | ProvisioningState::Ready);
+            let idle = matches!(
+                state,
+                ProvisioningState::Available | ProvisioningState::Ready
+            );
             (!idle).then(|| Refusal {
                 code: "MF7104",
                 text: format!(

@@ -36,7 +36,9 @@ pub fn differing(desired: &Desired, observed: &[Arc<BareMetalHost>]) -> Vec<Key>
                 return None;
             }
             let after = fields::wanted(wanted);
-            let more = fields::live(host, wanted).keys().any(|path| !after.contains_key(path));
+            let more = fields::live(host, wanted)
+                .keys()
+                .any(|path| !after.contains_key(path));
             more.then_some(key)
         })
         .collect()
@@ -64,8 +66,10 @@ pub fn is_as_wanted(desired: &Desired, host: &BareMetalHost) -> bool {
 /// `owned` has the field owners of at least the hosts that [`differing`] names: a field that the
 /// spec does not say goes only if it was ours.
 pub fn diff(desired: &Desired, observed: &[Arc<BareMetalHost>], owned: &Owned) -> Plan {
-    let mut live: BTreeMap<Key, &BareMetalHost> =
-        observed.iter().map(|host| (host.key(), host.as_ref())).collect();
+    let mut live: BTreeMap<Key, &BareMetalHost> = observed
+        .iter()
+        .map(|host| (host.key(), host.as_ref()))
+        .collect();
     let mut plan = Plan {
         fleet: Arc::clone(&desired.fleet),
         complete: desired.complete,
@@ -81,7 +85,10 @@ pub fn diff(desired: &Desired, observed: &[Arc<BareMetalHost>], owned: &Owned) -
                 match update(desired, key, wanted, host, owned) {
                     None => plan.unchanged += 1,
                     Some(action) if !desired.complete && disturbs(&action) => {
-                        plan.kept.push(Kept { host: key.clone(), why: KeptFor::Incomplete });
+                        plan.kept.push(Kept {
+                            host: key.clone(),
+                            why: KeptFor::Incomplete,
+                        });
                     }
                     Some(action) => plan.actions.push(action),
                 }
@@ -104,14 +111,21 @@ pub fn diff(desired: &Desired, observed: &[Arc<BareMetalHost>], owned: &Owned) -
             continue;
         }
         if desired.held.contains(&key) {
-            plan.kept.push(Kept { host: key, why: KeptFor::Error });
+            plan.kept.push(Kept {
+                host: key,
+                why: KeptFor::Error,
+            });
         } else if desired.complete {
             plan.actions.push(delete(key, host));
         } else {
-            plan.kept.push(Kept { host: key, why: KeptFor::Incomplete });
+            plan.kept.push(Kept {
+                host: key,
+                why: KeptFor::Incomplete,
+            });
         }
     }
-    plan.kept.sort_by(|a, b| natural(&a.host.name, &b.host.name).then_with(|| a.host.cmp(&b.host)));
+    plan.kept
+        .sort_by(|a, b| natural(&a.host.name, &b.host.name).then_with(|| a.host.cmp(&b.host)));
     plan.actions.sort_by(|a, b| {
         let rank = |action: &Action| (Reverse(action.disruption), action.verb);
         rank(a)
@@ -159,7 +173,9 @@ fn create(desired: &Desired, key: &Key, wanted: &Wanted) -> Action {
 
 fn delete(key: Key, host: &BareMetalHost) -> Action {
     let guard = guard::of_deletion(host);
-    let refusal = guard.as_ref().and_then(|guard| guard::prevented_deletion(host, guard));
+    let refusal = guard
+        .as_ref()
+        .and_then(|guard| guard::prevented_deletion(host, guard));
     Action {
         host: key,
         verb: Verb::Delete,
@@ -183,9 +199,16 @@ fn update(
     let action = |changes: Vec<FieldChange>| Action {
         host: key.clone(),
         verb: Verb::Update,
-        disruption: changes.iter().map(|one| one.disruption).max().unwrap_or(Disruption::None),
+        disruption: changes
+            .iter()
+            .map(|one| one.disruption)
+            .max()
+            .unwrap_or(Disruption::None),
         changes,
-        pool: host.annotation(annotation::POOL).map(Arc::from).or_else(|| wanted.pool.clone()),
+        pool: host
+            .annotation(annotation::POOL)
+            .map(Arc::from)
+            .or_else(|| wanted.pool.clone()),
         rack: wanted.rack.clone(),
         machine_of: None,
         guard: None,
@@ -195,8 +218,14 @@ fn update(
         && owner != &*desired.fleet
     {
         let text = format!("it belongs to fleet `{owner}`; give one of the two another name");
-        let refusal = Some(Refusal { code: "MF7111", text });
-        return Some(Action { refusal, ..action(Vec::new()) });
+        let refusal = Some(Refusal {
+            code: "MF7111",
+            text,
+        });
+        return Some(Action {
+            refusal,
+            ..action(Vec::new())
+        });
     }
     let managed = owned.get(key).map(Vec::as_slice).unwrap_or_default();
     let changes = changes(desired, key, wanted, host, managed);
@@ -247,7 +276,10 @@ fn changes(
     let sites = desired.sites.of(&key.name, wanted);
     let change = |(path, before, after): (String, Option<Value>, Option<Value>)| {
         let (deep, ..) = fields::difference(&path, before.as_ref(), after.as_ref());
-        let said = after.is_some().then(|| sites.at(&deep).or_else(|| sites.at(&path))).flatten();
+        let said = after
+            .is_some()
+            .then(|| sites.at(&deep).or_else(|| sites.at(&path)))
+            .flatten();
         FieldChange {
             site: said.unwrap_or_default().into(),
             disruption: disruption(host, wanted, &path, deployment),
@@ -265,7 +297,9 @@ fn is_plainly_same(wanted: &Wanted, host: &BareMetalHost) -> bool {
     let applied = is_applied(wanted, host);
     let same = |wanted: &BTreeMap<String, String>, live: &Option<BTreeMap<String, String>>| {
         let live = live.iter().flatten();
-        let mut live = live.filter(|(name, _)| !name.starts_with(annotation::OURS)).peekable();
+        let mut live = live
+            .filter(|(name, _)| !name.starts_with(annotation::OURS))
+            .peekable();
         // Both are sorted. What the spec does not say is not ours if this text was applied.
         wanted.iter().all(|entry| {
             while applied && live.next_if(|found| found.0 < entry.0).is_some() {}
@@ -273,7 +307,10 @@ fn is_plainly_same(wanted: &Wanted, host: &BareMetalHost) -> bool {
         }) && (applied || live.next().is_none())
     };
     host.spec == wanted.spec
-        && wanted.marks().into_iter().all(|(name, _, value)| host.annotation(name) == value)
+        && wanted
+            .marks()
+            .into_iter()
+            .all(|(name, _, value)| host.annotation(name) == value)
         && same(&wanted.labels, &host.metadata.labels)
         && same(&wanted.annotations, &host.metadata.annotations)
 }

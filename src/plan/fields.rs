@@ -37,7 +37,9 @@ pub(super) fn live(host: &BareMetalHost, like: &Wanted) -> Leaves {
         metadata(&mut out, "labels", labels);
     }
     if let Some(annotations) = &meta.annotations {
-        let others = annotations.iter().filter(|(name, _)| !name.starts_with(annotation::OURS));
+        let others = annotations
+            .iter()
+            .filter(|(name, _)| !name.starts_with(annotation::OURS));
         metadata(&mut out, "annotations", others);
     }
     for (annotation, name, _) in like.marks() {
@@ -122,7 +124,9 @@ pub(super) fn ours(managed: &[ManagedFieldsEntry], path: &str) -> bool {
 
 /// True when `fields` (managedFields in FieldsV1 form) has the path or a parent of it as a whole.
 fn owns(fields: &Value, names: &[&str]) -> bool {
-    let Some((first, rest)) = names.split_first() else { return true };
+    let Some((first, rest)) = names.split_first() else {
+        return true;
+    };
     match fields.get(format!("f:{first}")) {
         None => false,
         // `{}`: the value as a whole, atomic or a scalar.
@@ -164,8 +168,14 @@ mod tests {
         };
         assert!(first(&volumes("0", 1), &volumes("1", 1)).starts_with("v[1].level "));
         assert!(first(&volumes("0", 1), &volumes("0", 2)).starts_with("v[1].s Some(Number(1))"));
-        assert_eq!(first(&json!([1]), &json!([1, 2])), "v[1] None Some(Number(2))");
-        assert_eq!(first(&json!([1, 2]), &json!([1])), "v[1] Some(Number(2)) None");
+        assert_eq!(
+            first(&json!([1]), &json!([1, 2])),
+            "v[1] None Some(Number(2))"
+        );
+        assert_eq!(
+            first(&json!([1, 2]), &json!([1])),
+            "v[1] Some(Number(2)) None"
+        );
         assert!(first(&json!("a"), &json!("b")).starts_with("v "));
     }
 }

@@ -79,8 +79,10 @@ pub fn gate<'a>(
     if plan.is_empty() {
         return Vec::new();
     }
-    let live: BTreeMap<Key, &BareMetalHost> =
-        observed.iter().map(|host| (host.key(), host.as_ref())).collect();
+    let live: BTreeMap<Key, &BareMetalHost> = observed
+        .iter()
+        .map(|host| (host.key(), host.as_ref()))
+        .collect();
     let mut rulings: Vec<Ruling<'a>> = plan
         .actions
         .iter()
@@ -105,7 +107,10 @@ pub fn gate<'a>(
 
 fn refused(action: &Action) -> Option<Hold> {
     let refusal = action.refusal.as_ref()?;
-    Some(Hold { code: "Refused", text: format!("{} [{}]", refusal.text, refusal.code) })
+    Some(Hold {
+        code: "Refused",
+        text: format!("{} [{}]", refusal.text, refusal.code),
+    })
 }
 
 fn taken(action: &Action, live: &BTreeMap<Key, &BareMetalHost>) -> Option<Hold> {
@@ -115,11 +120,20 @@ fn taken(action: &Action, live: &BTreeMap<Key, &BareMetalHost>) -> Option<Hold> 
     let text = if *owner == action.host {
         "it is being deleted, and created anew once it is gone".to_owned()
     } else if going {
-        format!("its machine is still that of `{}`, which is being deleted", owner.name)
+        format!(
+            "its machine is still that of `{}`, which is being deleted",
+            owner.name
+        )
     } else {
-        format!("its machine is that of `{}`; it waits until that host is gone", owner.name)
+        format!(
+            "its machine is that of `{}`; it waits until that host is gone",
+            owner.name
+        )
     };
-    Some(Hold { code: "MachineTaken", text })
+    Some(Hold {
+        code: "MachineTaken",
+        text,
+    })
 }
 
 fn guarded(action: &Action, host: Option<&BareMetalHost>, grants: &Grants) -> Option<Hold> {
@@ -129,6 +143,12 @@ fn guarded(action: &Action, host: Option<&BareMetalHost>, grants: &Grants) -> Op
         return None;
     }
     let name = &action.host.name;
-    let text = format!("{}; to go on: metalform apply --allow-destroy {name}", guard.text);
-    Some(Hold { code: "NeedsAllowDestroy", text })
+    let text = format!(
+        "{}; to go on: metalform apply --allow-destroy {name}",
+        guard.text
+    );
+    Some(Hold {
+        code: "NeedsAllowDestroy",
+        text,
+    })
 }

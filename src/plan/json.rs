@@ -53,7 +53,12 @@ pub fn to_json(plan: &Plan, rulings: &[Ruling<'_>]) -> Value {
 }
 
 fn summary(plan: &Plan, rulings: &[Ruling<'_>]) -> Value {
-    let count = |verb: Verb| rulings.iter().filter(|ruling| ruling.action.verb == verb).count();
+    let count = |verb: Verb| {
+        rulings
+            .iter()
+            .filter(|ruling| ruling.action.verb == verb)
+            .count()
+    };
     let classes: BTreeMap<&str, usize> = Disruption::ALL
         .into_iter()
         .map(|class| {

@@ -41,7 +41,11 @@ impl Palette {
 
     /// A text in a colour; without colours just the text.
     fn paint(self, colour: &str, text: &str) -> String {
-        if colour.is_empty() { text.to_owned() } else { format!("{colour}{text}{}", self.off) }
+        if colour.is_empty() {
+            text.to_owned()
+        } else {
+            format!("{colour}{text}{}", self.off)
+        }
     }
 }
 
@@ -72,7 +76,10 @@ fn show(table: &mut Table, group: &Group, palette: Palette) {
         (Disruption::None, Verb::Create) => palette.green,
         (Disruption::None, Verb::Update | Verb::Delete) => "",
     };
-    let word = palette.paint(colour, &format!("{:<11}", word(group.verb, group.disruption)));
+    let word = palette.paint(
+        colour,
+        &format!("{:<11}", word(group.verb, group.disruption)),
+    );
     table.head(word, group.names.len(), fold(&group.names));
     for line in &group.lines {
         table.detail(line.text.clone(), &line.site);
@@ -84,7 +91,10 @@ fn show(table: &mut Table, group: &Group, palette: Palette) {
             "" => String::new(),
             code => format!(" {}", palette.paint(palette.dim, &format!("[{code}]"))),
         };
-        table.detail(format!("{}{code}", palette.paint(palette.yellow, &text)), "");
+        table.detail(
+            format!("{}{code}", palette.paint(palette.yellow, &text)),
+            "",
+        );
     }
 }
 
@@ -101,8 +111,11 @@ fn word(verb: Verb, disruption: Disruption) -> &'static str {
 }
 
 fn kept(all: &[Kept], why: KeptFor, palette: Palette) -> String {
-    let names: Vec<&str> =
-        all.iter().filter(|kept| kept.why == why).map(|kept| &*kept.host.name).collect();
+    let names: Vec<&str> = all
+        .iter()
+        .filter(|kept| kept.why == why)
+        .map(|kept| &*kept.host.name)
+        .collect();
     if names.is_empty() {
         return String::new();
     }
@@ -117,11 +130,20 @@ fn kept(all: &[Kept], why: KeptFor, palette: Palette) -> String {
 }
 
 fn hosts(count: usize, one: &str, many: &str) -> String {
-    if count == 1 { format!("1 host {one}") } else { format!("{count} hosts {many}") }
+    if count == 1 {
+        format!("1 host {one}")
+    } else {
+        format!("{count} hosts {many}")
+    }
 }
 
 fn summary(plan: &Plan, rulings: &[Ruling<'_>]) -> String {
-    let count = |verb: Verb| rulings.iter().filter(|ruling| ruling.action.verb == verb).count();
+    let count = |verb: Verb| {
+        rulings
+            .iter()
+            .filter(|ruling| ruling.action.verb == verb)
+            .count()
+    };
     let mut text = format!(
         "{} to create, {} to change, {} to delete, {} unchanged",
         count(Verb::Create),
@@ -129,9 +151,17 @@ fn summary(plan: &Plan, rulings: &[Ruling<'_>]) -> String {
         count(Verb::Delete),
         plan.unchanged
     );
-    let held = rulings.iter().filter(|ruling| ruling.hold.is_some()).count();
+    let held = rulings
+        .iter()
+        .filter(|ruling| ruling.hold.is_some())
+        .count();
     if held > 0 {
-        write!(text, "; {held} of these {}", if held == 1 { "waits" } else { "wait" }).ok();
+        write!(
+            text,
+            "; {held} of these {}",
+            if held == 1 { "waits" } else { "wait" }
+        )
+        .ok();
     }
     text
 }

@@ -30,10 +30,18 @@ pub(crate) struct Spec {
 pub(crate) fn spec_of(files: &[(&str, &str)]) -> Spec {
     let mut disk = MemoryDisk::new();
     for (path, text) in files {
-        disk.write(Path::new("/spec").join(path), format!("/- kdl-version 2\n{text}"));
+        disk.write(
+            Path::new("/spec").join(path),
+            format!("/- kdl-version 2\n{text}"),
+        );
     }
     let root = Path::new("/spec").join(files[0].0);
-    let inputs = Inputs { disk: &disk, root: &root, params: None, limits: Limits::default() };
+    let inputs = Inputs {
+        disk: &disk,
+        root: &root,
+        params: None,
+        limits: Limits::default(),
+    };
     let evaluation = eval::evaluate(&inputs, &mut Cache::default());
     let finding = |finding: &Diagnostic| format!("{} {}", finding.code, finding.message);
     Spec {
@@ -47,7 +55,11 @@ pub(crate) fn spec_of(files: &[(&str, &str)]) -> Spec {
 /// Evaluates one file that has to be without errors.
 pub(crate) fn spec(text: &str) -> Spec {
     let spec = spec_of(&[("fleet.kdl", text)]);
-    assert!(spec.complete && spec.fleet.held.is_empty(), "{:#?}\n{text}", spec.findings);
+    assert!(
+        spec.complete && spec.fleet.held.is_empty(),
+        "{:#?}\n{text}",
+        spec.findings
+    );
     spec
 }
 
@@ -89,7 +101,10 @@ impl Lab {
             .seed(1)
             .clock(|| Timestamp::from_second(1_790_000_000).unwrap());
         let store = Arc::new(Embedded::memory(options));
-        Self { desired: spec(text).desired(&[]), store }
+        Self {
+            desired: spec(text).desired(&[]),
+            store,
+        }
     }
 
     /// A store with all hosts applied and provisioned with what they are to have.
@@ -136,7 +151,9 @@ impl Lab {
     }
 
     pub fn gate<'a>(&self, plan: &'a Plan, names: &[&str]) -> Vec<Ruling<'a>> {
-        let grants = Grants { names: names.iter().map(ToString::to_string).collect() };
+        let grants = Grants {
+            names: names.iter().map(ToString::to_string).collect(),
+        };
         super::gate(plan, &self.desired, &self.hosts(), &grants)
     }
 
@@ -147,7 +164,11 @@ impl Lab {
         match action.verb {
             Verb::Create | Verb::Update => {
                 let object = self.desired.object(key, &self.desired.hosts[key]);
-                store.apply(key, object, OWNER, true).now_or_never().unwrap().unwrap();
+                store
+                    .apply(key, object, OWNER, true)
+                    .now_or_never()
+                    .unwrap()
+                    .unwrap();
             }
             Verb::Delete => {
                 store.delete(key, None).now_or_never().unwrap().unwrap();
@@ -157,7 +178,10 @@ impl Lab {
 
     /// Carries out the whole plan, whatever holds it.
     pub fn apply(&self) {
-        self.plan().actions.iter().for_each(|action| self.carry_out(action));
+        self.plan()
+            .actions
+            .iter()
+            .for_each(|action| self.carry_out(action));
     }
 
     /// Somebody else's edit.
@@ -165,7 +189,11 @@ impl Lab {
         let store = self.store.by("kubectl");
         let store: &dyn Store<BareMetalHost> = &store;
         let key = Self::key(name);
-        store.patch(&key, Patch::Merge(patch), None).now_or_never().unwrap().unwrap();
+        store
+            .patch(&key, Patch::Merge(patch), None)
+            .now_or_never()
+            .unwrap()
+            .unwrap();
     }
 
     /// Changes the status of a host.
@@ -174,7 +202,11 @@ impl Lab {
         let mut object = BareMetalHost::clone(&host);
         change(object.status.get_or_insert_default());
         let store: &dyn Store<BareMetalHost> = self.store.as_ref();
-        store.update_status(object, host.version()).now_or_never().unwrap().unwrap();
+        store
+            .update_status(object, host.version())
+            .now_or_never()
+            .unwrap()
+            .unwrap();
     }
 
     /// Puts a host in a state.
@@ -188,7 +220,10 @@ impl Lab {
         self.status(name, |status| {
             status.provisioning.state = ProvisioningState::Provisioned;
             status.provisioning.image = spec.image.as_deref().cloned().unwrap_or_default();
-            status.provisioning.custom_deploy.clone_from(&spec.custom_deploy);
+            status
+                .provisioning
+                .custom_deploy
+                .clone_from(&spec.custom_deploy);
             status.operational_status = OperationalStatus::Ok;
             status.error_type = None;
             status.error_message.clear();
@@ -206,7 +241,11 @@ impl Lab {
 
     /// Keeps the object when it is deleted, as the reconciler does until its machine is gone.
     pub fn finalizer(&self, name: &str, on: bool) {
-        let all = if on { json!(["baremetalhost.metal3.io"]) } else { json!(null) };
+        let all = if on {
+            json!(["baremetalhost.metal3.io"])
+        } else {
+            json!(null)
+        };
         self.patch(name, json!({"metadata": {"finalizers": all}}));
     }
 }
@@ -234,7 +273,11 @@ pub(crate) fn brief(plan: &Plan) -> String {
         }
         lines.push(line);
     }
-    lines.extend(plan.kept.iter().map(|kept| format!("kept {:?} {}", kept.why, kept.host.name)));
+    lines.extend(
+        plan.kept
+            .iter()
+            .map(|kept| format!("kept {:?} {}", kept.why, kept.host.name)),
+    );
     lines.push(format!("{} unchanged", plan.unchanged));
     lines.join("\n")
 }

@@ -22,19 +22,28 @@ pub(super) const HOST: &[Field] = &[
     },
     Field {
         name: "bmc",
-        kind: Kind::Record { fields: BMC, arg: None },
+        kind: Kind::Record {
+            fields: BMC,
+            arg: None,
+        },
         doc: "The management controller.",
         ..BLANK
     },
     Field {
         name: "boot",
-        kind: Kind::Record { fields: BOOT, arg: None },
+        kind: Kind::Record {
+            fields: BOOT,
+            arg: None,
+        },
         doc: "How the machine boots, and from which network card.",
         ..BLANK
     },
     Field {
         name: "root-device",
-        kind: Kind::Record { fields: ROOT_DEVICE, arg: None },
+        kind: Kind::Record {
+            fields: ROOT_DEVICE,
+            arg: None,
+        },
         doc: "Hints that choose the disk to write to; all of them have to hold.",
         class: Disruption::Clean,
         also: &["rootDeviceHints"],
@@ -49,14 +58,20 @@ pub(super) const HOST: &[Field] = &[
     },
     Field {
         name: "deploy",
-        kind: Kind::Record { fields: DEPLOY, arg: Some("image") },
+        kind: Kind::Record {
+            fields: DEPLOY,
+            arg: Some("image"),
+        },
         doc: "Deploys an image on this host, with its config drive; pools do it for many.",
         class: Disruption::Reprovision,
         ..BLANK
     },
     Field {
         name: "image",
-        kind: Kind::Record { fields: INLINE_IMAGE, arg: None },
+        kind: Kind::Record {
+            fields: INLINE_IMAGE,
+            arg: None,
+        },
         doc: "An image for this host alone; prefer an `image` entity and `deploy`.",
         class: Disruption::Reprovision,
         ..BLANK
@@ -147,7 +162,10 @@ pub(super) const HOST: &[Field] = &[
     },
     Field {
         name: "consumer",
-        kind: Kind::Record { fields: CONSUMER, arg: Some("name") },
+        kind: Kind::Record {
+            fields: CONSUMER,
+            arg: Some("name"),
+        },
         doc: "The object that uses this host; for information.",
         also: &["consumerRef"],
         ..BLANK
@@ -161,7 +179,11 @@ pub(super) const HOST: &[Field] = &[
     },
     Field {
         name: "taint",
-        kind: Kind::Keyed { fields: TAINT, key: "taint key", content: false },
+        kind: Kind::Keyed {
+            fields: TAINT,
+            key: "taint key",
+            content: false,
+        },
         doc: "A taint; kept in the object, acted upon by nobody (deprecated in the API).",
         lower: Lower::Key(".spec.taints[].key"),
         also: &["taints"],
@@ -208,7 +230,10 @@ pub(super) const HOST: &[Field] = &[
     },
     Field {
         name: "lifecycle",
-        kind: Kind::Record { fields: LIFECYCLE, arg: None },
+        kind: Kind::Record {
+            fields: LIFECYCLE,
+            arg: None,
+        },
         doc: "What must not happen to this host.",
         ..BLANK
     },
@@ -374,7 +399,10 @@ const ROOT_DEVICE: &[Field] = disk_hints!(".spec.rootDeviceHints");
 const RAID: &[Field] = &[
     Field {
         name: "hardware",
-        kind: Kind::Record { fields: HARDWARE_RAID, arg: None },
+        kind: Kind::Record {
+            fields: HARDWARE_RAID,
+            arg: None,
+        },
         doc: "Volumes made by a RAID controller.",
         class: Disruption::Clean,
         also: &["hardwareRAIDVolumes", "hw"],
@@ -382,7 +410,10 @@ const RAID: &[Field] = &[
     },
     Field {
         name: "software",
-        kind: Kind::Record { fields: SOFTWARE_RAID, arg: None },
+        kind: Kind::Record {
+            fields: SOFTWARE_RAID,
+            arg: None,
+        },
         doc: "Volumes made by the operating system.",
         class: Disruption::Clean,
         also: &["softwareRAIDVolumes", "sw"],
@@ -392,7 +423,11 @@ const RAID: &[Field] = &[
 
 const HARDWARE_RAID: &[Field] = &[Field {
     name: "volume",
-    kind: Kind::Keyed { fields: HARDWARE_VOLUME, key: "volume name", content: false },
+    kind: Kind::Keyed {
+        fields: HARDWARE_VOLUME,
+        key: "volume name",
+        content: false,
+    },
     doc: "One volume.",
     lower: Lower::Key(".spec.raid.hardwareRAIDVolumes[].name"),
     class: Disruption::Clean,
@@ -457,7 +492,11 @@ const HARDWARE_VOLUME: &[Field] = &[
 
 const SOFTWARE_RAID: &[Field] = &[Field {
     name: "volume",
-    kind: Kind::Keyed { fields: SOFTWARE_VOLUME, key: "volume name", content: false },
+    kind: Kind::Keyed {
+        fields: SOFTWARE_VOLUME,
+        key: "volume name",
+        content: false,
+    },
     doc: "One volume; two at most, the root volume first.",
     class: Disruption::Clean,
     also: &["volumes"],
@@ -495,7 +534,11 @@ const SOFTWARE_VOLUME: &[Field] = &[
     },
     Field {
         name: "disk",
-        kind: Kind::Keyed { fields: SOFTWARE_DISK, key: "disk", content: true },
+        kind: Kind::Keyed {
+            fields: SOFTWARE_DISK,
+            key: "disk",
+            content: true,
+        },
         doc: "Hints that choose one disk of the volume; two disks or more.",
         class: Disruption::Clean,
         also: &["physicalDisks", "disks"],

@@ -14,7 +14,10 @@ pub(super) const SPEC: &[Field] = &[
     },
     Field {
         name: "simulated",
-        kind: Kind::Record { fields: SIMULATED, arg: None },
+        kind: Kind::Record {
+            fields: SIMULATED,
+            arg: None,
+        },
         doc: "The machines are simulated.",
         also: &["simulation", "simulate"],
         ..BLANK
@@ -27,7 +30,10 @@ pub(super) const SPEC: &[Field] = &[
     },
     Field {
         name: "limits",
-        kind: Kind::Record { fields: LIMITS, arg: None },
+        kind: Kind::Record {
+            fields: LIMITS,
+            arg: None,
+        },
         doc: "Bounds of what is read and evaluated.",
         ..BLANK
     },
@@ -132,26 +138,38 @@ pub(super) const POOL: &[Field] = &[
     },
     Field {
         name: "spread",
-        kind: Kind::Record { fields: SPREAD, arg: None },
+        kind: Kind::Record {
+            fields: SPREAD,
+            arg: None,
+        },
         doc: "How members are spread.",
         ..BLANK
     },
     Field {
         name: "deploy",
-        kind: Kind::Record { fields: host::DEPLOY, arg: Some("image") },
+        kind: Kind::Record {
+            fields: host::DEPLOY,
+            arg: Some("image"),
+        },
         doc: "What members are deployed with.",
         class: Disruption::Reprovision,
         ..BLANK
     },
     Field {
         name: "rollout",
-        kind: Kind::Record { fields: ROLLOUT, arg: None },
+        kind: Kind::Record {
+            fields: ROLLOUT,
+            arg: None,
+        },
         doc: "How a change of the image goes through the pool.",
         ..BLANK
     },
     Field {
         name: "lifecycle",
-        kind: Kind::Record { fields: host::LIFECYCLE, arg: None },
+        kind: Kind::Record {
+            fields: host::LIFECYCLE,
+            arg: None,
+        },
         doc: "What must not happen to members.",
         ..BLANK
     },
@@ -167,7 +185,11 @@ const SELECT: &[Field] = &[
     },
     Field {
         name: "lacks",
-        kind: Kind::Keyed { fields: &[], key: "label", content: false },
+        kind: Kind::Keyed {
+            fields: &[],
+            key: "label",
+            content: false,
+        },
         doc: "A label that must not be there.",
         also: &["not", "absent"],
         ..BLANK
@@ -234,11 +256,19 @@ pub(super) const IRONIC: &[Field] = &[
     },
     Field {
         name: "limits",
-        kind: Kind::Record { fields: SLOTS, arg: None },
+        kind: Kind::Record {
+            fields: SLOTS,
+            arg: None,
+        },
         doc: "How many machines may be under way at once.",
         ..BLANK
     },
-    Field { name: "version", kind: Kind::Later, doc: "The operator's; a later version.", ..BLANK },
+    Field {
+        name: "version",
+        kind: Kind::Later,
+        doc: "The operator's; a later version.",
+        ..BLANK
+    },
     Field {
         name: "high-availability",
         kind: Kind::Later,
@@ -251,9 +281,24 @@ pub(super) const IRONIC: &[Field] = &[
         doc: "The operator's; a later version.",
         ..BLANK
     },
-    Field { name: "tls", kind: Kind::Later, doc: "The operator's; a later version.", ..BLANK },
-    Field { name: "ramdisk", kind: Kind::Later, doc: "The operator's; a later version.", ..BLANK },
-    Field { name: "metrics", kind: Kind::Later, doc: "The operator's; a later version.", ..BLANK },
+    Field {
+        name: "tls",
+        kind: Kind::Later,
+        doc: "The operator's; a later version.",
+        ..BLANK
+    },
+    Field {
+        name: "ramdisk",
+        kind: Kind::Later,
+        doc: "The operator's; a later version.",
+        ..BLANK
+    },
+    Field {
+        name: "metrics",
+        kind: Kind::Later,
+        doc: "The operator's; a later version.",
+        ..BLANK
+    },
 ];
 
 const SLOTS: &[Field] = &[
@@ -276,4 +321,3 @@ const SLOTS: &[Field] = &[
         ..BLANK
     },
 ];
-

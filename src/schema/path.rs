@@ -47,7 +47,9 @@ impl Default for Paths {
 impl Paths {
     /// The paths that have no key in them, of every entity.
     pub fn new() -> Self {
-        let mut paths = Self { nodes: Vec::with_capacity(256) };
+        let mut paths = Self {
+            nodes: Vec::with_capacity(256),
+        };
         for entity in Entity::ALL {
             paths.nodes.push(Path {
                 parent: None,
@@ -97,16 +99,37 @@ impl Paths {
         let node = self.get(id);
         match (node.field, &node.key) {
             (None, _) => node.entity.fields(),
-            (Some(Field { kind: Kind::Record { fields, .. }, .. }), _)
-            | (Some(Field { kind: Kind::Keyed { fields, .. }, .. }), Some(_))
-            | (Some(Field { kind: Kind::Union(fields) | Kind::Selector(fields), .. }), None) => fields,
+            (
+                Some(Field {
+                    kind: Kind::Record { fields, .. },
+                    ..
+                }),
+                _,
+            )
+            | (
+                Some(Field {
+                    kind: Kind::Keyed { fields, .. },
+                    ..
+                }),
+                Some(_),
+            )
+            | (
+                Some(Field {
+                    kind: Kind::Union(fields) | Kind::Selector(fields),
+                    ..
+                }),
+                None,
+            ) => fields,
             _ => &[],
         }
     }
 
     /// The field of that name below a path.
     pub fn child(&self, id: PathId, name: &str) -> Option<PathId> {
-        let index = self.fields(id).iter().position(|field| field.name == name)?;
+        let index = self
+            .fields(id)
+            .iter()
+            .position(|field| field.name == name)?;
         Some(PathId(self.get(id).first_child + index as u32))
     }
 
@@ -147,7 +170,11 @@ impl Paths {
         if let Some(key) = key {
             self.nodes[id.0 as usize].keys.insert(key, new);
         }
-        if let Some(Field { kind: Kind::Keyed { fields, .. }, .. }) = field {
+        if let Some(Field {
+            kind: Kind::Keyed { fields, .. },
+            ..
+        }) = field
+        {
             self.add_children(new, fields);
         }
         new
@@ -162,7 +189,10 @@ impl Paths {
         };
         let in_union = matches!(
             self.get(parent).field,
-            Some(Field { kind: Kind::Union(_), .. })
+            Some(Field {
+                kind: Kind::Union(_),
+                ..
+            })
         );
         for field in fields {
             let full = if text.is_empty() {
@@ -175,16 +205,21 @@ impl Paths {
                 field: Some(field),
                 key: None,
                 text: full,
-                variant: if in_union { Some((parent, field.name)) } else { variant },
+                variant: if in_union {
+                    Some((parent, field.name))
+                } else {
+                    variant
+                },
                 entity,
                 first_child: 0,
                 keys: HashMap::new(),
             });
         }
         for (index, field) in fields.iter().enumerate() {
-            let below = match field.kind {
-                Kind::Record { fields, .. } | Kind::Union(fields) | Kind::Selector(fields) => fields,
-                _ => continue,
+            let (Kind::Record { fields: below, .. } | Kind::Union(below) | Kind::Selector(below)) =
+                field.kind
+            else {
+                continue;
             };
             self.add_children(PathId(first + index as u32), below);
         }
@@ -224,7 +259,9 @@ impl Paths {
     /// A path of an entity by its text; keys may be written without their quotes.
     pub fn find(&self, entity: Entity, text: &str) -> Option<PathId> {
         let position = |same: &dyn Fn(&Path) -> bool| {
-            self.nodes.iter().position(|node| node.entity == entity && same(node))
+            self.nodes
+                .iter()
+                .position(|node| node.entity == entity && same(node))
         };
         position(&|node| *node.text == *text)
             .or_else(|| position(&|node| node.text.replace('"', "") == text))
@@ -271,7 +308,9 @@ impl Paths {
 /// Writes a key as it stands in a path.
 fn quote_key(key: &str, out: &mut String) {
     let bare = !key.is_empty()
-        && key.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'+'));
+        && key
+            .bytes()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'+'));
     if bare {
         out.push_str(key);
     } else {
@@ -309,11 +348,20 @@ mod tests {
         assert_eq!(paths.keys(level).as_slice(), ["root"]);
         assert_eq!(paths.get(level).variant, Some((raid, "hardware")));
         assert!(paths.is_below(level, raid) && !paths.is_below(raid, raid));
-        assert_eq!(paths.find(Entity::Host, "raid.hardware.volume.root.level"), Some(level));
+        assert_eq!(
+            paths.find(Entity::Host, "raid.hardware.volume.root.level"),
+            Some(level)
+        );
         let labels = paths.child(host, "labels").unwrap();
         let zone = paths.key_or_add(labels, "topology.kubernetes.io/zone");
-        assert_eq!(&*paths.get(zone).text, "labels.\"topology.kubernetes.io/zone\"");
-        assert_eq!(paths.find(Entity::Host, "labels.topology.kubernetes.io/zone"), Some(zone));
+        assert_eq!(
+            &*paths.get(zone).text,
+            "labels.\"topology.kubernetes.io/zone\""
+        );
+        assert_eq!(
+            paths.find(Entity::Host, "labels.topology.kubernetes.io/zone"),
+            Some(zone)
+        );
     }
 
     #[test]

@@ -16,18 +16,30 @@ pub struct Suggestion {
 /// stood; then by other tools' spellings in all of `all` (the whole entity).
 pub fn suggest_field(name: &str, here: &[Field], all: &'static [Field]) -> Option<Suggestion> {
     if let Some(field) = here.iter().find(|field| spelt(field, name)) {
-        return Some(Suggestion { words: field.name.to_owned(), replaces: true });
+        return Some(Suggestion {
+            words: field.name.to_owned(),
+            replaces: true,
+        });
     }
     let mut trail = Vec::new();
     if let Some(words) = find_spelling(name, all, &mut trail) {
-        return Some(Suggestion { words, replaces: false });
+        return Some(Suggestion {
+            words,
+            replaces: false,
+        });
     }
     let names: Vec<&str> = here.iter().map(|field| field.name).collect();
-    nearest(name, names).map(|near| Suggestion { words: near.to_owned(), replaces: true })
+    nearest(name, names).map(|near| Suggestion {
+        words: near.to_owned(),
+        replaces: true,
+    })
 }
 
 fn spelt(field: &Field, name: &str) -> bool {
-    field.also.iter().any(|other| other.eq_ignore_ascii_case(name))
+    field
+        .also
+        .iter()
+        .any(|other| other.eq_ignore_ascii_case(name))
 }
 
 /// A spelling anywhere below, as the words that lead there. Records only: a key cannot be guessed.

@@ -24,7 +24,10 @@ struct Known {
 impl<S: Secrets> CachedSecrets<S> {
     /// A cache over `source`.
     pub fn new(source: S) -> Self {
-        Self { source, known: Mutex::default() }
+        Self {
+            source,
+            known: Mutex::default(),
+        }
     }
 
     /// Forgets everything: the next read asks the source. Call it when a file changed.

@@ -20,9 +20,15 @@ pub fn credentials(host: &BareMetalHost, secrets: &dyn Secrets) -> Credentials {
         Ok(secret) => match login(name, &secret) {
             Err(error) => Credentials::Invalid(error.to_string()),
             Ok((user, password)) => {
-                let parts =
-                    [secret_key::PASSWORD, password.reveal(), secret_key::USERNAME, user.reveal()];
-                Credentials::Present { version: version(parts) }
+                let parts = [
+                    secret_key::PASSWORD,
+                    password.reveal(),
+                    secret_key::USERNAME,
+                    user.reveal(),
+                ];
+                Credentials::Present {
+                    version: version(parts),
+                }
             }
         },
     }
@@ -39,8 +45,11 @@ pub fn missing(host: &BareMetalHost, secrets: &dyn Secrets) -> Vec<String> {
         all.preprovisioning_network_data().err(),
         all.image_pull().err(),
     ];
-    let mut texts: Vec<String> =
-        errors.into_iter().flatten().map(|error| error.to_string()).collect();
+    let mut texts: Vec<String> = errors
+        .into_iter()
+        .flatten()
+        .map(|error| error.to_string())
+        .collect();
     // The ramdisk's network data stands in for the machine's.
     texts.dedup();
     texts
@@ -92,8 +101,16 @@ impl Named<'_> {
         }
         let secret = self.read(name)?;
         let fallback = secret_key::FALLBACK;
-        let found = secret.data.get(key).or_else(|| secret.data.get(fallback)).cloned();
-        let missing = || SecretError::NoKey { name: name.to_owned(), key, fallback };
+        let found = secret
+            .data
+            .get(key)
+            .or_else(|| secret.data.get(fallback))
+            .cloned();
+        let missing = || SecretError::NoKey {
+            name: name.to_owned(),
+            key,
+            fallback,
+        };
         found.map(Some).ok_or_else(missing)
     }
 
@@ -108,11 +125,17 @@ impl Named<'_> {
     }
 
     fn user_data(&self) -> Found {
-        self.keyed(name(self.host.spec.user_data.as_ref()), secret_key::USER_DATA)
+        self.keyed(
+            name(self.host.spec.user_data.as_ref()),
+            secret_key::USER_DATA,
+        )
     }
 
     fn meta_data(&self) -> Found {
-        self.keyed(name(self.host.spec.meta_data.as_ref()), secret_key::META_DATA)
+        self.keyed(
+            name(self.host.spec.meta_data.as_ref()),
+            secret_key::META_DATA,
+        )
     }
 
     fn network_data(&self) -> Found {
@@ -140,7 +163,9 @@ impl Named<'_> {
 }
 
 fn name(reference: Option<&SecretReference>) -> &str {
-    reference.map(|reference| reference.name.as_str()).unwrap_or_default()
+    reference
+        .map(|reference| reference.name.as_str())
+        .unwrap_or_default()
 }
 
 fn namespace(host: &BareMetalHost) -> &str {
@@ -155,8 +180,14 @@ fn login(name: &str, secret: &Secret) -> Result<(Sealed, Sealed), SecretError> {
             key,
             reason: reason.to_owned(),
         };
-        let text = secret.trimmed(key).ok_or_else(|| unusable("it is not there"))?;
-        if text.reveal().is_empty() { Err(unusable("it is empty")) } else { Ok(text) }
+        let text = secret
+            .trimmed(key)
+            .ok_or_else(|| unusable("it is not there"))?;
+        if text.reveal().is_empty() {
+            Err(unusable("it is empty"))
+        } else {
+            Ok(text)
+        }
     };
     Ok((part(secret_key::USERNAME)?, part(secret_key::PASSWORD)?))
 }

@@ -19,14 +19,27 @@ const DOCKER_HUB: [&str; 3] = ["index.docker.io", "docker.io", "registry-1.docke
 /// (`ghcr.io/org`); the longest that fits the image counts, as with Kubernetes. No error quotes
 /// what is in the secret, but names of registries.
 pub(super) fn login(name: &str, secret: &Secret, image: &str) -> Result<Sealed, SecretError> {
-    let present = [CONFIG, OLD_CONFIG].into_iter().find(|key| secret.data.contains_key(*key));
+    let present = [CONFIG, OLD_CONFIG]
+        .into_iter()
+        .find(|key| secret.data.contains_key(*key));
     let key = present.unwrap_or(CONFIG);
-    let unusable = |reason: String| SecretError::Unusable { name: name.to_owned(), key, reason };
-    let text = secret.data.get(key).ok_or_else(|| unusable("it is not there".to_owned()))?;
+    let unusable = |reason: String| SecretError::Unusable {
+        name: name.to_owned(),
+        key,
+        reason,
+    };
+    let text = secret
+        .data
+        .get(key)
+        .ok_or_else(|| unusable("it is not there".to_owned()))?;
     // The parser's own words would quote the text.
     let config: Value = serde_json::from_str(text.reveal())
         .map_err(|error| unusable(format!("line {} is not JSON", error.line())))?;
-    let entries = if key == CONFIG { config.get("auths") } else { Some(&config) };
+    let entries = if key == CONFIG {
+        config.get("auths")
+    } else {
+        Some(&config)
+    };
     let entries = entries
         .and_then(Value::as_object)
         .ok_or_else(|| unusable("it has no `auths` with registries".to_owned()))?;
@@ -52,12 +65,22 @@ impl Repository {
         let text = text.split('@').next().unwrap_or_default();
         let (registry, path) = text.split_once('/').unwrap_or((text, ""));
         let path = path.trim_end_matches('/');
-        let path = if matches!(path, "v1" | "v2") { "" } else { path };
+        let path = if matches!(path, "v1" | "v2") {
+            ""
+        } else {
+            path
+        };
         let path = path.split(':').next().unwrap_or_default();
         let registry = registry.to_lowercase();
-        let registry =
-            if DOCKER_HUB.contains(&registry.as_str()) { DOCKER_HUB[0].into() } else { registry };
-        Self { registry, path: path.to_owned() }
+        let registry = if DOCKER_HUB.contains(&registry.as_str()) {
+            DOCKER_HUB[0].into()
+        } else {
+            registry
+        };
+        Self {
+            registry,
+            path: path.to_owned(),
+        }
     }
 
     /// True when what is at `other` is in here.
@@ -94,7 +117,10 @@ fn read(entry: &Value) -> Result<Sealed, &'static str> {
         .and_then(|bytes| String::from_utf8(bytes).ok())
         // Docker ends some of them with a zero byte.
         .map(|text| text.trim_end_matches(['\0', '\n']).to_owned())
-        .filter(|text| text.split_once(':').is_some_and(|(user, _)| !user.is_empty()))
+        .filter(|text| {
+            text.split_once(':')
+                .is_some_and(|(user, _)| !user.is_empty())
+        })
         .map(Sealed::new)
         .ok_or("has an `auth` that is not base64 of `user:password`")
 }
@@ -128,7 +154,11 @@ mod tests {
     #[test]
     fn an_entry_is_found_however_it_is_spelt() {
         for key in [
-            "ghcr.io", "https://ghcr.io", "http://ghcr.io/", "https://ghcr.io/v1/", "GHCR.io/v2",
+            "ghcr.io",
+            "https://ghcr.io",
+            "http://ghcr.io/",
+            "https://ghcr.io/v1/",
+            "GHCR.io/v2",
         ] {
             let secret = config(&json!({ key: auth("u:p"), "other.io": auth("x:y") }));
             assert_eq!(ask(&secret, "oci://ghcr.io/org/os:1"), "u:p", "{key}");
@@ -169,19 +199,46 @@ mod tests {
         let canary = "c4n4ry";
         let cases = [
             (secret("other", canary), "it is not there"),
-            (secret(CONFIG, &format!("{{\"auths\": {canary}")), "line 1 is not JSON"),
-            (secret(CONFIG, &json!([canary]).to_string()), "it has no `auths` with registries"),
-            (config(&json!({ "x.io": auth(canary) })), "it has nothing for `r.io`"),
-            (config(&json!({ "r.io": auth(canary) })), "an `auth` that is not base64 of"),
-            (config(&json!({ "r.io": {"auth": format!("!{canary}")} })), "that is not base64 of"),
-            (config(&json!({ "r.io": auth(":p") })), "that is not base64 of `user:password`"),
-            (config(&json!({ "r.io": {"identitytoken": canary} })), "an identity token only"),
-            (config(&json!({ "r.io": {"username": canary} })), "has neither `auth` nor"),
+            (
+                secret(CONFIG, &format!("{{\"auths\": {canary}")),
+                "line 1 is not JSON",
+            ),
+            (
+                secret(CONFIG, &json!([canary]).to_string()),
+                "it has no `auths` with registries",
+            ),
+            (
+                config(&json!({ "x.io": auth(canary) })),
+                "it has nothing for `r.io`",
+            ),
+            (
+                config(&json!({ "r.io": auth(canary) })),
+                "an `auth` that is not base64 of",
+            ),
+            (
+                config(&json!({ "r.io": {"auth": format!("!{canary}")} })),
+                "that is not base64 of",
+            ),
+            (
+                config(&json!({ "r.io": auth(":p") })),
+                "that is not base64 of `user:password`",
+            ),
+            (
+                config(&json!({ "r.io": {"identitytoken": canary} })),
+                "an identity token only",
+            ),
+            (
+                config(&json!({ "r.io": {"username": canary} })),
+                "has neither `auth` nor",
+            ),
         ];
         for (secret, expected) in cases {
             let text = ask(&secret, "oci://r.io/os");
             assert!(text.contains(expected), "{text}");
-            assert!(text.starts_with("secret `pull`, key `.dockerconfigjson`: "), "{text}");
+            assert!(
+                text.starts_with("secret `pull`, key `.dockerconfigjson`: "),
+                "{text}"
+            );
             assert!(!text.contains(canary), "{text}");
         }
     }

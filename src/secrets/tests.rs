@@ -59,7 +59,11 @@ fn a_mount_is_read_from_one_moment_and_followed_through_swaps() {
     let bmc = dir.path().join("bmc");
     symlink("..1", bmc.join("..data")).unwrap();
     symlink("..data/password", bmc.join("password")).unwrap();
-    let read = || source.read("metal3", "bmc").unwrap().data["password"].reveal().to_owned();
+    let read = || {
+        source.read("metal3", "bmc").unwrap().data["password"]
+            .reveal()
+            .to_owned()
+    };
     assert_eq!(read(), "old");
     symlink("..2", bmc.join("..data_tmp")).unwrap();
     std::fs::rename(bmc.join("..data_tmp"), bmc.join("..data")).unwrap();
@@ -84,21 +88,49 @@ fn says_what_to_watch() {
 #[test]
 fn errors_name_the_path_and_never_the_content() {
     let (dir, source) = folder(&[("file", CANARY)]);
-    write(dir.path(), "binary/key", &[CANARY.as_bytes(), &[0xff, 0xfe]].concat());
+    write(
+        dir.path(),
+        "binary/key",
+        &[CANARY.as_bytes(), &[0xff, 0xfe]].concat(),
+    );
     write(dir.path(), "large/key", &vec![b'x'; (1 << 20) + 1]);
     let at = |path: &str| dir.path().join(path).display().to_string();
     for (name, expected) in [
-        ("bmc", format!("secret `bmc` not found: tried {}", at("bmc"))),
-        ("file", format!("cannot be read: {}: it is a file; a secret is a folder", at("file"))),
-        ("binary", format!("{}: it is not UTF-8 text: byte 19 begins no", at("binary/key"))),
-        ("large", format!("{}: the secret is larger than 1 MiB", at("large/key"))),
+        (
+            "bmc",
+            format!("secret `bmc` not found: tried {}", at("bmc")),
+        ),
+        (
+            "file",
+            format!(
+                "cannot be read: {}: it is a file; a secret is a folder",
+                at("file")
+            ),
+        ),
+        (
+            "binary",
+            format!(
+                "{}: it is not UTF-8 text: byte 19 begins no",
+                at("binary/key")
+            ),
+        ),
+        (
+            "large",
+            format!("{}: the secret is larger than 1 MiB", at("large/key")),
+        ),
     ] {
         let error = source.read("metal3", name).unwrap_err();
         let text = error.to_string();
         assert!(text.contains(&expected), "{text}\n{expected}");
-        assert!(!text.contains(CANARY) && !format!("{error:?}").contains(CANARY), "{text}");
+        assert!(
+            !text.contains(CANARY) && !format!("{error:?}").contains(CANARY),
+            "{text}"
+        );
     }
-    let text = SecretsFolder::new(None).read("metal3", "bmc").unwrap_err().to_string();
+    let text = SecretsFolder::new(None)
+        .read("metal3", "bmc")
+        .unwrap_err()
+        .to_string();
     assert!(text.contains("--secrets DIR"), "{text}");
 }
 
@@ -109,7 +141,7 @@ fn a_file_that_may_not_be_read_is_named() {
 
     let (dir, source) = folder(&[("bmc/password", CANARY)]);
     let path = dir.path().join("bmc/password");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o0)).unwrap();
     // Root reads everything; then there is nothing to see.
     if std::fs::read(&path).is_err() {
         let text = source.read("metal3", "bmc").unwrap_err().to_string();
@@ -182,7 +214,11 @@ fn version_follows_the_content() {
 fn cache_answers_until_told_to_forget() {
     let (dir, source) = folder(&[("bmc/username", "old")]);
     let cache = CachedSecrets::new(source);
-    let name = || cache.read("m", "bmc").unwrap().data["username"].reveal().to_owned();
+    let name = || {
+        cache.read("m", "bmc").unwrap().data["username"]
+            .reveal()
+            .to_owned()
+    };
     assert_eq!(name(), "old");
     write(dir.path(), "bmc/username", b"new");
     assert_eq!(name(), "old");
@@ -206,13 +242,20 @@ fn credentials_change_with_user_and_password_alone() {
     write(dir.path(), "bmc/password", b"other");
     assert_ne!(credentials(&host, &source), first);
     write(dir.path(), "bmc/password", b" \n");
-    let Credentials::Invalid(text) = credentials(&host, &source) else { panic!("usable") };
+    let Credentials::Invalid(text) = credentials(&host, &source) else {
+        panic!("usable")
+    };
     assert_eq!(text, "secret `bmc`, key `password`: it is empty");
     std::fs::remove_file(dir.path().join("bmc/password")).unwrap();
-    let Credentials::Invalid(text) = credentials(&host, &source) else { panic!("usable") };
+    let Credentials::Invalid(text) = credentials(&host, &source) else {
+        panic!("usable")
+    };
     assert_eq!(text, "secret `bmc`, key `password`: it is not there");
     std::fs::remove_dir_all(dir.path().join("bmc")).unwrap();
-    assert!(matches!(credentials(&host, &source), Credentials::Missing(_)));
+    assert!(matches!(
+        credentials(&host, &source),
+        Credentials::Missing(_)
+    ));
 }
 
 fn full() -> serde_json::Value {
@@ -231,7 +274,10 @@ fn an_effect_gets_what_it_needs_and_no_more() {
     let (_dir, source) = folder(&[
         ("bmc/username", "u"),
         ("bmc/password", "p"),
-        ("pull/.dockerconfigjson", r#"{"auths":{"r.io":{"username":"a","password":"b"}}}"#),
+        (
+            "pull/.dockerconfigjson",
+            r#"{"auths":{"r.io":{"username":"a","password":"b"}}}"#,
+        ),
         ("user/userData", "#cloud-config"),
         ("user/value", "not this"),
         ("meta/value", "m: 1"),
@@ -240,12 +286,19 @@ fn an_effect_gets_what_it_needs_and_no_more() {
     let host = host(full());
     assert!(missing(&host, &source).is_empty());
     let text = |sealed: &Option<Sealed>| {
-        sealed.as_ref().map(|sealed| sealed.reveal().to_owned()).unwrap_or_default()
+        sealed
+            .as_ref()
+            .map(|sealed| sealed.reveal().to_owned())
+            .unwrap_or_default()
     };
     let all = job_secrets(&host, &Effect::Deploy, &source).unwrap();
     assert_eq!(text(&all.user_data), "#cloud-config");
     assert_eq!(text(&all.meta_data), "m: 1");
-    assert_eq!(text(&all.network_data), "links: []", "the ramdisk's stands in");
+    assert_eq!(
+        text(&all.network_data),
+        "links: []",
+        "the ramdisk's stands in"
+    );
     assert_eq!(text(&all.image_pull), "a:b");
     let some = job_secrets(&host, &Effect::Amend { credentials: None }, &source).unwrap();
     assert!(some.bmc.is_some() && some.preprovisioning_network_data.is_some());

@@ -14,13 +14,19 @@ pub(super) type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 fn whole(code: StatusCode, kind: &'static str, bytes: Bytes) -> Response<Body> {
     let mut response = Response::new(Full::new(bytes).boxed_unsync());
     *response.status_mut() = code;
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
     response
 }
 
 /// Plain text.
 pub(super) fn text(code: StatusCode, text: &'static str) -> Response<Body> {
-    whole(code, "text/plain; charset=utf-8", Bytes::from_static(text.as_bytes()))
+    whole(
+        code,
+        "text/plain; charset=utf-8",
+        Bytes::from_static(text.as_bytes()),
+    )
 }
 
 /// OpenMetrics text.
@@ -98,7 +104,10 @@ pub(super) fn version() -> Response<Body> {
 
 /// `/api`.
 pub(super) fn core_versions() -> Response<Body> {
-    json(StatusCode::OK, &json!({"kind": "APIVersions", "versions": ["v1"]}))
+    json(
+        StatusCode::OK,
+        &json!({"kind": "APIVersions", "versions": ["v1"]}),
+    )
 }
 
 /// `/apis`.
@@ -109,12 +118,17 @@ pub(super) fn groups() -> Response<Body> {
         "versions": [version],
         "preferredVersion": version,
     }]);
-    json(StatusCode::OK, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
+    json(
+        StatusCode::OK,
+        &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}),
+    )
 }
 
 /// The resources of a group version.
 pub(super) fn resources(group_version: &str) -> Response<Body> {
-    let verbs = json!(["create", "delete", "get", "list", "patch", "update", "watch"]);
+    let verbs = json!([
+        "create", "delete", "get", "list", "patch", "update", "watch"
+    ]);
     let resource = |plural: &str, singular: &str, kind: &str, short: &[&str]| {
         json!({
             "name": plural,
@@ -129,7 +143,12 @@ pub(super) fn resources(group_version: &str) -> Response<Body> {
         vec![resource("events", "event", "Event", &["ev"])]
     } else {
         vec![
-            resource("baremetalhosts", "baremetalhost", "BareMetalHost", &["bmh", "bmhost"]),
+            resource(
+                "baremetalhosts",
+                "baremetalhost",
+                "BareMetalHost",
+                &["bmh", "bmhost"],
+            ),
             resource("baremetalhosts/status", "", "BareMetalHost", &[]),
             resource("hardwaredata", "hardwaredata", "HardwareData", &["hd"]),
         ]

@@ -53,7 +53,9 @@ impl Client {
     /// # Errors
     /// [`ClientError::NobodyThere`] when not.
     pub async fn connect(socket: &Path) -> Result<Self, ClientError> {
-        let client = Self { socket: socket.to_owned() };
+        let client = Self {
+            socket: socket.to_owned(),
+        };
         client.stream().await?;
         Ok(client)
     }
@@ -102,27 +104,35 @@ impl Client {
     pub async fn patch_host(&self, key: &Key, patch: &Value) -> Result<(), ClientError> {
         let path = path(key);
         let body = Bytes::from(patch.to_string());
-        self.send(Method::PATCH, &path, "application/merge-patch+json", body).await?;
+        self.send(Method::PATCH, &path, "application/merge-patch+json", body)
+            .await?;
         Ok(())
     }
 
     async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        let bytes = self.send(Method::GET, path, "application/json", Bytes::new()).await?;
+        let bytes = self
+            .send(Method::GET, path, "application/json", Bytes::new())
+            .await?;
         serde_json::from_slice(&bytes).map_err(|error| self.broken(&error))
     }
 
     fn broken(&self, reason: &dyn std::fmt::Display) -> ClientError {
-        ClientError::Broken { socket: self.socket.clone(), reason: reason.to_string() }
+        ClientError::Broken {
+            socket: self.socket.clone(),
+            reason: reason.to_string(),
+        }
     }
 
     async fn stream(&self) -> Result<UnixStream, ClientError> {
-        UnixStream::connect(&self.socket).await.map_err(|error| match error.kind() {
-            // A socket file without a listener is left by a process that was killed.
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
-                ClientError::NobodyThere(self.socket.clone())
-            }
-            _ => self.broken(&error),
-        })
+        UnixStream::connect(&self.socket)
+            .await
+            .map_err(|error| match error.kind() {
+                // A socket file without a listener is left by a process that was killed.
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
+                    ClientError::NobodyThere(self.socket.clone())
+                }
+                _ => self.broken(&error),
+            })
     }
 
     /// Sends one request and reads the whole answer.
@@ -167,8 +177,13 @@ impl Client {
             return Ok(bytes);
         }
         let said: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        let message = said["message"].as_str().map_or_else(|| plain(code, &bytes), str::to_owned);
-        Err(ClientError::Refused { code: code.as_u16(), message })
+        let message = said["message"]
+            .as_str()
+            .map_or_else(|| plain(code, &bytes), str::to_owned);
+        Err(ClientError::Refused {
+            code: code.as_u16(),
+            message,
+        })
     }
 }
 

@@ -133,12 +133,16 @@ async fn kind<K: Object, S: Store<K>>(
             Err(failed) => failed,
         },
         Method::DELETE => match store.delete(&key, query.version).await {
-            Ok(Deleted::Gone) => {
-                answer::json(StatusCode::OK, &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}))
-            }
+            Ok(Deleted::Gone) => answer::json(
+                StatusCode::OK,
+                &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}),
+            ),
             Ok(Deleted::Marked) => match store.get(&key) {
                 Some(object) => answer::json(StatusCode::OK, &typed(&*object)),
-                None => answer::json(StatusCode::OK, &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"})),
+                None => answer::json(
+                    StatusCode::OK,
+                    &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}),
+                ),
             },
             Err(error) => answer::store_error(&error),
         },
@@ -147,7 +151,11 @@ async fn kind<K: Object, S: Store<K>>(
 }
 
 fn not_allowed() -> Response<Body> {
-    answer::failure(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "no such verb here")
+    answer::failure(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "MethodNotAllowed",
+        "no such verb here",
+    )
 }
 
 /// The object with its `apiVersion` and `kind`, which types from k8s-openapi have anyway.
@@ -159,18 +167,21 @@ fn typed<K: Object>(object: &K) -> Value {
 }
 
 fn api_version<K: Object>() -> String {
-    if K::GROUP.is_empty() { K::VERSION.to_owned() } else { format!("{}/{}", K::GROUP, K::VERSION) }
+    if K::GROUP.is_empty() {
+        K::VERSION.to_owned()
+    } else {
+        format!("{}/{}", K::GROUP, K::VERSION)
+    }
 }
 
 fn inside(target: &Target, key: &Key) -> bool {
-    target.namespace.as_deref().is_none_or(|namespace| namespace == &*key.namespace)
+    target
+        .namespace
+        .as_deref()
+        .is_none_or(|namespace| namespace == &*key.namespace)
 }
 
-async fn list<K: Object, S: Store<K>>(
-    store: &S,
-    target: &Target,
-    query: &Query,
-) -> Response<Body> {
+async fn list<K: Object, S: Store<K>>(store: &S, target: &Target, query: &Query) -> Response<Body> {
     let snapshot = match store.snapshot().await {
         Ok(snapshot) => snapshot,
         Err(error) => return answer::store_error(&error),
@@ -239,9 +250,10 @@ fn watch<K: Object, S: Store<K>>(
         .filter(|bytes| std::future::ready(!bytes.is_empty()))
         .map(|bytes| Ok::<_, std::convert::Infallible>(Frame::data(bytes)));
     let mut response = Response::new(StreamBody::new(lines).boxed_unsync());
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("application/json"),
+    );
     response
 }
 
@@ -299,7 +311,11 @@ async fn write<K: Object, S: Store<K>>(
         }
     } else {
         let message = format!("content type `{content}` is not understood");
-        return answer::failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", &message);
+        return answer::failure(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UnsupportedMediaType",
+            &message,
+        );
     };
     match result {
         Ok(object) => answer::json(StatusCode::OK, &typed(&*object)),
@@ -316,9 +332,16 @@ async fn patch_one<K: Object, S: Store<K>>(
     if !target.status {
         return store.patch(key, patch, None).await;
     }
-    let missing = || StoreError::NotFound { kind: K::KIND, key: key.clone() };
+    let missing = || StoreError::NotFound {
+        kind: K::KIND,
+        key: key.clone(),
+    };
     let current = store.get(key).ok_or_else(missing)?;
-    let invalid = |reason: String| StoreError::Invalid { kind: K::KIND, key: key.clone(), reason };
+    let invalid = |reason: String| StoreError::Invalid {
+        kind: K::KIND,
+        key: key.clone(),
+        reason,
+    };
     let mut value = typed(&*current);
     match patch {
         Patch::Merge(patch) => json_patch::merge(&mut value, &patch),
@@ -337,14 +360,22 @@ async fn replace<K: Object, S: Store<K>>(
     key: &Key,
     object: Value,
 ) -> Result<Arc<K>, StoreError> {
-    let invalid = |reason: String| StoreError::Invalid { kind: K::KIND, key: key.clone(), reason };
-    let new: K = serde_json::from_value(object.clone()).map_err(|error| invalid(error.to_string()))?;
+    let invalid = |reason: String| StoreError::Invalid {
+        kind: K::KIND,
+        key: key.clone(),
+        reason,
+    };
+    let new: K =
+        serde_json::from_value(object.clone()).map_err(|error| invalid(error.to_string()))?;
     let named = new.meta().resource_version.is_some().then(|| new.version());
     if target.status {
         let expected = named.ok_or_else(|| invalid("metadata.resourceVersion is needed".into()))?;
         return store.update_status(new, expected).await;
     }
-    let missing = || StoreError::NotFound { kind: K::KIND, key: key.clone() };
+    let missing = || StoreError::NotFound {
+        kind: K::KIND,
+        key: key.clone(),
+    };
     let current = store.get(key).ok_or_else(missing)?;
     // As a merge patch: what the new object lacks goes.
     let mut patch = object;
@@ -355,11 +386,21 @@ async fn replace<K: Object, S: Store<K>>(
 /// Adds a null for every field that `old` has and `new` lacks, except in status and in the fields
 /// that only the server writes.
 fn clear(new: &mut Value, old: &Value) {
-    let (Value::Object(new), Value::Object(old)) = (new, old) else { return };
+    let (Value::Object(new), Value::Object(old)) = (new, old) else {
+        return;
+    };
     for (name, value) in old {
         match new.get_mut(name) {
             Some(inner) => clear(inner, value),
-            None if matches!(name.as_str(), "status" | "uid" | "creationTimestamp" | "generation" | "managedFields" | "deletionTimestamp") => {}
+            None if matches!(
+                name.as_str(),
+                "status"
+                    | "uid"
+                    | "creationTimestamp"
+                    | "generation"
+                    | "managedFields"
+                    | "deletionTimestamp"
+            ) => {}
             None => {
                 new.insert(name.clone(), Value::Null);
             }
@@ -379,7 +420,10 @@ async fn body(request: Request<Incoming>) -> Result<(String, Bytes), Response<Bo
         .and_then(|value| value.to_str().ok())
         .unwrap_or("application/json")
         .to_owned();
-    match Limited::new(request.into_body(), MOST_BYTES).collect().await {
+    match Limited::new(request.into_body(), MOST_BYTES)
+        .collect()
+        .await
+    {
         Ok(body) => Ok((content, body.to_bytes())),
         Err(error) => Err(answer::failure(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -398,7 +442,11 @@ mod tests {
         let query = Query::parse(Some("watch=1&resourceVersion=12&labelSelector=a%3Db,c=d"));
         assert!(query.watch);
         assert_eq!(query.version, Some(Version(12)));
-        let pairs: Vec<_> = query.selector.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let pairs: Vec<_> = query
+            .selector
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .collect();
         assert_eq!(pairs, [("a", "b"), ("c", "d")]);
     }
 

@@ -81,7 +81,12 @@ fn target(parts: &[&str], kind: impl Fn(&str) -> Option<Kind>) -> Option<Target>
     if name.is_some() && namespace.is_none() {
         return None;
     }
-    Some(Target { kind: kind(plural)?, namespace, name, status })
+    Some(Target {
+        kind: kind(plural)?,
+        namespace,
+        name,
+        status,
+    })
 }
 
 #[cfg(test)]
@@ -95,9 +100,15 @@ mod tests {
             other => panic!("{path}: {other:?}"),
         };
         let list = target("/apis/metal3.io/v1alpha1/baremetalhosts");
-        assert_eq!((list.kind, list.namespace, list.name), (Kind::Host, None, None));
+        assert_eq!(
+            (list.kind, list.namespace, list.name),
+            (Kind::Host, None, None)
+        );
         let one = target("/apis/metal3.io/v1alpha1/namespaces/m/baremetalhosts/a/status");
-        assert_eq!((one.namespace.as_deref(), one.name.as_deref()), (Some("m"), Some("a")));
+        assert_eq!(
+            (one.namespace.as_deref(), one.name.as_deref()),
+            (Some("m"), Some("a"))
+        );
         assert!(one.status);
         assert_eq!(target("/api/v1/namespaces/m/events").kind, Kind::Event);
     }

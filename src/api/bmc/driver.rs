@@ -37,7 +37,10 @@ pub enum Transport {
 }
 
 /// What Ironic is told for a scheme, and what it can do.
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, a column each")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, a column each"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Driver {
     /// Ironic's hardware type.

@@ -23,8 +23,14 @@ fn walk(path: &str, schema: &Value, required: bool, facts: &mut Facts) {
             }
         }
     }
-    let kind = schema.get("type").and_then(Value::as_str).unwrap_or_default();
-    facts.insert(shown.into(), (kind.into(), required, Value::Object(constraints)));
+    let kind = schema
+        .get("type")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    facts.insert(
+        shown.into(),
+        (kind.into(), required, Value::Object(constraints)),
+    );
     let names: Vec<&str> = schema
         .get("required")
         .and_then(Value::as_array)
@@ -32,10 +38,18 @@ fn walk(path: &str, schema: &Value, required: bool, facts: &mut Facts) {
         .unwrap_or_default();
     if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
         for name in &names {
-            assert!(properties.contains_key(*name), "{shown} requires {name}, which is not there");
+            assert!(
+                properties.contains_key(*name),
+                "{shown} requires {name}, which is not there"
+            );
         }
         for (name, property) in properties {
-            walk(&format!("{path}.{name}"), property, names.contains(&name.as_str()), facts);
+            walk(
+                &format!("{path}.{name}"),
+                property,
+                names.contains(&name.as_str()),
+                facts,
+            );
         }
     }
     if let Some(items) = schema.get("items") {
@@ -63,10 +77,15 @@ fn told(tsv: &str) -> Facts {
 /// The head lines: names, scope, flags, columns.
 fn head(crd: &CustomResourceDefinition) -> Vec<String> {
     let (spec, names) = (&crd.spec, &crd.spec.names);
-    let [version] = spec.versions.as_slice() else { panic!("one version") };
+    let [version] = spec.versions.as_slice() else {
+        panic!("one version")
+    };
     let capital = |yes: bool| if yes { "True" } else { "False" };
     let list = |names: &Option<Vec<String>>| names.clone().unwrap_or_default().join(",");
-    let status = version.subresources.as_ref().is_some_and(|it| it.status.is_some());
+    let status = version
+        .subresources
+        .as_ref()
+        .is_some_and(|it| it.status.is_some());
     let mut lines = vec![format!(
         "# group={} version={} kind={} plural={} singular={} shortNames={} categories={} scope={} \
          storage={} served={} deprecated={} subresources={}",
@@ -105,13 +124,22 @@ fn they_say_the_same_as_bmo() {
     for (crd, tsv) in crds().unwrap().iter().zip(told_of) {
         let said: Vec<&str> = tsv.lines().filter(|line| line.starts_with('#')).collect();
         assert_eq!(head(crd), said);
-        let schema = crd.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap();
+        let schema = crd.spec.versions[0]
+            .schema
+            .clone()
+            .unwrap()
+            .open_api_v3_schema
+            .unwrap();
         let mut made = Facts::new();
         let mut schema = serde_json::to_value(schema).unwrap();
         whole_numbers(&mut schema);
         walk("", &schema, false, &mut made);
         let told = told(tsv);
-        for path in made.keys().chain(told.keys()).collect::<std::collections::BTreeSet<_>>() {
+        for path in made
+            .keys()
+            .chain(told.keys())
+            .collect::<std::collections::BTreeSet<_>>()
+        {
             if DIFFERENCES.iter().all(|(known, _)| known != path)
                 && made.get(path) != told.get(path)
             {
@@ -124,7 +152,12 @@ fn they_say_the_same_as_bmo() {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 /// `UPDATE_CRDS=1 cargo test --lib api::crd` writes them.
@@ -138,7 +171,10 @@ fn the_files_are_up_to_date() {
             std::fs::write(&path, &text).unwrap();
         }
         let there = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(there == text, "crds/{name} is out of date: run the test with UPDATE_CRDS=1");
+        assert!(
+            there == text,
+            "crds/{name} is out of date: run the test with UPDATE_CRDS=1"
+        );
     }
 }
 
@@ -155,7 +191,12 @@ fn every_field_is_described() {
         }
     }
     for crd in crds().unwrap() {
-        let schema = crd.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap();
+        let schema = crd.spec.versions[0]
+            .schema
+            .clone()
+            .unwrap()
+            .open_api_v3_schema
+            .unwrap();
         let mut bare = Vec::new();
         look("", &serde_json::to_value(schema).unwrap(), &mut bare);
         assert!(bare.is_empty(), "no description: {bare:?}");

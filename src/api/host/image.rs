@@ -71,7 +71,9 @@ impl Image {
 
     /// True for an OCI artifact (`oci://`).
     pub fn is_oci(&self) -> bool {
-        self.url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("oci://"))
+        self.url
+            .get(..6)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("oci://"))
     }
 }
 

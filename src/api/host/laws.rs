@@ -42,7 +42,9 @@ fn time() -> impl Strategy<Value = Timestamp> {
 }
 
 fn secret() -> BoxedStrategy<SecretReference> {
-    (word(), word()).prop_map(|(name, namespace)| SecretReference { name, namespace }).boxed()
+    (word(), word())
+        .prop_map(|(name, namespace)| SecretReference { name, namespace })
+        .boxed()
 }
 
 fn hints() -> BoxedStrategy<RootDeviceHints> {
@@ -76,8 +78,8 @@ fn raid() -> BoxedStrategy<RaidConfig> {
         word(),
         vec(word(), 0..3),
     )
-        .prop_map(|(size, level, name, rotational, number, controller, disks)| {
-            HardwareRaidVolume {
+        .prop_map(
+            |(size, level, name, rotational, number, controller, disks)| HardwareRaidVolume {
                 size_gibibytes: size,
                 level,
                 name,
@@ -85,21 +87,32 @@ fn raid() -> BoxedStrategy<RaidConfig> {
                 number_of_physical_disks: number,
                 controller,
                 physical_disks: disks,
-            }
-        });
-    let software =
-        (any::<bool>(), option::of(0..9_i64), one_of(RaidLevel::KNOWN), vec(hints(), 0..3))
-            .prop_map(|(root_volume, size_gibibytes, level, physical_disks)| SoftwareRaidVolume {
+            },
+        );
+    let software = (
+        any::<bool>(),
+        option::of(0..9_i64),
+        one_of(RaidLevel::KNOWN),
+        vec(hints(), 0..3),
+    )
+        .prop_map(
+            |(root_volume, size_gibibytes, level, physical_disks)| SoftwareRaidVolume {
                 root_volume,
                 size_gibibytes,
                 level,
                 physical_disks,
-            });
-    (option::of(vec(hardware, 0..3)), option::of(vec(software, 0..3)))
-        .prop_map(|(hardware_raid_volumes, software_raid_volumes)| RaidConfig {
-            hardware_raid_volumes,
-            software_raid_volumes,
-        })
+            },
+        );
+    (
+        option::of(vec(hardware, 0..3)),
+        option::of(vec(software, 0..3)),
+    )
+        .prop_map(
+            |(hardware_raid_volumes, software_raid_volumes)| RaidConfig {
+                hardware_raid_volumes,
+                software_raid_volumes,
+            },
+        )
         .boxed()
 }
 
@@ -121,14 +134,16 @@ fn image() -> BoxedStrategy<Image> {
         word(),
         extra(),
     )
-        .prop_map(|(url, checksum, checksum_type, format, oci_auth_secret_name, extra)| Image {
-            url,
-            checksum,
-            checksum_type,
-            format,
-            oci_auth_secret_name,
-            extra,
-        })
+        .prop_map(
+            |(url, checksum, checksum_type, format, oci_auth_secret_name, extra)| Image {
+                url,
+                checksum,
+                checksum_type,
+                format,
+                oci_auth_secret_name,
+                extra,
+            },
+        )
         .boxed()
 }
 
@@ -143,24 +158,35 @@ fn interface() -> BoxedStrategy<NetworkInterface> {
         extra,
     });
     (word(), word(), word(), word(), option::of(port), extra())
-        .prop_map(|(name, mac_address, attachment, namespace, switch_port, extra)| {
-            NetworkInterface {
+        .prop_map(
+            |(name, mac_address, attachment, namespace, switch_port, extra)| NetworkInterface {
                 name,
                 mac_address,
-                host_network_attachment: HostNetworkAttachmentRef { name: attachment, namespace },
+                host_network_attachment: HostNetworkAttachmentRef {
+                    name: attachment,
+                    namespace,
+                },
                 switch_port,
                 extra,
-            }
-        })
+            },
+        )
         .boxed()
 }
 
 fn spec() -> BoxedStrategy<BareMetalHostSpec> {
-    let bmc = (word(), word(), any::<bool>(), extra()).prop_map(|(address, name, off, extra)| {
-        Bmc { address, credentials_name: name, disable_certificate_verification: off, extra }
-    });
+    let bmc =
+        (word(), word(), any::<bool>(), extra()).prop_map(|(address, name, off, extra)| Bmc {
+            address,
+            credentials_name: name,
+            disable_certificate_verification: off,
+            extra,
+        });
     let consumer = option::of(word()).prop_map(|name| {
-        Box::new(ObjectReference { name, kind: Some("M".into()), ..ObjectReference::default() })
+        Box::new(ObjectReference {
+            name,
+            kind: Some("M".into()),
+            ..ObjectReference::default()
+        })
     });
     let taint = (word(), word(), option::of(word())).prop_map(|(key, effect, value)| Taint {
         key,
@@ -168,7 +194,11 @@ fn spec() -> BoxedStrategy<BareMetalHostSpec> {
         value,
         time_added: None,
     });
-    let secrets = (option::of(secret()), option::of(secret()), option::of(secret()));
+    let secrets = (
+        option::of(secret()),
+        option::of(secret()),
+        option::of(secret()),
+    );
     let words = (word(), word(), word(), word(), word());
     let modes = (
         option::of(one_of(BootMode::KNOWN)),
@@ -187,32 +217,34 @@ fn spec() -> BoxedStrategy<BareMetalHostSpec> {
         vec(interface(), 0..2),
     );
     (bmc, secrets, words, modes, bits, rare, extra())
-        .prop_map(|(bmc, secrets, words, modes, bits, rare, extra)| BareMetalHostSpec {
-            taints: rare.0,
-            bmc,
-            raid: rare.1,
-            firmware: rare.2,
-            hardware_profile: words.0,
-            root_device_hints: rare.3,
-            boot_mode: modes.0,
-            boot_mac_address: words.1,
-            online: bits.0,
-            consumer_ref: rare.4,
-            image: rare.5,
-            user_data: secrets.0,
-            preprovisioning_network_data_name: words.2,
-            network_data: secrets.1,
-            meta_data: secrets.2,
-            description: words.3,
-            externally_provisioned: bits.1,
-            automated_cleaning_mode: modes.1,
-            custom_deploy: rare.6,
-            architecture: words.4,
-            disable_power_off: bits.2,
-            inspection_mode: modes.2,
-            network_interfaces: rare.7,
-            extra,
-        })
+        .prop_map(
+            |(bmc, secrets, words, modes, bits, rare, extra)| BareMetalHostSpec {
+                taints: rare.0,
+                bmc,
+                raid: rare.1,
+                firmware: rare.2,
+                hardware_profile: words.0,
+                root_device_hints: rare.3,
+                boot_mode: modes.0,
+                boot_mac_address: words.1,
+                online: bits.0,
+                consumer_ref: rare.4,
+                image: rare.5,
+                user_data: secrets.0,
+                preprovisioning_network_data_name: words.2,
+                network_data: secrets.1,
+                meta_data: secrets.2,
+                description: words.3,
+                externally_provisioned: bits.1,
+                automated_cleaning_mode: modes.1,
+                custom_deploy: rare.6,
+                architecture: words.4,
+                disable_power_off: bits.2,
+                inspection_mode: modes.2,
+                network_interfaces: rare.7,
+                extra,
+            },
+        )
         .boxed()
 }
 
@@ -232,7 +264,10 @@ fn status() -> BoxedStrategy<BareMetalHostStatus> {
     );
     let credentials = || {
         (option::of(secret()), word()).prop_map(|(credentials, credentials_version)| {
-            CredentialsStatus { credentials, credentials_version }
+            CredentialsStatus {
+                credentials,
+                credentials_version,
+            }
         })
     };
     let condition = (
@@ -247,14 +282,16 @@ fn status() -> BoxedStrategy<BareMetalHostStatus> {
         one_of(conditions::Reason::KNOWN),
         word(),
     )
-        .prop_map(|(kind, status, observed_generation, time, reason, message)| Condition {
-            kind,
-            status,
-            observed_generation,
-            last_transition_time: time,
-            reason,
-            message,
-        });
+        .prop_map(
+            |(kind, status, observed_generation, time, reason, message)| Condition {
+                kind,
+                status,
+                observed_generation,
+                last_transition_time: time,
+                reason,
+                message,
+            },
+        );
     let provisioning = (
         one_of(ProvisioningState::KNOWN),
         word(),
@@ -277,12 +314,33 @@ fn status() -> BoxedStrategy<BareMetalHostStatus> {
             custom_deploy: it.7,
             extra: it.8,
         });
-    let errors = (option::of(one_of(ErrorType::KNOWN)), word(), 0..9_i64, 0..9_i64);
+    let errors = (
+        option::of(one_of(ErrorType::KNOWN)),
+        word(),
+        0..9_i64,
+        0..9_i64,
+    );
     let inventory = extra().prop_map(|it| HardwareJson::from_value(&Value::from(it)).unwrap());
     (
-        (one_of(OperationalStatus::KNOWN), errors, option::of(time()), word(), any::<bool>()),
-        (option::of(inventory), provisioning, credentials(), credentials(), history),
-        (option::of(image().prop_map(Box::new)), vec(condition, 0..3), extra()),
+        (
+            one_of(OperationalStatus::KNOWN),
+            errors,
+            option::of(time()),
+            word(),
+            any::<bool>(),
+        ),
+        (
+            option::of(inventory),
+            provisioning,
+            credentials(),
+            credentials(),
+            history,
+        ),
+        (
+            option::of(image().prop_map(Box::new)),
+            vec(condition, 0..3),
+            extra(),
+        ),
     )
         .prop_map(|(a, b, c)| BareMetalHostStatus {
             operational_status: a.0,
@@ -326,11 +384,20 @@ proptest! {
 #[test]
 fn a_fraction_of_a_second_is_not_written() {
     let time: Timestamp = "2026-08-20T10:00:00.75Z".parse().unwrap();
-    let metric = OperationMetric { start: Some(time), end: None };
+    let metric = OperationMetric {
+        start: Some(time),
+        end: None,
+    };
     let value = serde_json::to_value(metric).unwrap();
-    assert_eq!(value, json!({ "start": "2026-08-20T10:00:00Z", "end": null }));
+    assert_eq!(
+        value,
+        json!({ "start": "2026-08-20T10:00:00Z", "end": null })
+    );
     let back: OperationMetric = serde_json::from_value(value).unwrap();
     assert_eq!(back.start, Some(whole_seconds(time)));
     let before_the_epoch: Timestamp = "1969-12-31T23:59:59.5Z".parse().unwrap();
-    assert_eq!(whole_seconds(before_the_epoch).to_string(), "1969-12-31T23:59:59Z");
+    assert_eq!(
+        whole_seconds(before_the_epoch).to_string(),
+        "1969-12-31T23:59:59Z"
+    );
 }

@@ -6,13 +6,34 @@ use crate::api::{BareMetalHost, BareMetalHostStatus, HardwareData, ProvisioningS
 
 /// The recorded lives of hosts, one change a line.
 pub(crate) const RECORDED: [(&str, &str); 7] = [
-    ("s01", include_str!("../../../tests/data/peer-hosts/s01-life.jsonl")),
-    ("s02", include_str!("../../../tests/data/peer-hosts/s02-liveiso.jsonl")),
-    ("s13", include_str!("../../../tests/data/peer-hosts/s13-external.jsonl")),
-    ("s14", include_str!("../../../tests/data/peer-hosts/s14-fast-inspect.jsonl")),
-    ("s15", include_str!("../../../tests/data/peer-hosts/s15-bios-settings.jsonl")),
-    ("s16", include_str!("../../../tests/data/peer-hosts/s16-firmware-update.jsonl")),
-    ("s17", include_str!("../../../tests/data/peer-hosts/s17-detach.jsonl")),
+    (
+        "s01",
+        include_str!("../../../tests/data/peer-hosts/s01-life.jsonl"),
+    ),
+    (
+        "s02",
+        include_str!("../../../tests/data/peer-hosts/s02-liveiso.jsonl"),
+    ),
+    (
+        "s13",
+        include_str!("../../../tests/data/peer-hosts/s13-external.jsonl"),
+    ),
+    (
+        "s14",
+        include_str!("../../../tests/data/peer-hosts/s14-fast-inspect.jsonl"),
+    ),
+    (
+        "s15",
+        include_str!("../../../tests/data/peer-hosts/s15-bios-settings.jsonl"),
+    ),
+    (
+        "s16",
+        include_str!("../../../tests/data/peer-hosts/s16-firmware-update.jsonl"),
+    ),
+    (
+        "s17",
+        include_str!("../../../tests/data/peer-hosts/s17-detach.jsonl"),
+    ),
 ];
 
 /// One object per recorded line: the host as it was after each change.
@@ -54,8 +75,10 @@ pub(crate) fn timed(value: &Value) -> Value {
         Value::String(text) if text == "<time>" => json!("2026-08-20T10:00:00Z"),
         Value::Array(items) => items.iter().map(timed).collect(),
         Value::Object(entries) => {
-            let mut out: serde_json::Map<_, _> =
-                entries.iter().map(|(key, value)| (key.clone(), timed(value))).collect();
+            let mut out: serde_json::Map<_, _> = entries
+                .iter()
+                .map(|(key, value)| (key.clone(), timed(value)))
+                .collect();
             if out.contains_key("reason") && out.contains_key("type") {
                 out.insert("lastTransitionTime".into(), json!("2026-08-20T10:00:00Z"));
             }
@@ -75,8 +98,16 @@ fn what_go_wrote_is_written_back_the_same() {
         assert_eq!(serde_json::to_value(&host).unwrap(), value, "{place}");
         // The text, too: the way of the inventory differs there.
         let text = serde_json::to_string(&host).unwrap();
-        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value, "{place}");
-        assert_eq!(serde_json::from_str::<BareMetalHost>(&text).unwrap(), host, "{place}");
+        assert_eq!(
+            serde_json::from_str::<Value>(&text).unwrap(),
+            value,
+            "{place}"
+        );
+        assert_eq!(
+            serde_json::from_str::<BareMetalHost>(&text).unwrap(),
+            host,
+            "{place}"
+        );
     }
 }
 
@@ -86,15 +117,24 @@ fn inventories_too_and_their_parts_are_known() {
         let mut value: Value = serde_json::from_str(line).unwrap();
         value["apiVersion"] = json!("metal3.io/v1alpha1");
         // The recording wrote null for what is not there.
-        value["metadata"].as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        value["metadata"]
+            .as_object_mut()
+            .unwrap()
+            .retain(|_, value| !value.is_null());
         value.as_object_mut().unwrap().remove("status");
         value["metadata"]["ownerReferences"][0]["uid"] = json!("scrubbed");
         let data: HardwareData = serde_json::from_value(value.clone()).unwrap();
         assert_eq!(serde_json::to_value(&data).unwrap(), value);
         let details = data.spec.hardware.as_ref().unwrap().get().unwrap();
-        assert_eq!(serde_json::to_value(&details).unwrap(), value["spec"]["hardware"]);
+        assert_eq!(
+            serde_json::to_value(&details).unwrap(),
+            value["spec"]["hardware"]
+        );
         let text = serde_json::to_string(&details).unwrap();
-        assert!(!text.contains(".0,"), "a float that Go writes as an integer: {text}");
+        assert!(
+            !text.contains(".0,"),
+            "a float that Go writes as an integer: {text}"
+        );
     }
 }
 
@@ -163,9 +203,18 @@ fn a_spec_that_is_not_there_or_partly_there_is_read_as_go_reads_it() {
     );
     let yaml =
         "apiVersion: metal3.io/v1alpha1\nkind: BareMetalHost\nmetadata: {name: discovered}\n";
-    assert_eq!(serde_yaml_ng::from_str::<BareMetalHost>(yaml).unwrap(), host);
+    assert_eq!(
+        serde_yaml_ng::from_str::<BareMetalHost>(yaml).unwrap(),
+        host
+    );
     let status: BareMetalHostStatus = serde_json::from_str(r#"{"poweredOn": true}"#).unwrap();
-    assert_eq!(status, BareMetalHostStatus { powered_on: true, ..Default::default() });
+    assert_eq!(
+        status,
+        BareMetalHostStatus {
+            powered_on: true,
+            ..Default::default()
+        }
+    );
 }
 
 /// Ten thousand hosts stay in memory: these are the sizes at the time of writing, on a 64-bit
@@ -182,9 +231,16 @@ fn the_sizes_are_what_ten_thousand_hosts_can_bear() {
         ("BareMetalHostStatus", size_of::<BareMetalHostStatus>(), 840),
         ("Condition", size_of::<Condition>(), 104),
         ("Image", size_of::<Image>(), 144),
-        ("Option<HardwareJson>", size_of::<Option<HardwareJson>>(), 16),
+        (
+            "Option<HardwareJson>",
+            size_of::<Option<HardwareJson>>(),
+            16,
+        ),
     ];
     for (name, size, most) in sizes {
-        assert!(size <= most, "{name} has {size} bytes, at most {most} are allowed");
+        assert!(
+            size <= most,
+            "{name} has {size} bytes, at most {most} are allowed"
+        );
     }
 }

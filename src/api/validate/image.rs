@@ -7,8 +7,16 @@ use crate::api::host::{ChecksumType, Image, ImageFormat};
 const SCHEMES: [&str; 5] = ["http", "https", "ftp", "gopher", "oci"];
 
 pub(super) fn check(image: &Image, found: &mut Found) {
-    found.word("spec.image.checksumType", image.checksum_type.as_ref(), ChecksumType::KNOWN);
-    found.word("spec.image.format", image.format.as_ref(), ImageFormat::KNOWN);
+    found.word(
+        "spec.image.checksumType",
+        image.checksum_type.as_ref(),
+        ChecksumType::KNOWN,
+    );
+    found.word(
+        "spec.image.format",
+        image.format.as_ref(),
+        ImageFormat::KNOWN,
+    );
     url(&image.url, found);
     if image.is_oci() {
         if !image.checksum.is_empty() {
@@ -24,7 +32,10 @@ pub(super) fn check(image: &Image, found: &mut Found) {
         return;
     }
     if image.checksum.is_empty() {
-        found.add("spec.image.checksum", "is missing; only live-iso and oci:// images need none");
+        found.add(
+            "spec.image.checksum",
+            "is missing; only live-iso and oci:// images need none",
+        );
         return;
     }
     checksum(&image.checksum, image.checksum_type.as_ref(), found);
@@ -38,7 +49,10 @@ fn url(url: &str, found: &mut Found) {
     let Some((scheme, rest)) = url.split_once("://") else {
         return found.add(path, format!("'{url}' is no URL"));
     };
-    if !SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
+    if !SCHEMES
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(scheme))
+    {
         let known = SCHEMES.join(", ");
         return found.add(path, format!("scheme '{scheme}' is none of {known}"));
     }

@@ -7,7 +7,10 @@ pub(super) fn check(raid: &RaidConfig, has_root_hints: bool, found: &mut Found) 
     let hardware = raid.hardware_raid_volumes.as_deref().unwrap_or_default();
     let software = raid.software_raid_volumes.as_deref().unwrap_or_default();
     if !hardware.is_empty() && !software.is_empty() {
-        found.add("spec.raid", "hardware and software volumes cannot be set together");
+        found.add(
+            "spec.raid",
+            "hardware and software volumes cannot be set together",
+        );
     }
     for (index, volume) in hardware.iter().enumerate() {
         let at = |field: &str| format!("spec.raid.hardwareRAIDVolumes[{index}].{field}");
@@ -16,14 +19,20 @@ pub(super) fn check(raid: &RaidConfig, has_root_hints: bool, found: &mut Found) 
         if volume.name.chars().count() > 64 {
             found.add(at("name"), "has more than 64 characters");
         }
-        if volume.number_of_physical_disks.is_some_and(|number| number < 1) {
+        if volume
+            .number_of_physical_disks
+            .is_some_and(|number| number < 1)
+        {
             found.add(at("numberOfPhysicalDisks"), "is less than 1");
         }
         if volume.physical_disks.is_empty() {
             continue;
         }
         if volume.controller.is_empty() {
-            found.add(at("controller"), "is missing; physicalDisks are named by their controller");
+            found.add(
+                at("controller"),
+                "is missing; physicalDisks are named by their controller",
+            );
         }
         let named = volume.physical_disks.len();
         if let Some(number) = volume.number_of_physical_disks
@@ -54,7 +63,10 @@ pub(super) fn check(raid: &RaidConfig, has_root_hints: bool, found: &mut Found) 
         );
         size(volume.size_gibibytes, at("sizeGibibytes"), found);
         if volume.physical_disks.len() == 1 {
-            found.add(at("physicalDisks"), "has one entry; at least 2 disks make a volume");
+            found.add(
+                at("physicalDisks"),
+                "has one entry; at least 2 disks make a volume",
+            );
         }
         for (disk, hints) in volume.physical_disks.iter().enumerate() {
             self::hints(&at(&format!("physicalDisks[{disk}]")), hints, found);
@@ -68,7 +80,10 @@ pub(super) fn check(raid: &RaidConfig, has_root_hints: bool, found: &mut Found) 
         }
         root = root.or(Some(index));
         if has_root_hints {
-            found.add(at("rootVolume"), "cannot be set together with rootDeviceHints");
+            found.add(
+                at("rootVolume"),
+                "cannot be set together with rootDeviceHints",
+            );
         }
         if volume.level != RaidLevel::Raid1 && index > 0 {
             found.add(at("level"), "the root volume must be RAID 1");

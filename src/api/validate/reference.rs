@@ -38,7 +38,10 @@ fn interfaces(host: &BareMetalHost, found: &mut Found) {
             (true, true) => found.add(at(""), "has neither name nor macAddress"),
             _ => {}
         }
-        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) {
+        if !name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        {
             found.add(at(".name"), format!("'{name}' is no name of a NIC"));
         }
         if !mac.is_empty() && !is_mac(mac) {

@@ -1,6 +1,9 @@
 //! Each rule by an example that breaks it, and nothing said of what is fine.
 
-#![expect(clippy::needless_pass_by_value, reason = "a table of literals reads better so")]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a table of literals reads better so"
+)]
 
 use serde_json::{Value, json};
 
@@ -32,7 +35,11 @@ fn said(hosts: impl IntoIterator<Item = Box<BareMetalHost>>) -> String {
         .map(|host| {
             let all = validate(&host, None);
             let all: Vec<_> = all.iter().map(ToString::to_string).collect();
-            if all.is_empty() { "fine".to_owned() } else { all.join("\n") }
+            if all.is_empty() {
+                "fine".to_owned()
+            } else {
+                all.join("\n")
+            }
         })
         .collect::<Vec<_>>()
         .join("\n")
@@ -55,8 +62,10 @@ fn bmc_and_name() {
         spec(json!({ "bmc": address("libvirt://10.0.0.1"), "bootMACAddress": none })),
         spec(json!({ "bootMACAddress": none, "inspectionMode": "disabled" })),
         spec(json!({ "bootMACAddress": "52:54:00:aa:00" })),
-        spec(json!({ "bmc": address("ipmi://10.0.0.1"), "bootMode": "UEFISecureBoot",
-            "inspectionMode": "fast", "raid": { "hardwareRAIDVolumes": [{ "level": "1" }] } })),
+        spec(
+            json!({ "bmc": address("ipmi://10.0.0.1"), "bootMode": "UEFISecureBoot",
+            "inspectionMode": "fast", "raid": { "hardwareRAIDVolumes": [{ "level": "1" }] } }),
+        ),
         spec(json!({ "firmware": { "sriovEnabled": true } })),
         spec(
             json!({ "bootMode": "uefi", "automatedCleaningMode": "full", "inspectionMode": "none",
@@ -135,16 +144,22 @@ fn raid_and_hints() {
     let raid = |raid: Value| spec(json!({ "raid": raid }));
     let root = json!({ "level": "1", "rootVolume": true });
     let hosts = [
-        raid(json!({ "hardwareRAIDVolumes": [{ "level": "1+0", "numberOfPhysicalDisks": 2,
-            "controller": "c", "physicalDisks": ["a", "b"] }] })),
+        raid(
+            json!({ "hardwareRAIDVolumes": [{ "level": "1+0", "numberOfPhysicalDisks": 2,
+            "controller": "c", "physicalDisks": ["a", "b"] }] }),
+        ),
         raid(json!({ "softwareRAIDVolumes": [{ "level": "1" }, { "level": "0" }] })),
         raid(json!({ "hardwareRAIDVolumes": [], "softwareRAIDVolumes": [] })),
         raid(json!({ "hardwareRAIDVolumes": [{ "level": "1" }],
             "softwareRAIDVolumes": [{ "level": "1" }] })),
-        raid(json!({ "hardwareRAIDVolumes": [{ "level": "7", "numberOfPhysicalDisks": 0,
-            "name": "n".repeat(65), "sizeGibibytes": -1 }] })),
-        raid(json!({ "hardwareRAIDVolumes": [{ "level": "1", "numberOfPhysicalDisks": 3,
-            "physicalDisks": ["a", "b"] }] })),
+        raid(
+            json!({ "hardwareRAIDVolumes": [{ "level": "7", "numberOfPhysicalDisks": 0,
+            "name": "n".repeat(65), "sizeGibibytes": -1 }] }),
+        ),
+        raid(
+            json!({ "hardwareRAIDVolumes": [{ "level": "1", "numberOfPhysicalDisks": 3,
+            "physicalDisks": ["a", "b"] }] }),
+        ),
         raid(json!({ "softwareRAIDVolumes": [{ "level": "0" }, { "level": "5" }, root] })),
         raid(json!({ "softwareRAIDVolumes": [root, root] })),
         raid(json!({ "softwareRAIDVolumes": [{ "level": "1", "physicalDisks": [{}] }] })),
@@ -211,21 +226,53 @@ fn annotations() {
     let off = || json!({ "inspectionMode": "disabled" });
     let hosts = [
         with(annotation::REBOOT, "", json!({})),
-        with(annotation::REBOOT, r#"{"mode":"hard","force":true}"#, json!({})),
+        with(
+            annotation::REBOOT,
+            r#"{"mode":"hard","force":true}"#,
+            json!({}),
+        ),
         with("reboot.metal3.io/mine", r#"{"mode":"gentle"}"#, json!({})),
         with(annotation::REBOOT, "soft", json!({})),
         with(annotation::INSPECT, "", json!({})),
         with(annotation::INSPECT, "disabled", json!({})),
         with(annotation::INSPECT, "no", json!({})),
-        with(annotation::INSPECT, "disabled", json!({ "inspectionMode": "agent" })),
-        with(annotation::HARDWARE_DETAILS, r#"{"cpu":{"count":0},"hostname":"a"}"#, off()),
+        with(
+            annotation::INSPECT,
+            "disabled",
+            json!({ "inspectionMode": "agent" }),
+        ),
+        with(
+            annotation::HARDWARE_DETAILS,
+            r#"{"cpu":{"count":0},"hostname":"a"}"#,
+            off(),
+        ),
         with(annotation::HARDWARE_DETAILS, "{}", json!({})),
-        with(annotation::HARDWARE_DETAILS, r#"{"nics":[{"name":"a"},{"mca":"b"}]}"#, off()),
+        with(
+            annotation::HARDWARE_DETAILS,
+            r#"{"nics":[{"name":"a"},{"mca":"b"}]}"#,
+            off(),
+        ),
         with(annotation::HARDWARE_DETAILS, r#"{"nics":3}"#, off()),
-        with(annotation::STATUS, r#"{"operationalStatus":"servicing"}"#, json!({})),
-        with(annotation::STATUS, r#"{"operationalStatus":"good"}"#, json!({})),
-        with(annotation::STATUS, r#"{"errorType":"detach error"}"#, json!({})),
-        with(annotation::STATUS, r#"{"provisioning":{"progress":1},"x":2}"#, json!({})),
+        with(
+            annotation::STATUS,
+            r#"{"operationalStatus":"servicing"}"#,
+            json!({}),
+        ),
+        with(
+            annotation::STATUS,
+            r#"{"operationalStatus":"good"}"#,
+            json!({}),
+        ),
+        with(
+            annotation::STATUS,
+            r#"{"errorType":"detach error"}"#,
+            json!({}),
+        ),
+        with(
+            annotation::STATUS,
+            r#"{"provisioning":{"progress":1},"x":2}"#,
+            json!({}),
+        ),
         with(annotation::STATUS, "ok", json!({})),
         with(annotation::DETACHED, "anything", json!({})),
     ];
@@ -260,7 +307,11 @@ fn changes() {
         let mut new = in_state(state, operational);
         json_patch::merge(&mut new, change);
         let all = validate(&host(new), Some(&old));
-        format!("{what}: {}", all.first().map_or_else(|| "fine".to_owned(), ToString::to_string))
+        format!(
+            "{what}: {}",
+            all.first()
+                .map_or_else(|| "fine".to_owned(), ToString::to_string)
+        )
     };
     let mac = |mac: &str| json!({ "spec": { "bootMACAddress": mac } });
     let external = json!({ "spec": { "externallyProvisioned": true } });
@@ -268,7 +319,12 @@ fn changes() {
         check("address, registering", "registering", "OK", &other),
         check("address, detached", "provisioned", "detached", &other),
         check("address, provisioned", "provisioned", "OK", &other),
-        check("MAC, letter case", "available", "OK", &mac("52:54:00:AA:00:01")),
+        check(
+            "MAC, letter case",
+            "available",
+            "OK",
+            &mac("52:54:00:AA:00:01"),
+        ),
         check("MAC, another", "available", "OK", &mac("52:54:00:aa:00:02")),
         check("MAC, none", "registering", "OK", &mac("")),
         check("external, available", "available", "OK", &external),
@@ -296,7 +352,9 @@ fn recorded_hosts_are_fine() {
         for line in text.lines() {
             let change: Value = serde_json::from_str(line).unwrap();
             for part in ["spec", "annotations"] {
-                let Some(value) = change.get(part) else { continue };
+                let Some(value) = change.get(part) else {
+                    continue;
+                };
                 let changes = if part == "spec" {
                     json!({ "spec": value })
                 } else {

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -19,7 +18,10 @@ struct Sketch {
 
 impl Sketch {
     fn new() -> Self {
-        Self { paths: Paths::new(), items: Vec::new() }
+        Self {
+            paths: Paths::new(),
+            items: Vec::new(),
+        }
     }
 
     fn set(&mut self, path: PathId, value: Value) {
@@ -39,8 +41,16 @@ impl Sketch {
                 origin: origin(index as u32),
             })
             .collect();
-        items.sort_by(|a, b| self.paths.get(a.path).text.cmp(&self.paths.get(b.path).text));
-        Fields { paths: Arc::new(self.paths.clone()), items: items.into() }
+        items.sort_by(|a, b| {
+            self.paths
+                .get(a.path)
+                .text
+                .cmp(&self.paths.get(b.path).text)
+        });
+        Fields {
+            paths: Arc::new(self.paths.clone()),
+            items: items.into(),
+        }
     }
 
     fn host(&self) -> Host {
@@ -57,7 +67,13 @@ impl Sketch {
 }
 
 fn origin(start: u32) -> Origin {
-    Origin { file: FileId(0), span: Span { start, end: start + 1 } }
+    Origin {
+        file: FileId(0),
+        span: Span {
+            start,
+            end: start + 1,
+        },
+    }
 }
 
 /// A leaf of the table with the records and variants that it needs around it.
@@ -78,17 +94,30 @@ fn walk(paths: &mut Paths, at: PathId, around: &[(PathId, Value)], found: &mut V
     for field in paths.fields(at) {
         let path = paths.child(at, field.name).unwrap();
         match field.kind {
-            Kind::Leaf(_) => found.push(Leaf { path, field, around: around.to_vec() }),
+            Kind::Leaf(_) => found.push(Leaf {
+                path,
+                field,
+                around: around.to_vec(),
+            }),
             Kind::Map(_) => {
                 let key = paths.key_or_add(path, "example.org/key");
-                found.push(Leaf { path: key, field, around: around.to_vec() });
+                found.push(Leaf {
+                    path: key,
+                    field,
+                    around: around.to_vec(),
+                });
             }
             Kind::Record { .. } => walk(paths, path, around, found),
             Kind::Union(variants) => {
                 for variant in variants {
                     let mut around = around.to_vec();
                     around.push((path, Value::Text(variant.name.into())));
-                    walk(paths, paths.child(path, variant.name).unwrap(), &around, found);
+                    walk(
+                        paths,
+                        paths.child(path, variant.name).unwrap(),
+                        &around,
+                        found,
+                    );
                 }
             }
             Kind::Keyed { .. } => {
@@ -99,7 +128,11 @@ fn walk(paths: &mut Paths, at: PathId, around: &[(PathId, Value)], found: &mut V
                     around.push((level, Value::Text("1".into())));
                 }
                 if !matches!(field.lower, Lower::None) {
-                    found.push(Leaf { path: key, field, around: around.clone() });
+                    found.push(Leaf {
+                        path: key,
+                        field,
+                        around: around.clone(),
+                    });
                 }
                 walk(paths, key, &around, found);
             }
@@ -111,7 +144,12 @@ fn walk(paths: &mut Paths, at: PathId, around: &[(PathId, Value)], found: &mut V
 /// Example values: all words of an enum, one of everything else.
 fn examples(field: &Field) -> Vec<Value> {
     let text = |text: &str| vec![Value::Text(text.into())];
-    let reference = |kind| vec![Value::Ref(Ref { kind, name: Text::from("name") })];
+    let reference = |kind| {
+        vec![Value::Ref(Ref {
+            kind,
+            name: Text::from("name"),
+        })]
+    };
     let kind = match &field.kind {
         Kind::Leaf(kind) | Kind::Map(kind) => kind,
         _ => return vec![Value::Present],
@@ -119,7 +157,10 @@ fn examples(field: &Field) -> Vec<Value> {
     match kind {
         Type::Bool => vec![Value::Bool(true)],
         Type::Int(min, _) => vec![Value::Int((*min).max(1))],
-        Type::Enum(words) => words.iter().map(|word| Value::Text((*word).into())).collect(),
+        Type::Enum(words) => words
+            .iter()
+            .map(|word| Value::Text((*word).into()))
+            .collect(),
         Type::Size => match field.lower {
             Lower::Gigabytes(_) => vec![Value::Size(480_000_000_000)],
             _ => vec![Value::Size(446 << 30)],
@@ -158,7 +199,10 @@ fn expected(field: &Field, value: &Value) -> Option<(String, Json)> {
 }
 
 fn pointer(at: &str) -> String {
-    at.trim_start_matches(".spec").replace("[", ".").replace("]", "").replace('.', "/")
+    at.trim_start_matches(".spec")
+        .replace('[', ".")
+        .replace(']', "")
+        .replace('.', "/")
 }
 
 fn lowered(host: &Host, deployment: &Deployment<'_>) -> (Lowered, Json) {
@@ -166,8 +210,18 @@ fn lowered(host: &Host, deployment: &Deployment<'_>) -> (Lowered, Json) {
     let json = spec_value(&lowered.spec);
     // A path that the type does not know would end there, a word in `Other`.
     let shown = format!("{:?}", lowered.spec);
-    assert!(lowered.spec.extra.is_empty() && lowered.spec.bmc.extra.is_empty(), "{shown}");
-    assert!(lowered.spec.image.as_ref().is_none_or(|image| image.extra.is_empty()), "{shown}");
+    assert!(
+        lowered.spec.extra.is_empty() && lowered.spec.bmc.extra.is_empty(),
+        "{shown}"
+    );
+    assert!(
+        lowered
+            .spec
+            .image
+            .as_ref()
+            .is_none_or(|image| image.extra.is_empty()),
+        "{shown}"
+    );
     assert!(!shown.contains("Other("), "{shown}");
     (lowered, json)
 }
@@ -179,7 +233,10 @@ fn nothing(host: &Host) -> Deployment<'_> {
 
 /// A deployment of this image, by hand.
 fn with<'a>(host: &'a Host, image: &'a Image) -> Deployment<'a> {
-    Deployment { image: Some(image), ..nothing(host) }
+    Deployment {
+        image: Some(image),
+        ..nothing(host)
+    }
 }
 
 #[test]
@@ -190,9 +247,14 @@ fn every_field_of_a_host_lands_at_its_place() {
     let mut lowering = 0;
     for leaf in &leaves {
         for value in examples(leaf.field) {
-            let mut sketch = Sketch { paths: paths.clone(), items: Vec::new() };
+            let mut sketch = Sketch {
+                paths: paths.clone(),
+                items: Vec::new(),
+            };
             sketch.set(leaf.path, value.clone());
-            leaf.around.iter().for_each(|(path, value)| sketch.set(*path, value.clone()));
+            leaf.around
+                .iter()
+                .for_each(|(path, value)| sketch.set(*path, value.clone()));
             let host = sketch.host();
             let text = &paths.get(leaf.path).text;
             let (lowered, json) = lowered(&host, &nothing(&host));
@@ -204,7 +266,9 @@ fn every_field_of_a_host_lands_at_its_place() {
                     assert_eq!(lowered.annotations["example.org/key"], "text", "{text}");
                 }
                 _ => {
-                    let Some((at, expected)) = expected(leaf.field, &value) else { continue };
+                    let Some((at, expected)) = expected(leaf.field, &value) else {
+                        continue;
+                    };
                     let pointer = pointer(&at);
                     // What is not written is the zero value of its type.
                     let found = json.pointer(&pointer).cloned().unwrap_or(Json::Bool(false));
@@ -222,14 +286,24 @@ fn every_field_of_an_image_lands_at_its_place() {
     let mut paths = Paths::new();
     for leaf in leaves_of(&mut paths, Entity::Image) {
         for value in examples(leaf.field) {
-            let mut sketch = Sketch { paths: paths.clone(), items: Vec::new() };
+            let mut sketch = Sketch {
+                paths: paths.clone(),
+                items: Vec::new(),
+            };
             sketch.set(leaf.path, value.clone());
-            let image =
-                Image { name: Arc::from("i"), fields: sketch.fields(), origin: origin(0) };
+            let image = Image {
+                name: Arc::from("i"),
+                fields: sketch.fields(),
+                origin: origin(0),
+            };
             let host = Sketch::new().host();
             let (_, json) = lowered(&host, &with(&host, &image));
             let (at, expected) = expected(leaf.field, &value).unwrap();
-            assert_eq!(json.pointer(&pointer(&at)), Some(&expected), "{at} in {json}");
+            assert_eq!(
+                json.pointer(&pointer(&at)),
+                Some(&expected),
+                "{at} in {json}"
+            );
         }
     }
 }
@@ -238,9 +312,14 @@ fn every_field_of_an_image_lands_at_its_place() {
 fn all_fields_together_are_a_host() {
     let mut paths = Paths::new();
     let leaves = leaves_of(&mut paths, Entity::Host);
-    let mut sketch = Sketch { paths, items: Vec::new() };
+    let mut sketch = Sketch {
+        paths,
+        items: Vec::new(),
+    };
     for leaf in &leaves {
-        leaf.around.iter().for_each(|(path, value)| sketch.set(*path, value.clone()));
+        leaf.around
+            .iter()
+            .for_each(|(path, value)| sketch.set(*path, value.clone()));
         sketch.set(leaf.path, examples(leaf.field).remove(0));
     }
     let host = sketch.host();
@@ -252,7 +331,11 @@ fn all_fields_together_are_a_host() {
 fn every_place_of_the_table_is_below_spec_or_metadata() {
     let mut paths = Paths::new();
     let leaves = [Entity::Host, Entity::Image].map(|entity| leaves_of(&mut paths, entity));
-    for at in leaves.iter().flatten().filter_map(|leaf| leaf.field.crd_path()) {
+    for at in leaves
+        .iter()
+        .flatten()
+        .filter_map(|leaf| leaf.field.crd_path())
+    {
         assert!(
             at.starts_with(".spec.") || at == ".metadata.labels" || at == ".metadata.annotations",
             "{at}"
@@ -292,7 +375,10 @@ fn a_checksum_is_split_from_its_type() {
     assert_eq!(checksum("sha256:00ff"), ("00ff", Some("sha256")));
     assert_eq!(checksum("sha512:00ff"), ("00ff", Some("sha512")));
     assert_eq!(checksum("md5:00ff"), ("00ff", Some("md5")));
-    assert_eq!(checksum("https://images.lab/SHA256SUMS"), ("https://images.lab/SHA256SUMS", None));
+    assert_eq!(
+        checksum("https://images.lab/SHA256SUMS"),
+        ("https://images.lab/SHA256SUMS", None)
+    );
     assert_eq!(checksum("00ff"), ("00ff", None));
 }
 
@@ -344,7 +430,10 @@ fn hardware_volumes_stand_in_natural_order_of_their_names() {
         r#"{BMC} raid hardware {{ volume v10 {{ level "0" }}; volume v9 {{ level "1"; size "1TiB" }} }} }}"#
     ));
     let volumes = spec["raid"]["hardwareRAIDVolumes"].as_array().unwrap();
-    let names: Vec<&str> = volumes.iter().map(|volume| volume["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> = volumes
+        .iter()
+        .map(|volume| volume["name"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["v9", "v10"]);
     assert_eq!(volumes[0]["sizeGibibytes"], 1024);
 }
@@ -363,7 +452,10 @@ fn a_raid_without_volumes_asks_for_none() {
 #[test]
 fn an_image_by_name_shuts_out_one_at_the_host() {
     let mut sketch = Sketch::new();
-    for (path, text) in [("image.url", "http://own/os"), ("image.checksum", "sha256:aa")] {
+    for (path, text) in [
+        ("image.url", "http://own/os"),
+        ("image.checksum", "sha256:aa"),
+    ] {
         let path = sketch.paths.find(Entity::Host, path).unwrap();
         sketch.set(path, Value::Text(text.into()));
     }
@@ -371,7 +463,11 @@ fn an_image_by_name_shuts_out_one_at_the_host() {
     let mut named = Sketch::new();
     let url = named.paths.find(Entity::Image, "url").unwrap();
     named.set(url, Value::Text("http://named/os".into()));
-    let image = Image { name: Arc::from("i"), fields: named.fields(), origin: origin(0) };
+    let image = Image {
+        name: Arc::from("i"),
+        fields: named.fields(),
+        origin: origin(0),
+    };
     let (_, json) = lowered(&host, &with(&host, &image));
     assert_eq!(json["image"], json!({"url": "http://named/os"}));
 }
@@ -386,7 +482,10 @@ fn marks_of_ours_in_the_text_are_not_written() {
     }
     let host = sketch.host();
     let (lowered, _) = lowered(&host, &nothing(&host));
-    assert_eq!(lowered.annotations, BTreeMap::from([("example.org/note".into(), "x".into())]));
+    assert_eq!(
+        lowered.annotations,
+        BTreeMap::from([("example.org/note".into(), "x".into())])
+    );
 }
 
 #[test]
@@ -404,5 +503,8 @@ fn secrets_are_names() {
     assert_eq!(spec["metaData"], json!({"name": "meta"}));
     assert_eq!(spec["networkData"], json!({"name": "net"}));
     assert_eq!(spec["preprovisioningNetworkDataName"], "ramdisk");
-    assert_eq!(spec["image"], json!({"url": "oci://r.io/os", "ociAuthSecretName": "pull"}));
+    assert_eq!(
+        spec["image"],
+        json!({"url": "oci://r.io/os", "ociAuthSecretName": "pull"})
+    );
 }

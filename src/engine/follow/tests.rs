@@ -1,7 +1,6 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::Value;
@@ -72,10 +71,10 @@ impl Store<BareMetalHost> for Moody {
     fn watch(&self, from: Version) -> BoxStream<'static, Change<BareMetalHost>> {
         self.store().watch(from)
     }
-    fn create<'a>(
-        &'a self,
+    fn create(
+        &self,
         object: BareMetalHost,
-    ) -> BoxFuture<'a, Result<Arc<BareMetalHost>, StoreError>> {
+    ) -> BoxFuture<'_, Result<Arc<BareMetalHost>, StoreError>> {
         self.write(|| self.store().create(object))
     }
     fn apply<'a>(
@@ -95,11 +94,11 @@ impl Store<BareMetalHost> for Moody {
     ) -> BoxFuture<'a, Result<Arc<BareMetalHost>, StoreError>> {
         self.write(|| self.store().patch(key, patch, expected))
     }
-    fn update_status<'a>(
-        &'a self,
+    fn update_status(
+        &self,
         object: BareMetalHost,
         expected: Version,
-    ) -> BoxFuture<'a, Result<Arc<BareMetalHost>, StoreError>> {
+    ) -> BoxFuture<'_, Result<Arc<BareMetalHost>, StoreError>> {
         self.store().update_status(object, expected)
     }
     fn delete<'a>(
@@ -133,22 +132,40 @@ impl Scene {
         let (desired, following) = watch::channel(None);
         let (telling, standing) = watch::channel(Standing::default());
         let stop = CancellationToken::new();
-        let grants = Grants { names: names.iter().map(ToString::to_string).collect() };
-        let task =
-            tokio::spawn(follow(Arc::clone(&store), following, grants, telling, stop.clone()));
-        Self { lab, store, desired, standing, stop, task }
+        let grants = Grants {
+            names: names.iter().map(ToString::to_string).collect(),
+        };
+        let task = tokio::spawn(follow(
+            Arc::clone(&store),
+            following,
+            grants,
+            telling,
+            stop.clone(),
+        ));
+        Self {
+            lab,
+            store,
+            desired,
+            standing,
+            stop,
+            task,
+        }
     }
 
     /// Another text.
     fn say(&mut self, text: &str) {
         self.lab.edit(text);
-        self.desired.send_replace(Some(Arc::new(self.lab.desired.clone())));
+        self.desired
+            .send_replace(Some(Arc::new(self.lab.desired.clone())));
     }
 
     /// Waits until the standing is like this.
     async fn until(&mut self, like: impl Fn(&Standing) -> bool) -> Standing {
-        let found = timeout(Duration::from_secs(600), self.standing.wait_for(like)).await;
-        found.expect("it comes to that").expect("it goes on").clone()
+        let found = timeout(Duration::from_mins(10), self.standing.wait_for(like)).await;
+        found
+            .expect("it comes to that")
+            .expect("it goes on")
+            .clone()
     }
 
     async fn applied(&mut self, round: u64) -> Standing {
@@ -156,7 +173,11 @@ impl Scene {
     }
 
     fn names(&self) -> Vec<String> {
-        self.lab.hosts().iter().map(|host| host.key().name.to_string()).collect()
+        self.lab
+            .hosts()
+            .iter()
+            .map(|host| host.key().name.to_string())
+            .collect()
     }
 
     fn grant(&self, host: &str, token: &str) {
@@ -167,7 +188,10 @@ impl Scene {
     }
 
     fn granted(&self, host: &str) -> Option<String> {
-        self.lab.host(host).annotation(annotation::ALLOW_DESTROY).map(str::to_owned)
+        self.lab
+            .host(host)
+            .annotation(annotation::ALLOW_DESTROY)
+            .map(str::to_owned)
     }
 }
 
@@ -183,7 +207,11 @@ async fn what_is_wanted_is_applied_and_then_nothing_is_written() {
     assert_eq!(scene.standing.borrow().round, 0, "nothing is wanted yet");
     scene.say(&workers(3, ""));
     let standing = scene.applied(1).await;
-    assert_eq!(standing.plan.actions.len(), 3, "the plan is what a person is shown");
+    assert_eq!(
+        standing.plan.actions.len(),
+        3,
+        "the plan is what a person is shown"
+    );
     assert_eq!(scene.names(), ["n01", "n02", "n03"]);
     let writes = scene.store.writes();
     // What the engine writes wakes nobody.
@@ -201,12 +229,18 @@ async fn a_roll_goes_on_as_machines_are_done() {
     scene.say(&workers(3, "").replace("deploy a", "deploy b"));
     for (index, name) in ["n01", "n02", "n03"].into_iter().enumerate() {
         let left = 2 - index;
-        let standing = scene.until(|now| now.round == 1 && now.held.len() == left).await;
+        let standing = scene
+            .until(|now| now.round == 1 && now.held.len() == left)
+            .await;
         assert!(standing.held.iter().all(|(_, hold)| hold.code == "Rolling"));
         assert_eq!(standing.plan.actions.len(), 3, "the first plan stays");
         scene.lab.state(name, ProvisioningState::Deprovisioning);
         a_while().await;
-        assert_eq!(scene.standing.borrow().held.len(), left, "it is not done yet");
+        assert_eq!(
+            scene.standing.borrow().held.len(),
+            left,
+            "it is not done yet"
+        );
         scene.lab.provision(name);
     }
     scene.applied(1).await;
@@ -246,7 +280,10 @@ async fn an_old_grant_goes_when_the_text_changes() {
     scene.applied(1).await;
     scene.grant("n02", "delete:0123456789abcdef");
     a_while().await;
-    assert!(scene.granted("n02").is_some(), "the text that it is for may be on its way");
+    assert!(
+        scene.granted("n02").is_some(),
+        "the text that it is for may be on its way"
+    );
     scene.say(&workers(2, "refine n01 { description d; }"));
     scene.applied(2).await;
     assert_eq!(scene.granted("n02"), None);
@@ -272,7 +309,9 @@ async fn a_grant_by_name_is_for_the_first_plan() {
     assert_eq!(scene.names(), ["n01", "n02"]);
     // It was said, but not of this.
     scene.say(&workers(1, ""));
-    let standing = scene.until(|now| now.round == 2 && !now.held.is_empty()).await;
+    let standing = scene
+        .until(|now| now.round == 2 && !now.held.is_empty())
+        .await;
     assert_eq!(&*standing.held[0].0.host.name, "n02");
     a_while().await;
     assert_eq!(scene.names(), ["n01", "n02"]);
@@ -297,7 +336,7 @@ async fn what_the_store_refuses_is_tried_again_with_patience() {
     let standing = scene.until(|now| now.trouble.is_some()).await;
     assert_eq!(standing.trouble.as_deref(), Some("the disk is full"));
     assert!(!standing.applied());
-    tokio::time::sleep(Duration::from_secs(300)).await;
+    tokio::time::sleep(Duration::from_mins(5)).await;
     let tries = scene.store.writes();
     assert!((10..=20).contains(&tries), "{tries} tries in five minutes");
     scene.store.refuses_writes.store(false, Ordering::Relaxed);
@@ -343,11 +382,16 @@ async fn what_others_change_or_take_away_comes_back_at_a_modest_pace() {
     scene.say(&workers(2, ""));
     scene.applied(1).await;
     let (store, key) = (Arc::clone(&scene.lab.store), Lab::key("n01"));
-    Store::<BareMetalHost>::delete(store.as_ref(), &key, None).await.unwrap();
+    Store::<BareMetalHost>::delete(store.as_ref(), &key, None)
+        .await
+        .unwrap();
     a_while().await;
     assert_eq!(scene.names(), ["n01", "n02"]);
     for round in 0..20 {
-        scene.lab.patch("n02", json!({"spec": {"online": false, "description": round.to_string()}}));
+        scene.lab.patch(
+            "n02",
+            json!({"spec": {"online": false, "description": round.to_string()}}),
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     a_while().await;
@@ -363,11 +407,17 @@ async fn what_others_change_or_take_away_comes_back_at_a_modest_pace() {
 async fn it_stops_when_told_and_when_nobody_will_say_more() {
     let scene = Scene::new(Lab::new(&workers(1, "")), &[]);
     scene.stop.cancel();
-    timeout(Duration::from_secs(1), scene.task).await.unwrap().unwrap();
+    timeout(Duration::from_secs(1), scene.task)
+        .await
+        .unwrap()
+        .unwrap();
 
     let mut scene = Scene::new(Lab::provisioned(&workers(2, "")), &[]);
     scene.say(&workers(1, ""));
     scene.until(|now| !now.held.is_empty()).await;
     drop(scene.desired);
-    timeout(Duration::from_secs(1), scene.task).await.unwrap().unwrap();
+    timeout(Duration::from_secs(1), scene.task)
+        .await
+        .unwrap()
+        .unwrap();
 }

@@ -11,12 +11,20 @@ impl<'t> Compiler<'_, 't> {
         strength: Option<Strength>,
         out: &mut Vec<Step<'t>>,
     ) {
-        let want = Want { ty, lower: Lower::None };
+        let want = Want {
+            ty,
+            lower: Lower::None,
+        };
         for arg in node.args() {
             let place = decode::value_place(arg);
             if matches!(arg.value(), Kdl::Null) {
                 let at = at.clone();
-                out.push(Step::Set(Set { at, value: Given::Remove, strength, place }));
+                out.push(Step::Set(Set {
+                    at,
+                    value: Given::Remove,
+                    strength,
+                    place,
+                }));
             } else {
                 let finding = Diagnostic::error(
                     Code(2004),
@@ -43,7 +51,12 @@ impl<'t> Compiler<'_, 't> {
             let path = self.paths.key_or_add(at.shape(), key);
             let value = self.given(prop, want);
             let place = decode::value_place(prop);
-            out.push(Step::Set(Set { at: below(at, path), value, strength, place }));
+            out.push(Step::Set(Set {
+                at: below(at, path),
+                value,
+                strength,
+                place,
+            }));
         }
         for child in node.children() {
             if child.is_broken() {
@@ -71,7 +84,12 @@ impl<'t> Compiler<'_, 't> {
             let path = self.paths.key_or_add(at.shape(), child.name());
             let given = self.given(*value, want);
             let place = decode::value_place(*value);
-            out.push(Step::Set(Set { at: below(at, path), value: given, strength, place }));
+            out.push(Step::Set(Set {
+                at: below(at, path),
+                value: given,
+                strength,
+                place,
+            }));
         }
     }
 
@@ -100,7 +118,12 @@ impl<'t> Compiler<'_, 't> {
         };
         let place = decode::value_place(first);
         if matches!(first.value(), Kdl::Null) {
-            out.push(Step::Set(Set { at: at.clone(), value: Given::Remove, strength, place }));
+            out.push(Step::Set(Set {
+                at: at.clone(),
+                value: Given::Remove,
+                strength,
+                place,
+            }));
             return;
         }
         let at = match self.key(first, what, at) {
@@ -121,12 +144,22 @@ impl<'t> Compiler<'_, 't> {
                 self.report(finding, out);
             }
         }
-        out.push(Step::Set(Set { at: at.clone(), value, strength, place }));
+        out.push(Step::Set(Set {
+            at: at.clone(),
+            value,
+            strength,
+            place,
+        }));
         self.fields_of(node, &at, strength, owner, out);
     }
 
     /// The path of a key below a keyed field.
-    pub(super) fn key(&mut self, entry: Entry<'t>, what: &str, at: &At<'t>) -> Result<At<'t>, Diagnostic> {
+    pub(super) fn key(
+        &mut self,
+        entry: Entry<'t>,
+        what: &str,
+        at: &At<'t>,
+    ) -> Result<At<'t>, Diagnostic> {
         let key = decode::name(entry, what)?;
         if !decode::is_template(entry) {
             let path = self.paths.key_or_add(at.shape(), key);
@@ -142,7 +175,11 @@ impl<'t> Compiler<'_, 't> {
             At::Path(_) => &[],
             At::Keyed(_, keys) => keys,
         };
-        let keys = before.iter().cloned().chain(std::iter::once((path, made))).collect();
+        let keys = before
+            .iter()
+            .cloned()
+            .chain(std::iter::once((path, made)))
+            .collect();
         At::Keyed(path, keys)
     }
 
@@ -204,7 +241,12 @@ impl<'t> Compiler<'_, 't> {
             },
         };
         let value = Given::Value(Value::Present);
-        out.push(Step::Set(Set { at: at.clone(), value, strength, place }));
+        out.push(Step::Set(Set {
+            at: at.clone(),
+            value,
+            strength,
+            place,
+        }));
         self.fields_of(node, &at, strength, owner, out);
     }
 }

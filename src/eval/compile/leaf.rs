@@ -15,7 +15,10 @@ impl<'t> Compiler<'_, 't> {
         self.no_properties(node, out);
         self.no_block(node, out);
         let args: SmallVec<[Entry<'t>; 4]> = node.args().collect();
-        let want = Want { ty, lower: field.lower };
+        let want = Want {
+            ty,
+            lower: field.lower,
+        };
         let name = node.name_span().in_file(node.file());
         match args.as_slice() {
             [] => {
@@ -42,12 +45,22 @@ impl<'t> Compiler<'_, 't> {
             }
             [one] if !(ty == Type::Texts && decode::is_template(*one)) => {
                 let value = self.given(*one, want);
-                out.push(Step::Set(Set { at, value, strength, place: decode::value_place(*one) }));
+                out.push(Step::Set(Set {
+                    at,
+                    value,
+                    strength,
+                    place: decode::value_place(*one),
+                }));
             }
             many if ty == Type::Texts => {
                 let value = self.list(many);
                 let place = span_of(many).in_file(node.file());
-                out.push(Step::Set(Set { at, value, strength, place }));
+                out.push(Step::Set(Set {
+                    at,
+                    value,
+                    strength,
+                    place,
+                }));
             }
             [_, extra, ..] => {
                 let place = extra.span().in_file(extra.file());
@@ -73,7 +86,10 @@ impl<'t> Compiler<'_, 't> {
             }
             if decode::is_template(*entry) {
                 match template(*entry) {
-                    Ok(template) => items.push(Item::Made(Made { template, entry: *entry })),
+                    Ok(template) => items.push(Item::Made(Made {
+                        template,
+                        entry: *entry,
+                    })),
                     Err(finding) => {
                         self.findings.add(finding);
                         return Given::Bad;
@@ -120,9 +136,7 @@ impl<'t> Compiler<'_, 't> {
                     None => {
                         return Given::Made(Box::new((Made { template, entry }, want)));
                     }
-                    Some(value) => {
-                        decode::decode(want, entry, &decode::raw_of(value), false)
-                    }
+                    Some(value) => decode::decode(want, entry, &decode::raw_of(value), false),
                 },
                 Err(finding) => Err(finding),
             }

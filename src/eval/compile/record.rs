@@ -40,7 +40,11 @@ impl<'t> Compiler<'_, 't> {
         for extra in args {
             let finding = Diagnostic::error(
                 Code(2004),
-                format!("`{}` takes {} value", node.name(), if arg.is_some() { "one" } else { "no" }),
+                format!(
+                    "`{}` takes {} value",
+                    node.name(),
+                    if arg.is_some() { "one" } else { "no" }
+                ),
                 decode::value_place(extra),
                 "one too many",
             );
@@ -105,16 +109,29 @@ impl<'t> Compiler<'_, 't> {
             let finding = self.unknown_prop(name, span.in_file(entry.file()), parent.shape());
             return self.report(finding, out);
         };
-        let Some(field) = self.paths.get(path).field else { return };
+        let Some(field) = self.paths.get(path).field else {
+            return;
+        };
         match field.kind {
             Kind::Leaf(ty) => {
                 let value = if ty == Type::Texts {
                     self.list(&[entry])
                 } else {
-                    self.given(entry, Want { ty, lower: field.lower })
+                    self.given(
+                        entry,
+                        Want {
+                            ty,
+                            lower: field.lower,
+                        },
+                    )
                 };
                 let at = below(parent, path);
-                out.push(Step::Set(Set { at, value, strength, place: decode::value_place(entry) }));
+                out.push(Step::Set(Set {
+                    at,
+                    value,
+                    strength,
+                    place: decode::value_place(entry),
+                }));
             }
             Kind::Later => {
                 let finding = decode::later(span.in_file(entry.file()), &format!("`{name}`"));
@@ -148,7 +165,11 @@ impl<'t> Compiler<'_, 't> {
             let place = node.name_span().in_file(node.file());
             let finding = Diagnostic::error(
                 Code(2004),
-                format!("`{}` needs to say which: {}", node.name(), names.join(" or ")),
+                format!(
+                    "`{}` needs to say which: {}",
+                    node.name(),
+                    names.join(" or ")
+                ),
                 place,
                 "",
             );
@@ -156,7 +177,12 @@ impl<'t> Compiler<'_, 't> {
         };
         let place = decode::value_place(first);
         if matches!(first.value(), Kdl::Null) {
-            out.push(Step::Set(Set { at: at.clone(), value: Given::Remove, strength, place }));
+            out.push(Step::Set(Set {
+                at: at.clone(),
+                value: Given::Remove,
+                strength,
+                place,
+            }));
             self.no_properties(node, out);
             self.no_block(node, out);
             return;

@@ -11,8 +11,7 @@ impl<'t> Compiler<'_, 't> {
         out: &mut Vec<Step<'t>>,
     ) {
         let child = |paths: &Paths, name| paths.child(at.shape(), name);
-        let (Some(matches), Some(lacks)) =
-            (child(self.paths, "match"), child(self.paths, "lacks"))
+        let (Some(matches), Some(lacks)) = (child(self.paths, "match"), child(self.paths, "lacks"))
         else {
             return;
         };
@@ -27,10 +26,17 @@ impl<'t> Compiler<'_, 't> {
             self.report(finding, out);
         }
         for prop in node.props() {
-            let path = self.paths.key_or_add(matches, prop.key().unwrap_or_default());
+            let path = self
+                .paths
+                .key_or_add(matches, prop.key().unwrap_or_default());
             let value = self.list(&[prop]);
             let place = prop.span().in_file(prop.file());
-            out.push(Step::Set(Set { at: At::Path(path), value, strength, place }));
+            out.push(Step::Set(Set {
+                at: At::Path(path),
+                value,
+                strength,
+                place,
+            }));
         }
         for line in node.children() {
             let strength = self.strength(line, strength, out);
@@ -40,11 +46,17 @@ impl<'t> Compiler<'_, 't> {
                 "match" => {
                     let args: Vec<Entry<'t>> = line.args().collect();
                     for prop in line.props() {
-                        let path =
-                            self.paths.key_or_add(matches, prop.key().unwrap_or_default());
+                        let path = self
+                            .paths
+                            .key_or_add(matches, prop.key().unwrap_or_default());
                         let value = self.list(&[prop]);
                         let place = prop.span().in_file(prop.file());
-                        out.push(Step::Set(Set { at: At::Path(path), value, strength, place }));
+                        out.push(Step::Set(Set {
+                            at: At::Path(path),
+                            value,
+                            strength,
+                            place,
+                        }));
                     }
                     match args.as_slice() {
                         [] if line.props().next().is_some() => {}

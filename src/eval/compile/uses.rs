@@ -40,8 +40,12 @@ impl<'t> Compiler<'_, 't> {
         let place = entry.value_span().in_file(entry.file());
         let Some(signature) = self.profiles.get(name) else {
             let near = similar(name, self.profiles.keys().copied());
-            let finding =
-                Diagnostic::error(Code(2201), format!("no profile is called `{name}`"), place, "");
+            let finding = Diagnostic::error(
+                Code(2201),
+                format!("no profile is called `{name}`"),
+                place,
+                "",
+            );
             let finding = with_near(finding, entry, near);
             return self.report(finding, out);
         };
@@ -53,7 +57,10 @@ impl<'t> Compiler<'_, 't> {
                 given.push((key, arg(prop, self.findings)));
                 continue;
             }
-            let key_place = prop.key_span().unwrap_or_else(|| prop.span()).in_file(prop.file());
+            let key_place = prop
+                .key_span()
+                .unwrap_or_else(|| prop.span())
+                .in_file(prop.file());
             let finding = Diagnostic::error(
                 Code(2202),
                 format!("profile `{name}` has no parameter `{key}`"),
@@ -62,12 +69,14 @@ impl<'t> Compiler<'_, 't> {
             );
             let names = signature.params.iter().map(|(param, _)| *param);
             wrong.push(match similar(key, names) {
-                Some(near) => finding.help(format!("did you mean `{near}`?")).fix(Fix::replace(
-                    format!("write `{near}`"),
-                    Applicability::Safe,
-                    key_place,
-                    near,
-                )),
+                Some(near) => finding
+                    .help(format!("did you mean `{near}`?"))
+                    .fix(Fix::replace(
+                        format!("write `{near}`"),
+                        Applicability::Safe,
+                        key_place,
+                        near,
+                    )),
                 None if signature.params.is_empty() => finding.note("it takes none"),
                 None => finding.note(format!(
                     "it takes {}",
@@ -107,6 +116,11 @@ impl<'t> Compiler<'_, 't> {
         if broken {
             out.push(Step::Broken);
         }
-        out.push(Step::Use(Box::new(Use { profile, args: given, strength, place })));
+        out.push(Step::Use(Box::new(Use {
+            profile,
+            args: given,
+            strength,
+            place,
+        })));
     }
 }

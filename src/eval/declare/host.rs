@@ -6,9 +6,12 @@ impl<'t> Declarer<'_, 't> {
     // ---- hosts
 
     pub(super) fn hosts(&mut self, node: Node<'t>, scope: usize, frame: usize) {
-        let Some((entry, names)) = self.names(node, "the host", scope, frame) else { return };
+        let Some((entry, names)) = self.names(node, "the host", scope, frame) else {
+            return;
+        };
         let place = entry.value_span().in_file(entry.file());
-        let (properties, broken) = facts::properties(node, &[], &mut self.fact_names, self.findings);
+        let (properties, broken) =
+            facts::properties(node, &[], &mut self.fact_names, self.findings);
         let facts = self.properties.len();
         self.properties.push(properties);
         let except = self.except(node, scope, frame);
@@ -21,7 +24,7 @@ impl<'t> Declarer<'_, 't> {
             Own::Node(node, frame)
         };
         let mut met = vec![false; except.len()];
-        for (name, captures) in names.iter() {
+        for (name, captures) in &names {
             let mut out = false;
             for (index, (pattern, _)) in except.iter().enumerate() {
                 if pattern.matches(&name) {
@@ -37,7 +40,8 @@ impl<'t> Declarer<'_, 't> {
             if let Err(finding) = check_name(&name, "host", place) {
                 broken = true;
                 let (code, about) = (finding.code.0, finding.message.clone());
-                self.findings.about("host", &name, code, place, &about, || finding);
+                self.findings
+                    .about("host", &name, code, place, &about, || finding);
             }
             self.program.hosts.push(Declared {
                 name,
@@ -52,18 +56,19 @@ impl<'t> Declarer<'_, 't> {
         }
         for ((_, place), met) in except.iter().zip(met) {
             if !met {
-                let finding = Diagnostic::warning(
-                    Code(2105),
-                    "`except` takes out no host",
-                    *place,
-                    "",
-                );
+                let finding =
+                    Diagnostic::warning(Code(2105), "`except` takes out no host", *place, "");
                 self.findings.add(finding);
             }
         }
     }
 
-    pub(super) fn except(&mut self, node: Node<'t>, scope: usize, frame: usize) -> Vec<(Pattern, Place)> {
+    pub(super) fn except(
+        &mut self,
+        node: Node<'t>,
+        scope: usize,
+        frame: usize,
+    ) -> Vec<(Pattern, Place)> {
         let mut patterns = Vec::new();
         for except in node.children().filter(|child| child.name() == "except") {
             for entry in except.args() {
@@ -74,7 +79,9 @@ impl<'t> Declarer<'_, 't> {
                         continue;
                     }
                 };
-                let Some(text) = self.scope_text(entry, text, scope, frame) else { continue };
+                let Some(text) = self.scope_text(entry, text, scope, frame) else {
+                    continue;
+                };
                 match Pattern::compile(&text) {
                     Ok(pattern) => {
                         patterns.push((pattern, entry.value_span().in_file(entry.file())));
@@ -85,8 +92,10 @@ impl<'t> Declarer<'_, 't> {
                     }
                 }
             }
-            let mut rest =
-                except.props().map(|prop| prop.span()).chain(except.children().map(Node::span));
+            let mut rest = except
+                .props()
+                .map(|prop| prop.span())
+                .chain(except.children().map(Node::span));
             if let Some(span) = rest.next() {
                 let finding = Diagnostic::error(
                     Code(2004),
@@ -101,7 +110,9 @@ impl<'t> Declarer<'_, 't> {
     }
 
     pub(super) fn refine(&mut self, node: Node<'t>, scope: usize, frame: usize) {
-        let Some((name, _)) = self.single_name(node, "the hosts to refine") else { return };
+        let Some((name, _)) = self.single_name(node, "the hosts to refine") else {
+            return;
+        };
         self.only_name(node);
         for prop in node.props() {
             let finding = Diagnostic::error(
@@ -112,13 +123,23 @@ impl<'t> Declarer<'_, 't> {
             );
             self.findings.add(finding);
         }
-        let Some(entry) = node.args().next() else { return };
-        let Some(text) = self.scope_text(entry, name, scope, frame) else { return };
+        let Some(entry) = node.args().next() else {
+            return;
+        };
+        let Some(text) = self.scope_text(entry, name, scope, frame) else {
+            return;
+        };
         let inner = self.inner_frame(node, frame, scope);
         let steps = self.compile(Entity::Host, "refine", node.children());
         let body = self.body(steps, inner);
         let except = self.except(node, scope, frame);
-        self.pending.push(Pending { entry, text, scope, body, except });
+        self.pending.push(Pending {
+            entry,
+            text,
+            scope,
+            body,
+            except,
+        });
     }
 
     /// Finds the hosts of every `refine`.
@@ -130,7 +151,14 @@ impl<'t> Declarer<'_, 't> {
             .enumerate()
             .map(|(index, host)| (Arc::clone(&host.name), index))
             .collect();
-        for Pending { entry, text, scope, body, except } in std::mem::take(&mut self.pending) {
+        for Pending {
+            entry,
+            text,
+            scope,
+            body,
+            except,
+        } in std::mem::take(&mut self.pending)
+        {
             let pattern = match Pattern::compile(&text) {
                 Ok(pattern) => pattern,
                 Err(error) => {
@@ -142,7 +170,9 @@ impl<'t> Declarer<'_, 't> {
             let exact = pattern.exact().is_some();
             let inside = |host: &Declared<'_>| {
                 self.within(host.scope, scope)
-                    && !except.iter().any(|(pattern, _)| pattern.matches(&host.name))
+                    && !except
+                        .iter()
+                        .any(|(pattern, _)| pattern.matches(&host.name))
             };
             let matched: Vec<usize> = match pattern.exact() {
                 Some(name) => by_name
@@ -160,7 +190,9 @@ impl<'t> Declarer<'_, 't> {
             };
             if matched.is_empty() {
                 let place = entry.value_span().in_file(entry.file());
-                let elsewhere = by_name.get(&*text).map(|index| self.program.hosts[*index].place);
+                let elsewhere = by_name
+                    .get(&*text)
+                    .map(|index| self.program.hosts[*index].place);
                 let finding = Diagnostic::error(
                     Code(2103),
                     format!("`refine {text}` matches no host"),
@@ -172,7 +204,8 @@ impl<'t> Declarer<'_, 't> {
                         .label(place, "this host is not in the scope of the `refine`")
                         .help("write it where the host is declared, or at the top of a file")
                 } else {
-                    let near = similar(&text, by_name.keys().map(|name| &**name)).map(str::to_owned);
+                    let near =
+                        similar(&text, by_name.keys().map(|name| &**name)).map(str::to_owned);
                     with_near(finding, entry, near.as_deref())
                 };
                 self.findings.add(finding);

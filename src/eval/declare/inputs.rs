@@ -6,7 +6,9 @@ impl<'t> Declarer<'_, 't> {
     // ---- inputs
 
     pub(super) fn param(&mut self, node: Node<'t>) {
-        let Some((name, place)) = self.single_name(node, "the parameter") else { return };
+        let Some((name, place)) = self.single_name(node, "the parameter") else {
+            return;
+        };
         if self.program.world.params.contains_key(name) {
             let finding = Diagnostic::error(
                 Code(2101),
@@ -61,9 +63,7 @@ impl<'t> Declarer<'_, 't> {
             .iter()
             .flat_map(|(_, parse)| parse.tree.nodes())
             .filter(|node| node.name() == "param")
-            .filter_map(|node| {
-                Some((node.args().next()?.value().as_str()?, node.args().nth(1)))
-            })
+            .filter_map(|node| Some((node.args().next()?.value().as_str()?, node.args().nth(1))))
             .collect();
         let mut given: BTreeMap<&str, Place> = BTreeMap::new();
         if let Some((_, parse)) = &project.params {
@@ -79,7 +79,9 @@ impl<'t> Declarer<'_, 't> {
                     self.lost(finding);
                     continue;
                 }
-                let Some((name, place)) = self.single_name(node, "the parameter") else { continue };
+                let Some((name, place)) = self.single_name(node, "the parameter") else {
+                    continue;
+                };
                 let Some(default) = declared.get(name) else {
                     let near = similar(name, declared.keys().copied());
                     let finding = Diagnostic::error(
@@ -156,12 +158,13 @@ impl<'t> Declarer<'_, 't> {
     // ---- spec
 
     pub(super) fn spec(&mut self, node: Node<'t>) {
-        let Some((name, place)) = self.single_name(node, "the fleet") else { return };
+        let Some((name, place)) = self.single_name(node, "the fleet") else {
+            return;
+        };
         self.only_name(node);
         if let Some(first) = &self.program.spec {
-            let finding =
-                Diagnostic::error(Code(2101), "`spec` is declared twice", place, "")
-                    .label(first.place, "first here");
+            let finding = Diagnostic::error(Code(2101), "`spec` is declared twice", place, "")
+                .label(first.place, "first here");
             return self.lost(finding);
         }
         let mut edition: Arc<str> = Arc::from(EDITION);
@@ -221,8 +224,12 @@ impl<'t> Declarer<'_, 't> {
                 None => {}
             }
         }
-        let (properties, broken) =
-            facts::properties(node, &["edition", "namespace"], &mut self.fact_names, self.findings);
+        let (properties, broken) = facts::properties(
+            node,
+            &["edition", "namespace"],
+            &mut self.fact_names,
+            self.findings,
+        );
         let owner: Arc<str> = Arc::from(name);
         let mut collected = Collected::new(broken);
         for (fact, value, place) in properties {
@@ -233,21 +240,39 @@ impl<'t> Declarer<'_, 't> {
             }
         }
         let text = Arc::clone(&namespace);
-        for (fact, value) in [("namespace", Val::Str(text)), ("edition", Val::from(&*edition))] {
-            collected.add("fleet", &owner, &Arc::from(fact), value, place, self.findings);
+        for (fact, value) in [
+            ("namespace", Val::Str(text)),
+            ("edition", Val::from(&*edition)),
+        ] {
+            collected.add(
+                "fleet",
+                &owner,
+                &Arc::from(fact),
+                value,
+                place,
+                self.findings,
+            );
         }
         let scope = &mut self.program.world.scopes[0];
         scope.name = Arc::clone(&owner);
         scope.place = place;
         scope.broken = collected.broken;
         scope.facts = collected.finish();
-        self.program.spec =
-            Some(Spec { name: owner, namespace, edition, place, steps: Vec::new(), frame: 0 });
+        self.program.spec = Some(Spec {
+            name: owner,
+            namespace,
+            edition,
+            place,
+            steps: Vec::new(),
+            frame: 0,
+        });
     }
 
     pub(super) fn spec_block(&mut self, frames: &[usize]) {
         let project = self.project;
-        let Some(place) = self.program.spec.as_ref().map(|spec| spec.place) else { return };
+        let Some(place) = self.program.spec.as_ref().map(|spec| spec.place) else {
+            return;
+        };
         for ((file, parse), frame) in project.sources.iter().zip(frames) {
             if *file != place.file {
                 continue;

@@ -9,7 +9,9 @@ impl<'t> Declarer<'_, 't> {
     pub(super) fn frame(&mut self, nodes: Nodes<'t>, parent: Option<usize>, scope: usize) -> usize {
         let mut lets: BTreeMap<String, Let<'t>> = BTreeMap::new();
         for node in nodes.filter(|node| node.name() == "let") {
-            let Some((name, place)) = self.single_name(node, "the value") else { continue };
+            let Some((name, place)) = self.single_name(node, "the value") else {
+                continue;
+            };
             let args: Vec<Entry<'t>> = node.args().collect();
             let value = match args.as_slice() {
                 [_, entry] => match arg(*entry, self.findings) {
@@ -28,7 +30,11 @@ impl<'t> Declarer<'_, 't> {
                     LetValue::Broken
                 }
             };
-            for extra in node.props().map(|prop| prop.span()).chain(node.block_span()) {
+            for extra in node
+                .props()
+                .map(|prop| prop.span())
+                .chain(node.block_span())
+            {
                 let finding = Diagnostic::error(
                     Code(2002),
                     "`let` takes a name and a value",
@@ -45,7 +51,9 @@ impl<'t> Declarer<'_, 't> {
                     place,
                     "",
                 )
-                .help(format!("lower-case letters, digits and `_`, as in `{better}`"));
+                .help(format!(
+                    "lower-case letters, digits and `_`, as in `{better}`"
+                ));
                 self.findings.add(finding);
             }
             if let Some(first) = lets.get(name) {
@@ -72,7 +80,12 @@ impl<'t> Declarer<'_, 't> {
         }
         match (lets.is_empty(), parent) {
             (true, Some(parent)) if self.program.world.frames[parent].scope == scope => parent,
-            _ => self.push_frame(Frame { parent, lets, is_profile: false, scope }),
+            _ => self.push_frame(Frame {
+                parent,
+                lets,
+                is_profile: false,
+                scope,
+            }),
         }
     }
 

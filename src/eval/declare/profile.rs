@@ -6,7 +6,9 @@ impl<'t> Declarer<'_, 't> {
     // ---- profiles
 
     pub(super) fn profile_signature(&mut self, node: Node<'t>) {
-        let Some((name, place)) = self.single_name(node, "the profile") else { return };
+        let Some((name, place)) = self.single_name(node, "the profile") else {
+            return;
+        };
         self.only_name(node);
         for prop in node.props() {
             let finding = Diagnostic::error(
@@ -59,8 +61,12 @@ impl<'t> Declarer<'_, 't> {
     }
 
     pub(super) fn profile(&mut self, node: Node<'t>, _file: usize) {
-        let Some(entry) = node.args().next() else { return };
-        let Some(name) = entry.value().as_str() else { return };
+        let Some(entry) = node.args().next() else {
+            return;
+        };
+        let Some(name) = entry.value().as_str() else {
+            return;
+        };
         let place = entry.value_span().in_file(entry.file());
         let Some(index) = self.signatures.get(name).map(|signature| signature.index) else {
             return;
@@ -69,11 +75,19 @@ impl<'t> Declarer<'_, 't> {
             return;
         }
         // A profile sees its parameters, `param.*` and the instance's facts, and nothing around it.
-        let outer = Frame { parent: None, lets: BTreeMap::new(), is_profile: true, scope: 0 };
+        let outer = Frame {
+            parent: None,
+            lets: BTreeMap::new(),
+            is_profile: true,
+            scope: 0,
+        };
         let outer = self.push_frame(outer);
         let has_lets = node.children().any(|child| child.name() == "let");
-        let frame =
-            if has_lets { self.frame(node.children(), Some(outer), 0) } else { outer };
+        let frame = if has_lets {
+            self.frame(node.children(), Some(outer), 0)
+        } else {
+            outer
+        };
         let params = node
             .children()
             .filter(|child| child.name() == "param" && !child.is_broken())
@@ -109,12 +123,20 @@ impl<'t> Declarer<'_, 't> {
             let mut shown = circle.clone();
             shown.push(circle[0].clone());
             let place = |from: &str, to: &str| {
-                edges[from].iter().find(|(name, _)| name == to).map(|(_, place)| *place)
+                edges[from]
+                    .iter()
+                    .find(|(name, _)| name == to)
+                    .map(|(_, place)| *place)
             };
-            let Some(primary) = place(&circle[circle.len() - 1], &circle[0]) else { continue };
+            let Some(primary) = place(&circle[circle.len() - 1], &circle[0]) else {
+                continue;
+            };
             let mut finding = Diagnostic::error(
                 Code(2203),
-                format!("profiles use each other in a circle: {}", shown.join(" -> ")),
+                format!(
+                    "profiles use each other in a circle: {}",
+                    shown.join(" -> ")
+                ),
                 primary,
                 "this closes the circle",
             );

@@ -51,7 +51,11 @@ impl<'t> Declarer<'_, 't> {
             return self.lost(decode::later(place, &format!("`{name}`")));
         }
         if Entity::Host.fields().iter().any(|field| field.name == name) || name == "use" {
-            let what = if name == "use" { "a profile is used" } else { "fields stand" };
+            let what = if name == "use" {
+                "a profile is used"
+            } else {
+                "fields stand"
+            };
             let finding = Diagnostic::error(
                 Code(2001),
                 format!("`{name}` cannot stand here: {what} in a block"),
@@ -65,17 +69,28 @@ impl<'t> Declarer<'_, 't> {
             .iter()
             .copied()
             .filter(|word| !matches!(*word, "use" | "except"))
-            .filter(|word| top || matches!(*word, "let" | "rack" | "group" | "host" | "each" | "refine" | "facts" | "when"))
+            .filter(|word| {
+                top || matches!(
+                    *word,
+                    "let" | "rack" | "group" | "host" | "each" | "refine" | "facts" | "when"
+                )
+            })
             .collect();
-        let finding =
-            Diagnostic::error(Code(2001), format!("there is no `{name}` in the language"), place, "");
+        let finding = Diagnostic::error(
+            Code(2001),
+            format!("there is no `{name}` in the language"),
+            place,
+            "",
+        );
         let finding = match similar(name, words) {
-            Some(near) => finding.help(format!("did you mean `{near}`?")).fix(Fix::replace(
-                format!("write `{near}`"),
-                Applicability::Safe,
-                place,
-                near,
-            )),
+            Some(near) => finding
+                .help(format!("did you mean `{near}`?"))
+                .fix(Fix::replace(
+                    format!("write `{near}`"),
+                    Applicability::Safe,
+                    place,
+                    near,
+                )),
             None => finding,
         };
         self.lost(finding);
@@ -83,7 +98,8 @@ impl<'t> Declarer<'_, 't> {
 
     pub(super) fn when(&mut self, node: Node<'t>, scope: usize, frame: usize) {
         for child in node.children().filter(|child| child.name() == "let") {
-            self.findings.add(let_in_when(child.name_span().in_file(child.file())));
+            self.findings
+                .add(let_in_when(child.name_span().in_file(child.file())));
         }
         let (condition, entry) = match condition(node) {
             Ok(found) => found,
@@ -164,7 +180,10 @@ impl<'t> Declarer<'_, 't> {
             let is_field = entity.fields().iter().any(|field| field.name == key);
             let finding = Diagnostic::error(
                 Code(2003),
-                format!("properties of an entity are facts, and a {} has none", entity.word()),
+                format!(
+                    "properties of an entity are facts, and a {} has none",
+                    entity.word()
+                ),
                 place,
                 "",
             );
@@ -195,7 +214,13 @@ impl<'t> Declarer<'_, 't> {
         }
         let frame = self.inner_frame(node, frame, 0);
         let steps = self.compile(entity, entity.word(), node.children());
-        self.program.named.push(Named { entity, name: Arc::from(name), place, steps, frame });
+        self.program.named.push(Named {
+            entity,
+            name: Arc::from(name),
+            place,
+            steps,
+            frame,
+        });
     }
 
     pub(super) fn facts_table(&mut self, node: Node<'t>, scope: usize) {
@@ -203,7 +228,10 @@ impl<'t> Declarer<'_, 't> {
             .props()
             .find(|prop| prop.key() == Some("from"))
             .and_then(|prop| {
-                self.project.tables.get(&prop.value_span().in_file(prop.file())).copied()
+                self.project
+                    .tables
+                    .get(&prop.value_span().in_file(prop.file()))
+                    .copied()
             });
         let (table, broken) = facts::table(node, csv, &self.project.files, self.findings);
         self.program.world.scopes[scope].broken |= broken;
@@ -230,19 +258,27 @@ impl<'t> Declarer<'_, 't> {
             return;
         };
         let place = entry.value_span().in_file(entry.file());
-        let (properties, broken) = facts::properties(node, &[], &mut self.fact_names, self.findings);
+        let (properties, broken) =
+            facts::properties(node, &[], &mut self.fact_names, self.findings);
         let depth = self.program.world.scopes[scope].depth + 1;
         if depth > 100 {
             return;
         }
-        for (name, captures) in names.iter() {
+        for (name, captures) in &names {
             let name: Arc<str> = Arc::from(name);
             if let Err(finding) = check_name(&name, kind.word(), place) {
                 self.lost(finding);
             }
             let mut collected = Collected::new(broken);
             for (fact, value) in captures {
-                collected.add(kind.word(), &name, &fact, Val::Int(value), place, self.findings);
+                collected.add(
+                    kind.word(),
+                    &name,
+                    &fact,
+                    Val::Int(value),
+                    place,
+                    self.findings,
+                );
             }
             let args = no_args();
             for (fact, value, at) in &properties {

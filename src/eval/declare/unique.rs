@@ -2,17 +2,20 @@
 
 use super::*;
 
-impl<'t> Declarer<'_, 't> {
+impl Declarer<'_, '_> {
     /// MF2102: one name, two declarations. Both go: which one was meant is not known.
     pub(super) fn duplicates(&mut self) {
         self.duplicate_scopes();
         let files = &self.project.files;
         let order = |a: Place, b: Place| {
-            files.path(a.file).cmp(files.path(b.file)).then_with(|| a.span.cmp(&b.span))
+            files
+                .path(a.file)
+                .cmp(files.path(b.file))
+                .then_with(|| a.span.cmp(&b.span))
         };
-        self.program.hosts.sort_by(|a, b| {
-            natural(&a.name, &b.name).then_with(|| order(a.place, b.place))
-        });
+        self.program
+            .hosts
+            .sort_by(|a, b| natural(&a.name, &b.name).then_with(|| order(a.place, b.place)));
         let mut doubles: BTreeMap<(Place, Place), Vec<Arc<str>>> = BTreeMap::new();
         let hosts = &mut self.program.hosts;
         let mut first = 0;

@@ -20,10 +20,13 @@ pub(in crate::eval) fn between(
 ) {
     let known = bench.known.clone();
     let text = |host: &Evaluated, path: PathId| {
-        host.items.iter().find(|item| item.path == path).and_then(|item| match &item.value {
-            Value::Text(text) => Some(text.to_string()),
-            _ => None,
-        })
+        host.items
+            .iter()
+            .find(|item| item.path == path)
+            .and_then(|item| match &item.value {
+                Value::Text(text) => Some(text.to_string()),
+                _ => None,
+            })
     };
     let mac = |host: &Evaluated| {
         let found = host.items.iter().find(|item| item.path == known.mac)?;
@@ -34,9 +37,18 @@ pub(in crate::eval) fn between(
     };
     let macs = clashes(hosts, mac, |host| text(host, known.mac));
     report(bench, hosts, known.mac, 3505, "boot MAC address", macs);
-    let bmcs = clashes(hosts, |host| host.bmc, |host| {
-        Some(text(host, known.address)?.parse::<BmcAddress>().ok()?.identity())
-    });
+    let bmcs = clashes(
+        hosts,
+        |host| host.bmc,
+        |host| {
+            Some(
+                text(host, known.address)?
+                    .parse::<BmcAddress>()
+                    .ok()?
+                    .identity(),
+            )
+        },
+    );
     report(bench, hosts, known.address, 3203, "BMC address", bmcs);
     names(bench, hosts, candidates);
 }
@@ -54,14 +66,20 @@ fn clashes(
         .collect();
     hashes.sort_unstable();
     let mut found: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for same in hashes.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+    for same in hashes
+        .chunk_by(|a, b| a.0 == b.0)
+        .filter(|same| same.len() > 1)
+    {
         for (_, index) in same {
             if let Some(identity) = identity(&hosts[*index]) {
                 found.entry(identity).or_default().push(*index);
             }
         }
     }
-    let mut found: Vec<_> = found.into_values().filter(|indices| indices.len() > 1).collect();
+    let mut found: Vec<_> = found
+        .into_values()
+        .filter(|indices| indices.len() > 1)
+        .collect();
     found.sort();
     found
 }
@@ -81,18 +99,26 @@ fn report(
         item.map(|item| item.origin.place())
     };
     for clash in &clashes {
-        let Some(first) = origin(clash[0]) else { continue };
+        let Some(first) = origin(clash[0]) else {
+            continue;
+        };
         for index in &clash[1..] {
-            let Some(place) = origin(*index) else { continue };
+            let Some(place) = origin(*index) else {
+                continue;
+            };
             let text = hosts[*index].items.iter().find(|item| item.path == path);
             let shown = text.map_or_else(String::new, |item| item.value.to_string());
-            let group = groups.entry((place, first)).or_insert_with(|| (shown, BTreeSet::new()));
+            let group = groups
+                .entry((place, first))
+                .or_insert_with(|| (shown, BTreeSet::new()));
             group.1.extend([clash[0], *index]);
         }
     }
     for ((place, first), (shown, members)) in groups {
-        let names: Vec<&str> =
-            members.iter().map(|index| &*bench.program.hosts[*index].name).collect();
+        let names: Vec<&str> = members
+            .iter()
+            .map(|index| &*bench.program.hosts[*index].name)
+            .collect();
         let mut finding = Diagnostic::error(
             Code(code),
             format!("hosts `{}` share the {what} {shown}", fold(&names)),
@@ -121,7 +147,9 @@ fn names(
     candidates: &mut HashMap<usize, (Arc<str>, Vec<Item>)>,
 ) {
     let child = |root: PathId, names: &[&str]| {
-        names.iter().try_fold(root, |at, name| bench.paths.child(at, name))
+        names
+            .iter()
+            .try_fold(root, |at, name| bench.paths.child(at, name))
     };
     let host = Paths::root(Entity::Host);
     let pool = Paths::root(Entity::Pool);
@@ -131,7 +159,11 @@ fn names(
         (child(host, &["driven-by"]), Entity::Ironic, 4314),
     ];
     let declared = |entity: Entity| -> BTreeSet<&str> {
-        let named = bench.program.named.iter().filter(|named| named.entity == entity);
+        let named = bench
+            .program
+            .named
+            .iter()
+            .filter(|named| named.entity == entity);
         named.map(|named| &*named.name).collect()
     };
     let images = declared(Entity::Image);
@@ -142,13 +174,18 @@ fn names(
         let all = evaluated.items.iter().chain(from_pool.unwrap_or_default());
         let mut broken = false;
         for item in all {
-            let Some((_, entity, code)) =
-                wanted.iter().find(|(path, ..)| *path == Some(item.path))
+            let Some((_, entity, code)) = wanted.iter().find(|(path, ..)| *path == Some(item.path))
             else {
                 continue;
             };
-            let Value::Text(name) = &item.value else { continue };
-            let known = if *entity == Entity::Image { &images } else { &ironics };
+            let Value::Text(name) = &item.value else {
+                continue;
+            };
+            let known = if *entity == Entity::Image {
+                &images
+            } else {
+                &ironics
+            };
             if known.contains(&**name) {
                 // One that is there and cannot be used is as good as none.
                 broken |= bench.unusable.contains(&(*entity, Arc::from(&**name)));
@@ -160,7 +197,11 @@ fn names(
         evaluated.broken |= broken;
     }
     for (index, place, entity, code, name) in found {
-        let known = if entity == Entity::Image { &images } else { &ironics };
+        let known = if entity == Entity::Image {
+            &images
+        } else {
+            &ironics
+        };
         let host = &bench.program.hosts[index].name;
         bench.findings.about("host", host, code, place, &name, || {
             let finding = Diagnostic::error(
@@ -171,7 +212,11 @@ fn names(
             );
             match similar(&name, known.iter().copied()) {
                 Some(near) => finding.help(format!("did you mean `{near}`?")),
-                None => finding.help(format!("declare it: `{} {} {{ … }}`", entity.word(), &*name)),
+                None => finding.help(format!(
+                    "declare it: `{} {} {{ … }}`",
+                    entity.word(),
+                    &*name
+                )),
             }
         });
     }

@@ -48,9 +48,10 @@ fn bmc(case: &mut Case<'_>, known: &Known, lab: bool) -> Option<BmcAddress> {
                 BmcAddressError::UnknownScheme { scheme, .. } if !hidden => {
                     (3201, format!("`{scheme}` is no BMC scheme"))
                 }
-                BmcAddressError::Host { host } if !hidden => {
-                    (3202, format!("`{host}` is neither an IP address nor a DNS name"))
-                }
+                BmcAddressError::Host { host } if !hidden => (
+                    3202,
+                    format!("`{host}` is neither an IP address nor a DNS name"),
+                ),
                 _ if hidden => (3403, "the BMC address holds credentials".to_owned()),
                 other => (3202, other.to_string()),
             };
@@ -71,15 +72,23 @@ fn bmc(case: &mut Case<'_>, known: &Known, lab: bool) -> Option<BmcAddress> {
     };
     if address.bare {
         case.warn(
-            Diagnostic::warning(Code(3206), "an address without a scheme means IPMI", place, "")
-                .help("write the scheme: `ipmi://…` or `redfish-virtualmedia://…`"),
+            Diagnostic::warning(
+                Code(3206),
+                "an address without a scheme means IPMI",
+                place,
+                "",
+            )
+            .help("write the scheme: `ipmi://…` or `redfish-virtualmedia://…`"),
         );
     }
     if matches!(address.scheme, Scheme::Libvirt | Scheme::FakeHardware) && !lab {
         case.warn(
             Diagnostic::warning(
                 Code(3207),
-                format!("`{}` drives no real machine, and this fleet is no lab", address.scheme),
+                format!(
+                    "`{}` drives no real machine, and this fleet is no lab",
+                    address.scheme
+                ),
                 place,
                 "",
             )
@@ -114,7 +123,10 @@ fn boot(case: &mut Case<'_>, known: &Known, bmc: Option<&BmcAddress>) {
         case.error(
             Diagnostic::error(
                 Code(3507),
-                format!("BMC driver `{}` cannot inspect without the agent", bmc.scheme),
+                format!(
+                    "BMC driver `{}` cannot inspect without the agent",
+                    bmc.scheme
+                ),
                 place,
                 "",
             )
@@ -158,7 +170,9 @@ fn power(case: &mut Case<'_>, known: &Known) {
 }
 
 fn raid(case: &mut Case<'_>, known: &Known, bmc: Option<&BmcAddress>) {
-    let Some((_, place)) = case.text(known.raid) else { return };
+    let Some((_, place)) = case.text(known.raid) else {
+        return;
+    };
     let hardware: Vec<_> = case.records(known.hardware).collect();
     let software: Vec<_> = case.records(known.software).collect();
     if let Some(bmc) = bmc
@@ -176,7 +190,10 @@ fn raid(case: &mut Case<'_>, known: &Known, bmc: Option<&BmcAddress>) {
             let place = item.origin.place();
             case.error(Diagnostic::error(
                 Code(3310),
-                format!("the name of a volume has at most 64 characters, this one has {}", key.len()),
+                format!(
+                    "the name of a volume has at most 64 characters, this one has {}",
+                    key.len()
+                ),
                 place,
                 "",
             ));
@@ -209,7 +226,10 @@ fn hardware_volume(case: &mut Case<'_>, volume: PathId, key: &str, place: Place)
         {
             case.error(Diagnostic::error(
                 Code(3303),
-                format!("volume `{key}` names {} disks and counts {number}", names.len()),
+                format!(
+                    "volume `{key}` names {} disks and counts {number}",
+                    names.len()
+                ),
                 disks.origin.place(),
                 "",
             ));
@@ -244,10 +264,16 @@ fn levels(case: &mut Case<'_>, level: &str, disks: i64, key: &str, place: Place)
         _ => (1, false),
     };
     if disks < least || (even && disks % 2 == 1) {
-        let wants = if even { "an even number of disks, 4 or more" } else { "more disks" };
+        let wants = if even {
+            "an even number of disks, 4 or more"
+        } else {
+            "more disks"
+        };
         case.error(Diagnostic::error(
             Code(3308),
-            format!("volume `{key}`: RAID {level} on {disks} disks is impossible, it wants {wants}"),
+            format!(
+                "volume `{key}`: RAID {level} on {disks} disks is impossible, it wants {wants}"
+            ),
             place,
             "",
         ));
@@ -259,7 +285,10 @@ fn software_volumes(case: &mut Case<'_>, known: &Known, volumes: &[(&crate::flee
         let place = item.origin.place();
         case.error(Diagnostic::error(
             Code(3306),
-            format!("software RAID has at most two volumes, here are {}", volumes.len()),
+            format!(
+                "software RAID has at most two volumes, here are {}",
+                volumes.len()
+            ),
             place,
             "",
         ));
@@ -282,7 +311,9 @@ fn software_volumes(case: &mut Case<'_>, known: &Known, volumes: &[(&crate::flee
                 );
             }
         }
-        let root = case.child(item.path, "root").filter(|root| root.value == Value::Bool(true));
+        let root = case
+            .child(item.path, "root")
+            .filter(|root| root.value == Value::Bool(true));
         if let Some(root) = root {
             if let Some(level) = level.filter(|level| !is_mirror(&level.value)) {
                 case.error(
@@ -300,8 +331,13 @@ fn software_volumes(case: &mut Case<'_>, known: &Known, volumes: &[(&crate::flee
     }
     if let [first, second, ..] = roots.as_slice() {
         case.error(
-            Diagnostic::error(Code(3304), "two software volumes are the root volume", *second, "")
-                .label(*first, "the other one"),
+            Diagnostic::error(
+                Code(3304),
+                "two software volumes are the root volume",
+                *second,
+                "",
+            )
+            .label(*first, "the other one"),
         );
     }
     if let (Some(root), Some(hint)) = (roots.first(), case.any(known.root_device)) {
@@ -323,21 +359,24 @@ fn is_mirror(value: &Value) -> bool {
 }
 
 fn root_device(case: &mut Case<'_>, known: &Known) {
-    let Some((device, place)) = case.text(known.device) else { return };
+    let Some((device, place)) = case.text(known.device) else {
+        return;
+    };
     let name = device.strip_prefix("/dev/");
     let fine = name.is_some_and(|name| {
         let name = name.strip_prefix("disk/by-path/").unwrap_or(name);
         !name.is_empty() && !name.contains('/')
     });
     if !fine {
-        case.error(
-            Diagnostic::error(
-                Code(3311),
-                format!("`{}` is no device: `/dev/NAME` or `/dev/disk/by-path/NAME`", &**device),
-                place,
-                "",
+        case.error(Diagnostic::error(
+            Code(3311),
+            format!(
+                "`{}` is no device: `/dev/NAME` or `/dev/disk/by-path/NAME`",
+                &**device
             ),
-        );
+            place,
+            "",
+        ));
         return;
     }
     if name.is_some_and(|name| !name.contains('/') && name.starts_with("sd")) {
@@ -357,7 +396,9 @@ fn root_device(case: &mut Case<'_>, known: &Known) {
 fn keys(case: &mut Case<'_>, known: &Known) {
     for item in case.items {
         let path = case.paths.get(item.path);
-        let Some(key) = path.key.as_deref() else { continue };
+        let Some(key) = path.key.as_deref() else {
+            continue;
+        };
         let labels = path.parent == Some(known.labels);
         if !labels && path.parent != Some(known.annotations) {
             continue;
@@ -368,18 +409,23 @@ fn keys(case: &mut Case<'_>, known: &Known) {
             _ => None,
         });
         if let Some(error) = wrong {
-            case.error(
-                Diagnostic::error(Code(3103), error.message, place, "").help(error.help),
-            );
+            case.error(Diagnostic::error(Code(3103), error.message, place, "").help(error.help));
         }
         let reserved = RESERVED.iter().find(|name| {
-            if name.ends_with('/') { key.starts_with(**name) } else { key == **name || key.starts_with(&format!("{name}/")) }
+            if name.ends_with('/') {
+                key.starts_with(**name)
+            } else {
+                key == **name || key.starts_with(&format!("{name}/"))
+            }
         });
         if let Some(reserved) = reserved.filter(|_| !labels) {
             case.error(
                 Diagnostic::error(
                     Code(3104),
-                    format!("annotations of `{}` are written by controllers", reserved.trim_end_matches('/')),
+                    format!(
+                        "annotations of `{}` are written by controllers",
+                        reserved.trim_end_matches('/')
+                    ),
                     place,
                     "",
                 )

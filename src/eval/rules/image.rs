@@ -30,10 +30,14 @@ impl Image {
 }
 
 pub(super) fn judge(case: &mut Case<'_>, image: &Image) {
-    let Some((url, url_place)) = case.text(image.url) else { return };
+    let Some((url, url_place)) = case.text(image.url) else {
+        return;
+    };
     let oci = url.starts_with("oci://");
     let checksum = case.text(image.checksum);
-    let live = case.text(image.format).is_some_and(|(format, _)| &**format == "live-iso");
+    let live = case
+        .text(image.format)
+        .is_some_and(|(format, _)| &**format == "live-iso");
     match checksum {
         Some((_, place)) if oci => case.error(
             Diagnostic::error(Code(4103), "an `oci://` image takes no checksum", place, "")
@@ -48,14 +52,19 @@ pub(super) fn judge(case: &mut Case<'_>, image: &Image) {
         None if !oci && !live => case.error(
             Diagnostic::error(
                 Code(4102),
-                format!("{} `{}` has an image without a checksum", case.kind, case.name),
+                format!(
+                    "{} `{}` has an image without a checksum",
+                    case.kind, case.name
+                ),
                 url_place,
                 "",
             )
             .help("write `checksum \"sha256:…\"`, or the URL of a file with it"),
         ),
         Some((text, place)) => {
-            let kind = case.text(image.checksum_type).map(|(kind, _)| kind.to_string());
+            let kind = case
+                .text(image.checksum_type)
+                .map(|(kind, _)| kind.to_string());
             length(case, text, kind.as_deref(), place);
         }
         None => {}
@@ -105,7 +114,10 @@ fn length(case: &mut Case<'_>, text: &str, kind: Option<&str>, place: crate::dia
             return case.error(
                 Diagnostic::error(
                     Code(4104),
-                    format!("a checksum of {} characters is of no known type", digits.len()),
+                    format!(
+                        "a checksum of {} characters is of no known type",
+                        digits.len()
+                    ),
                     place,
                     "",
                 )

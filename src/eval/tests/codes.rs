@@ -10,9 +10,17 @@ fn examples_of_rules_show_what_they_say() {
         if !entry.bad.is_empty() {
             let evaluation = one(entry.bad);
             if !codes(&evaluation).contains(&entry.code.0) {
-                wrong.push(format!("{}: bad has {:?}", entry.code, findings(&evaluation)));
+                wrong.push(format!(
+                    "{}: bad has {:?}",
+                    entry.code,
+                    findings(&evaluation)
+                ));
             }
-            for finding in evaluation.diagnostics.iter().filter(|f| f.code == entry.code) {
+            for finding in evaluation
+                .diagnostics
+                .iter()
+                .filter(|f| f.code == entry.code)
+            {
                 if finding.severity != entry.severity {
                     wrong.push(format!("{}: is {}", entry.code, finding.severity));
                 }
@@ -21,7 +29,11 @@ fn examples_of_rules_show_what_they_say() {
         if !entry.good.is_empty() {
             let evaluation = one(entry.good);
             if !evaluation.diagnostics.is_empty() {
-                wrong.push(format!("{}: good has {:?}", entry.code, findings(&evaluation)));
+                wrong.push(format!(
+                    "{}: good has {:?}",
+                    entry.code,
+                    findings(&evaluation)
+                ));
             }
         }
     }

@@ -26,7 +26,11 @@ fn blocks(text: &str) -> Vec<(usize, String, String)> {
 
 #[test]
 fn the_guide_means_what_it_says() {
-    check("docs/language.md", include_str!("../../../docs/language.md"), 15);
+    check(
+        "docs/language.md",
+        include_str!("../../../docs/language.md"),
+        15,
+    );
     check("docs/plan.md", include_str!("../../../docs/plan.md"), 2);
 }
 
@@ -38,12 +42,20 @@ fn check(path: &str, text: &str, least: usize) {
         match info.strip_prefix("must-fail ") {
             None => {
                 assert_eq!(findings(&evaluation), Vec::<String>::new(), "{path}:{line}");
-                let names: Vec<_> = evaluation.fleet.hosts.iter().map(|host| &host.name).collect();
+                let names: Vec<_> = evaluation
+                    .fleet
+                    .hosts
+                    .iter()
+                    .map(|host| &host.name)
+                    .collect();
                 assert!(!names.is_empty(), "{path}:{line} has no host");
             }
             Some(code) => {
-                let found: Vec<String> =
-                    evaluation.diagnostics.iter().map(|f| f.code.to_string()).collect();
+                let found: Vec<String> = evaluation
+                    .diagnostics
+                    .iter()
+                    .map(|f| f.code.to_string())
+                    .collect();
                 assert_eq!(found, [code], "{path}:{line}");
             }
         }
@@ -54,7 +66,12 @@ fn check(path: &str, text: &str, least: usize) {
 fn the_specs_that_ship_are_clean() {
     for (folder, hosts) in [("specs/lab", 40), ("specs/single", 1)] {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-        let inputs = Inputs { disk: &RealDisk, root: &root, params: None, limits: Limits::default() };
+        let inputs = Inputs {
+            disk: &RealDisk,
+            root: &root,
+            params: None,
+            limits: Limits::default(),
+        };
         let evaluation = evaluate(&inputs, &mut Cache::default());
         assert_eq!(findings(&evaluation), Vec::<String>::new(), "{folder}");
         assert_eq!(evaluation.fleet.hosts.len(), hosts, "{folder}");

@@ -3,12 +3,30 @@
 use super::*;
 
 const FILES: &[(&str, &str)] = &[
-    ("fleet.kdl", include_str!("../../../tests/specs/two-racks/fleet.kdl")),
-    ("ironic.kdl", include_str!("../../../tests/specs/two-racks/ironic.kdl")),
-    ("pools.kdl", include_str!("../../../tests/specs/two-racks/pools.kdl")),
-    ("profiles.kdl", include_str!("../../../tests/specs/two-racks/profiles.kdl")),
-    ("racks/r01.kdl", include_str!("../../../tests/specs/two-racks/racks/r01.kdl")),
-    ("racks/r02.kdl", include_str!("../../../tests/specs/two-racks/racks/r02.kdl")),
+    (
+        "fleet.kdl",
+        include_str!("../../../tests/specs/two-racks/fleet.kdl"),
+    ),
+    (
+        "ironic.kdl",
+        include_str!("../../../tests/specs/two-racks/ironic.kdl"),
+    ),
+    (
+        "pools.kdl",
+        include_str!("../../../tests/specs/two-racks/pools.kdl"),
+    ),
+    (
+        "profiles.kdl",
+        include_str!("../../../tests/specs/two-racks/profiles.kdl"),
+    ),
+    (
+        "racks/r01.kdl",
+        include_str!("../../../tests/specs/two-racks/racks/r01.kdl"),
+    ),
+    (
+        "racks/r02.kdl",
+        include_str!("../../../tests/specs/two-racks/racks/r02.kdl"),
+    ),
 ];
 
 #[test]
@@ -21,7 +39,11 @@ fn the_numbers_of_the_design() {
     assert!(fleet.held.is_empty());
     let placement = place(fleet, &BTreeMap::new());
     let members = |pool: &str| -> Vec<String> {
-        placement.members(pool).iter().map(ToString::to_string).collect()
+        placement
+            .members(pool)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     };
     assert_eq!(members("control-plane"), ["r01-c19", "r01-c20", "r02-c01"]);
     assert_eq!(members("workers").len(), 18);
@@ -36,7 +58,15 @@ fn the_numbers_of_the_design() {
     };
     assert_eq!(distinct("boot.mac"), 24);
     assert_eq!(distinct("bmc.address"), 24);
-    let text = |host: &str, path: &str| fleet.host(host).unwrap().fields.text(path).unwrap().to_string();
+    let text = |host: &str, path: &str| {
+        fleet
+            .host(host)
+            .unwrap()
+            .fields
+            .text(path)
+            .unwrap()
+            .to_string()
+    };
     assert!(text("r01-n18", "bmc.address").contains("10.20.1.28"));
     assert_eq!(text("r01-n01", "boot.mac"), "b0:7b:25:01:00:10");
     assert_eq!(text("r01-n07", "boot.mac"), "b0:7b:25:ff:07:00");
@@ -156,7 +186,11 @@ fn rendered_it_evaluates_to_the_same() {
             .iter()
             .map(|host| {
                 let member = host.deployment(fleet, true);
-                (host.name.to_string(), host.digest.to_string(), member.digest.to_string())
+                (
+                    host.name.to_string(),
+                    host.digest.to_string(),
+                    member.digest.to_string(),
+                )
             })
             .collect()
     };

@@ -24,7 +24,11 @@ impl Pieces {
     fn files(&self, files: usize) -> Vec<(String, String)> {
         let mut out: Vec<(String, String)> = (0..files)
             .map(|index| {
-                let name = if index == 0 { "fleet.kdl".into() } else { format!("part{index}.kdl") };
+                let name = if index == 0 {
+                    "fleet.kdl".into()
+                } else {
+                    format!("part{index}.kdl")
+                };
                 (name, "/- kdl-version 2\n".to_owned())
             })
             .collect();
@@ -47,8 +51,10 @@ impl Pieces {
 
     fn evaluate(&self, files: usize) -> Evaluation {
         let files = self.files(files);
-        let files: Vec<(&str, &str)> =
-            files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let files: Vec<(&str, &str)> = files
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+            .collect();
         evaluate_files(&files)
     }
 }
@@ -57,14 +63,30 @@ impl Pieces {
 fn essence(evaluation: &Evaluation) -> (Vec<String>, Vec<String>, BTreeSet<u16>) {
     let fleet = &evaluation.fleet;
     (
-        fleet.hosts.iter().map(|host| format!("{} {}", host.name, host.digest)).collect(),
-        fleet.held.iter().map(|held| held.name.to_string()).collect(),
+        fleet
+            .hosts
+            .iter()
+            .map(|host| format!("{} {}", host.name, host.digest))
+            .collect(),
+        fleet
+            .held
+            .iter()
+            .map(|held| held.name.to_string())
+            .collect(),
         codes(evaluation).into_iter().collect(),
     )
 }
 
 fn line() -> impl Strategy<Value = String> {
-    let strength = select(vec!["", "", "", "(default)", "(default)", "(force)", "(final)"]);
+    let strength = select(vec![
+        "",
+        "",
+        "",
+        "(default)",
+        "(default)",
+        "(force)",
+        "(final)",
+    ]);
     let field = select(vec![
         "boot mode=UEFI",
         "boot mode=legacy",
@@ -103,7 +125,8 @@ fn block(head: &'static str) -> impl Strategy<Value = String> {
 }
 
 fn rack(index: usize) -> impl Strategy<Value = (String, Vec<String>)> {
-    let hosts = body().prop_map(move |body| format!("host \"r{index}-n[slot=1-3]\" {{\n{body}}}\n"));
+    let hosts =
+        body().prop_map(move |body| format!("host \"r{index}-n[slot=1-3]\" {{\n{body}}}\n"));
     let eaches = prop::collection::vec(block("each"), 0..3);
     let refine = select(vec![
         format!("refine r{index}-n2"),
@@ -115,7 +138,10 @@ fn rack(index: usize) -> impl Strategy<Value = (String, Vec<String>)> {
         0..3,
     );
     (hosts, eaches, refines).prop_map(move |(hosts, eaches, refines)| {
-        let inner = std::iter::once(hosts).chain(eaches).chain(refines).collect();
+        let inner = std::iter::once(hosts)
+            .chain(eaches)
+            .chain(refines)
+            .collect();
         (format!("rack r{index} index={index}"), inner)
     })
 }
@@ -132,7 +158,11 @@ fn pieces() -> impl Strategy<Value = Pieces> {
     let eaches = prop::collection::vec(block("each"), 0..3);
     let pool = "pool workers {\n    select role=worker\n    deploy image {\n        user-data (secret)\"u-${host.name}\"\n    }\n}\nimage image {\n    url \"oci://example.net/a\"\n}\n";
     (profiles, eaches, rack(1), rack(2)).prop_map(move |(profiles, eaches, first, second)| Pieces {
-        top: profiles.into_iter().chain(eaches).chain([pool.to_owned()]).collect(),
+        top: profiles
+            .into_iter()
+            .chain(eaches)
+            .chain([pool.to_owned()])
+            .collect(),
         racks: vec![first, second],
     })
 }
@@ -142,11 +172,14 @@ fn shuffled(pieces: Pieces) -> impl Strategy<Value = (Pieces, Pieces)> {
     let Pieces { top, racks } = pieces.clone();
     let racks: Vec<_> = racks
         .into_iter()
-        .map(|(head, inner)| Just(inner).prop_shuffle().prop_map(move |inner| (head.clone(), inner)))
+        .map(|(head, inner)| {
+            Just(inner)
+                .prop_shuffle()
+                .prop_map(move |inner| (head.clone(), inner))
+        })
         .collect();
-    (Just(top).prop_shuffle(), racks.prop_shuffle_pair()).prop_map(move |(top, racks)| {
-        (pieces.clone(), Pieces { top, racks })
-    })
+    (Just(top).prop_shuffle(), racks.prop_shuffle_pair())
+        .prop_map(move |(top, racks)| (pieces.clone(), Pieces { top, racks }))
 }
 
 /// Racks in either order.
@@ -154,7 +187,9 @@ trait ShufflePair<T> {
     fn prop_shuffle_pair(self) -> BoxedStrategy<Vec<T>>;
 }
 
-impl<T: std::fmt::Debug + Clone + 'static, S: Strategy<Value = T> + 'static> ShufflePair<T> for Vec<S> {
+impl<T: std::fmt::Debug + Clone + 'static, S: Strategy<Value = T> + 'static> ShufflePair<T>
+    for Vec<S>
+{
     fn prop_shuffle_pair(self) -> BoxedStrategy<Vec<T>> {
         (self, any::<bool>())
             .prop_map(|(mut all, turn)| {

@@ -10,7 +10,10 @@ fn captures_and_tables_are_facts() {
             "fleet.kdl",
             "/- kdl-version 2\nrack r1 index=4 {\n    facts slot from=\"r1.csv\"\n    facts asset {\n        - A1 contact=ops\n    }\n    each {\n        boot mac=\"${host.mac}\"\n        description \"${host.asset} ${coalesce(host.contact, 'nobody')}\"\n    }\n    host \"n[slot=1-2]\"\n}\n",
         ),
-        ("r1.csv", "slot,mac,asset\n1,52:54:00:00:00:01,A1\n2,52:54:00:00:00:02,A2\n"),
+        (
+            "r1.csv",
+            "slot,mac,asset\n1,52:54:00:00:00:01,A1\n2,52:54:00:00:00:02,A2\n",
+        ),
     ]);
     assert_eq!(findings(&evaluation), Vec::<String>::new());
     insta::assert_snapshot!(show(&evaluation, "n1"), @r#"
@@ -60,7 +63,12 @@ fn imports_are_jailed_and_found_once() {
     MF2207 fleet.kdl:4: no file at `gone.kdl`
     MF2207 fleet.kdl:5: `b` is a folder
     ");
-    let names: Vec<&str> = evaluation.fleet.hosts.iter().map(|host| &*host.name).collect();
+    let names: Vec<&str> = evaluation
+        .fleet
+        .hosts
+        .iter()
+        .map(|host| &*host.name)
+        .collect();
     assert_eq!(names, ["n0", "n1", "n2"]);
     assert!(!evaluation.complete);
 }
@@ -69,7 +77,10 @@ fn imports_are_jailed_and_found_once() {
 fn a_file_that_does_not_parse_keeps_the_others() {
     let evaluation = evaluate_files(&[
         ("fleet.kdl", "/- kdl-version 2\nimport \"a.kdl\"\nhost n0\n"),
-        ("a.kdl", "/- kdl-version 2\nhost n1 {\n    online #true\nhost n2\n"),
+        (
+            "a.kdl",
+            "/- kdl-version 2\nhost n1 {\n    online #true\nhost n2\n",
+        ),
     ]);
     assert!(!evaluation.complete);
     assert!(evaluation.has_errors());
@@ -99,8 +110,15 @@ fn forty_hosts_of_one_range_give_one_finding() {
     assert_eq!(finding.notes, ["also affects 39 more hosts: n[02-40]"]);
     assert_eq!(finding.subject.as_ref().unwrap().names.len(), 40);
     assert_eq!(evaluation.fleet.held.len(), 40);
-    let labels: Vec<&str> = finding.secondary.iter().map(|label| label.text.as_str()).collect();
-    assert_eq!(labels, ["\"UEFI\", from profile `b`", "used here", "used here"]);
+    let labels: Vec<&str> = finding
+        .secondary
+        .iter()
+        .map(|label| label.text.as_str())
+        .collect();
+    assert_eq!(
+        labels,
+        ["\"UEFI\", from profile `b`", "used here", "used here"]
+    );
     assert_eq!(finding.primary.text, "\"legacy\", from profile `a`");
 }
 
@@ -216,20 +234,38 @@ fn placement_is_sticky_and_spread() {
     );
     let fleet = &evaluation.fleet;
     let members = |current: &[&str]| -> Vec<String> {
-        let current: BTreeMap<Arc<str>, Arc<str>> =
-            current.iter().map(|host| (Arc::from(*host), Arc::from("p"))).collect();
-        place(fleet, &current).members("p").iter().map(ToString::to_string).collect()
+        let current: BTreeMap<Arc<str>, Arc<str>> = current
+            .iter()
+            .map(|host| (Arc::from(*host), Arc::from("p")))
+            .collect();
+        place(fleet, &current)
+            .members("p")
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     };
     assert_eq!(members(&[]), ["a1", "a2", "b1"]);
     assert_eq!(members(&["b3", "b4"]), ["a1", "b3", "b4"]);
     assert_eq!(members(&["a2", "a3", "a4", "b4"]), ["a2", "a3", "b4"]);
-    assert!(matches!(fleet.host("a1").unwrap().fields.get("labels.role").unwrap().value, Value::Text(_)));
+    assert!(matches!(
+        fleet
+            .host("a1")
+            .unwrap()
+            .fields
+            .get("labels.role")
+            .unwrap()
+            .value,
+        Value::Text(_)
+    ));
 }
 
 #[test]
 fn the_same_trees_are_used_again() {
     let mut disk = MemoryDisk::new()
-        .with("/spec/fleet.kdl", "/- kdl-version 2\nimport \"a.kdl\"\nhost n0\n")
+        .with(
+            "/spec/fleet.kdl",
+            "/- kdl-version 2\nimport \"a.kdl\"\nhost n0\n",
+        )
         .with("/spec/a.kdl", "/- kdl-version 2\nhost n1\n");
     let mut cache = Cache::default();
     let run = |disk: &MemoryDisk, cache: &mut Cache| {
@@ -242,8 +278,17 @@ fn the_same_trees_are_used_again() {
         evaluate(&inputs, cache)
     };
     let first = run(&disk, &mut cache);
-    disk.write("/spec/a.kdl", "/- kdl-version 2\nhost n1 {\n    online #false\n}\n");
+    disk.write(
+        "/spec/a.kdl",
+        "/- kdl-version 2\nhost n1 {\n    online #false\n}\n",
+    );
     let second = run(&disk, &mut cache);
-    assert_eq!(first.fleet.host("n0").unwrap().digest, second.fleet.host("n0").unwrap().digest);
-    assert_ne!(first.fleet.host("n1").unwrap().digest, second.fleet.host("n1").unwrap().digest);
+    assert_eq!(
+        first.fleet.host("n0").unwrap().digest,
+        second.fleet.host("n0").unwrap().digest
+    );
+    assert_ne!(
+        first.fleet.host("n1").unwrap().digest,
+        second.fleet.host("n1").unwrap().digest
+    );
 }

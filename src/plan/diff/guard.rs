@@ -78,7 +78,10 @@ fn refusal(guard: &Guard) -> Refusal {
 
 /// What a grant has to say: it names this host, what is on it now, and what becomes of it.
 fn token(kind: &str, host: &BareMetalHost, next: &[&str]) -> String {
-    let applied = host.status.as_ref().map(|status| Payload::applied(status).text());
+    let applied = host
+        .status
+        .as_ref()
+        .map(|status| Payload::applied(status).text());
     let mut parts = vec![
         host.metadata.uid.as_deref().unwrap_or_default(),
         applied.as_deref().unwrap_or_default(),

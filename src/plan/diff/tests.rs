@@ -21,7 +21,11 @@ fn edit_in(state: ProvisioningState, to: &str) -> String {
     let lab = &mut Lab::provisioned(&two(""));
     lab.state("n01", state);
     let plan = lab.edit(to);
-    brief(&plan).lines().filter(|line| line.contains("n01")).collect::<Vec<_>>().join("\n")
+    brief(&plan)
+        .lines()
+        .filter(|line| line.contains("n01"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
@@ -33,8 +37,15 @@ fn new_hosts_are_created() {
     create none n02
     0 unchanged
     ");
-    let paths: Vec<&str> = plan.actions[0].changes.iter().map(|one| one.path.as_str()).collect();
-    assert!(paths.contains(&"spec.image.url") && paths.contains(&"pool"), "{paths:?}");
+    let paths: Vec<&str> = plan.actions[0]
+        .changes
+        .iter()
+        .map(|one| one.path.as_str())
+        .collect();
+    assert!(
+        paths.contains(&"spec.image.url") && paths.contains(&"pool"),
+        "{paths:?}"
+    );
     assert_eq!(&*plan.actions[0].changes[0].site, "fleet.kdl:7");
 }
 
@@ -43,7 +54,11 @@ fn what_was_applied_is_as_wanted() {
     let lab = Lab::provisioned(&two(""));
     assert_eq!(brief(&lab.plan()), "2 unchanged");
     assert!(differing(&lab.desired, &lab.hosts()).is_empty());
-    assert!(lab.hosts().iter().all(|host| is_as_wanted(&lab.desired, host)));
+    assert!(
+        lab.hosts()
+            .iter()
+            .all(|host| is_as_wanted(&lab.desired, host))
+    );
 }
 
 #[test]
@@ -81,10 +96,17 @@ fn a_new_image_for_a_provisioned_machine_reprovisions() {
     update reprovision n02 spec.image.checksum spec.image.url
     0 unchanged
     ");
-    let url = plan.actions[0].changes.iter().find(|one| one.path == "spec.image.url").unwrap();
+    let url = plan.actions[0]
+        .changes
+        .iter()
+        .find(|one| one.path == "spec.image.url")
+        .unwrap();
     assert_eq!(url.disruption, Disruption::Reprovision);
     assert_eq!(&*url.site, "fleet.kdl:5");
-    let sum = plan.actions[0].changes.iter().find(|one| one.path == "spec.image.checksum");
+    let sum = plan.actions[0]
+        .changes
+        .iter()
+        .find(|one| one.path == "spec.image.checksum");
     assert_eq!(sum.unwrap().disruption, Disruption::None);
 }
 
@@ -166,7 +188,8 @@ fn leaving_a_pool_needs_a_word_whatever_becomes_of_the_machine() {
     1 unchanged
     ");
     // To another pool, with the same image and with another.
-    let other = "refine n01 { labels role=storage; }; pool storage { select role=storage; deploy a; }";
+    let other =
+        "refine n01 { labels role=storage; }; pool storage { select role=storage; deploy a; }";
     insta::assert_snapshot!(edit(&two(other)), @"");
     insta::assert_snapshot!(edit(&two(&other.replace("deploy a", "deploy b"))), @"");
 }
@@ -195,10 +218,17 @@ fn hosts_that_the_spec_says_no_more_are_deleted() {
     let deletion = |state| {
         let mut lab = Lab::provisioned(&two(""));
         lab.state("n02", state);
-        brief(&lab.edit(&workers(1, ""))).lines().next().unwrap().to_owned()
+        brief(&lab.edit(&workers(1, "")))
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned()
     };
     insta::assert_snapshot!(deletion(ProvisioningState::ExternallyProvisioned), @"delete destroy n02 ! externally provisioned, and in the spec no more; its machine is powered off");
-    assert_eq!(deletion(ProvisioningState::Provisioning), "delete clean n02");
+    assert_eq!(
+        deletion(ProvisioningState::Provisioning),
+        "delete clean n02"
+    );
     assert_eq!(deletion(ProvisioningState::Available), "delete none n02");
     assert_eq!(deletion(ProvisioningState::Registering), "delete none n02");
 }
@@ -206,8 +236,13 @@ fn hosts_that_the_spec_says_no_more_are_deleted() {
 #[test]
 fn a_detached_machine_is_not_harmed_by_a_deletion() {
     let mut lab = Lab::provisioned(&two(""));
-    lab.status("n02", |status| status.operational_status = crate::api::OperationalStatus::Detached);
-    assert_eq!(brief(&lab.edit(&workers(1, ""))), "delete none n02\n1 unchanged");
+    lab.status("n02", |status| {
+        status.operational_status = crate::api::OperationalStatus::Detached
+    });
+    assert_eq!(
+        brief(&lab.edit(&workers(1, ""))),
+        "delete none n02\n1 unchanged"
+    );
 }
 
 #[test]
@@ -217,9 +252,15 @@ fn power_off_is_a_reboot_for_what_runs() {
     update reboot n01 spec.online
     1 unchanged
     ");
-    assert_eq!(edit_in(ProvisioningState::Available, &off), "update none n01 spec.online");
+    assert_eq!(
+        edit_in(ProvisioningState::Available, &off),
+        "update none n01 spec.online"
+    );
     let mut lab = Lab::provisioned(&off);
-    assert_eq!(brief(&lab.edit(&two(""))), "update none n01 spec.online\n1 unchanged");
+    assert_eq!(
+        brief(&lab.edit(&two(""))),
+        "update none n01 spec.online\n1 unchanged"
+    );
 }
 
 #[test]
@@ -250,12 +291,26 @@ fn hints_and_boot_mode_wait_for_the_next_deployment() {
 fn a_bmc_address_changes_only_while_registering_or_detached() {
     let moved = two("").replace("10.0.0.", "10.9.0.");
     let refused = |state| edit_in(state, &moved);
-    assert_eq!(refused(ProvisioningState::Provisioned), "update none n01 spec.bmc.address x MF7102");
-    assert_eq!(refused(ProvisioningState::Available), "update none n01 spec.bmc.address x MF7102");
-    assert_eq!(refused(ProvisioningState::Registering), "update none n01 spec.bmc.address");
-    assert_eq!(refused(ProvisioningState::None), "update none n01 spec.bmc.address");
+    assert_eq!(
+        refused(ProvisioningState::Provisioned),
+        "update none n01 spec.bmc.address x MF7102"
+    );
+    assert_eq!(
+        refused(ProvisioningState::Available),
+        "update none n01 spec.bmc.address x MF7102"
+    );
+    assert_eq!(
+        refused(ProvisioningState::Registering),
+        "update none n01 spec.bmc.address"
+    );
+    assert_eq!(
+        refused(ProvisioningState::None),
+        "update none n01 spec.bmc.address"
+    );
     let mut lab = Lab::provisioned(&two(""));
-    lab.status("n01", |status| status.operational_status = crate::api::OperationalStatus::Detached);
+    lab.status("n01", |status| {
+        status.operational_status = crate::api::OperationalStatus::Detached
+    });
     assert!(lab.edit(&moved).actions[0].refusal.is_none());
 }
 
@@ -263,13 +318,24 @@ fn a_bmc_address_changes_only_while_registering_or_detached() {
 fn a_boot_mac_never_changes_once_set() {
     let moved = two("").replace("52:54:00:00:00:00", "52:54:00:00:01:00");
     for state in [ProvisioningState::None, ProvisioningState::Provisioned] {
-        assert_eq!(edit_in(state, &moved), "update none n01 spec.bootMACAddress x MF7103");
+        assert_eq!(
+            edit_in(state, &moved),
+            "update none n01 spec.bootMACAddress x MF7103"
+        );
     }
     // In another spelling it is the same.
     let mut lab = Lab::provisioned(&two(""));
     let shouted = lab.host("n01").spec.boot_mac_address.to_uppercase();
-    lab.patch("n01", json!({"spec": {"bootMACAddress": format!("{shouted}")}}));
-    assert!(lab.plan().actions.iter().all(|action| action.refusal.is_none()));
+    lab.patch(
+        "n01",
+        json!({"spec": {"bootMACAddress": format!("{shouted}")}}),
+    );
+    assert!(
+        lab.plan()
+            .actions
+            .iter()
+            .all(|action| action.refusal.is_none())
+    );
     assert!(brief(&lab.edit(&two(""))).ends_with("unchanged"));
 }
 
@@ -279,7 +345,10 @@ fn externally_provisioned_is_for_new_and_available_hosts() {
     let with = |state| edit_in(state, &external);
     assert!(with(ProvisioningState::Provisioned).ends_with("x MF7104"));
     assert!(with(ProvisioningState::Registering).ends_with("x MF7104"));
-    assert_eq!(with(ProvisioningState::Available), "update none n01 spec.externallyProvisioned");
+    assert_eq!(
+        with(ProvisioningState::Available),
+        "update none n01 spec.externallyProvisioned"
+    );
 }
 
 #[test]
@@ -289,7 +358,11 @@ fn what_is_externally_provisioned_is_taken_as_what_the_spec_says() {
     lab.state("n01", ProvisioningState::ExternallyProvisioned);
     // Another image is not looked at.
     let image = lab.edit(&external.replace("deploy a", "deploy b"));
-    let first = image.actions.iter().find(|action| &*action.host.name == "n01").unwrap();
+    let first = image
+        .actions
+        .iter()
+        .find(|action| &*action.host.name == "n01")
+        .unwrap();
     assert_eq!(first.disruption, Disruption::None);
     // Without the flag the image is taken to be there.
     assert_eq!(
@@ -316,9 +389,15 @@ host "n[slot=01]" {{ {HOST}; driven-by {name}; }}"#
     };
     let mut lab = Lab::new(&text("north"));
     lab.apply();
-    assert_eq!(brief(&lab.edit(&text("south"))), "update none n01 ironic\n0 unchanged");
+    assert_eq!(
+        brief(&lab.edit(&text("south"))),
+        "update none n01 ironic\n0 unchanged"
+    );
     lab.state("n01", ProvisioningState::Available);
-    assert_eq!(brief(&lab.edit(&text("south"))), "update none n01 ironic x MF7112\n0 unchanged");
+    assert_eq!(
+        brief(&lab.edit(&text("south"))),
+        "update none n01 ironic x MF7112\n0 unchanged"
+    );
 }
 
 #[test]
@@ -400,7 +479,10 @@ fn what_somebody_else_set_to_another_value_is_set_back() {
     ");
     assert!(!is_as_wanted(&lab.desired, &lab.host("n01")));
     lab.apply();
-    assert_eq!(brief(&lab.edit(&two("each { labels zone=a; }"))), "2 unchanged");
+    assert_eq!(
+        brief(&lab.edit(&two("each { labels zone=a; }"))),
+        "2 unchanged"
+    );
 }
 
 #[test]
@@ -421,7 +503,14 @@ fn hosts_of_others_are_left_alone() {
     lab.patch("n01", theirs);
     let plan = lab.plan();
     assert_eq!(brief(&plan), "update none n01  x MF7111\n1 unchanged");
-    assert!(plan.actions[0].refusal.as_ref().unwrap().text.contains("fleet `other`"));
+    assert!(
+        plan.actions[0]
+            .refusal
+            .as_ref()
+            .unwrap()
+            .text
+            .contains("fleet `other`")
+    );
     // Nor are they removed when the text does not say them, nor those of nobody.
     let nobody = json!({"metadata": {"annotations": {"metalform.dev/fleet": null}}});
     lab.patch("n02", nobody);
@@ -442,7 +531,10 @@ fn a_host_that_is_being_deleted_comes_back_once_it_is_gone() {
     assert_eq!(plan.actions[0].machine_of, Some(Lab::key("n02")));
     lab.finalizer("n02", false);
     let plan = lab.plan();
-    assert_eq!((plan.actions.len(), &plan.actions[0].machine_of), (1, &None));
+    assert_eq!(
+        (plan.actions.len(), &plan.actions[0].machine_of),
+        (1, &None)
+    );
 }
 
 #[test]
@@ -457,7 +549,11 @@ fn a_renamed_host_waits_for_its_machine() {
     create none m02
     0 unchanged
     ");
-    let owners: Vec<_> = plan.actions.iter().filter_map(|one| one.machine_of.clone()).collect();
+    let owners: Vec<_> = plan
+        .actions
+        .iter()
+        .filter_map(|one| one.machine_of.clone())
+        .collect();
     assert_eq!(owners, [Lab::key("n01"), Lab::key("n02")]);
 }
 
@@ -479,7 +575,10 @@ fn half_a_spec_removes_nothing_and_disturbs_nobody() {
     lab.desired = lowered(&workers(1, ""), &lab);
     assert_eq!(brief(&lab.plan()), "kept Incomplete n02\n1 unchanged");
     lab.desired = lowered(&two("").replace("deploy a", "deploy b"), &lab);
-    assert_eq!(brief(&lab.plan()), "kept Incomplete n01\nkept Incomplete n02\n0 unchanged");
+    assert_eq!(
+        brief(&lab.plan()),
+        "kept Incomplete n01\nkept Incomplete n02\n0 unchanged"
+    );
     lab.desired = lowered(&two("refine n02 { labels role=spare; }"), &lab);
     assert_eq!(brief(&lab.plan()), "kept Incomplete n02\n1 unchanged");
     // What harms nobody goes on, and new hosts come.
@@ -496,18 +595,35 @@ fn half_a_spec_removes_nothing_and_disturbs_nobody() {
 fn a_token_names_the_change() {
     let token = |lab: &mut Lab, text: &str| {
         let plan = lab.edit(text);
-        let action = plan.actions.iter().find(|action| action.guard.is_some()).unwrap();
-        (action.host.name.to_string(), action.guard.clone().unwrap().token)
+        let action = plan
+            .actions
+            .iter()
+            .find(|action| action.guard.is_some())
+            .unwrap();
+        (
+            action.host.name.to_string(),
+            action.guard.clone().unwrap().token,
+        )
     };
     let lab = &mut Lab::provisioned(&two(""));
     let spare = two("refine n02 { labels role=spare; }");
     let other = two("refine n02 { labels role=spare; deploy b; }");
-    let tokens = [token(lab, &workers(1, "")), token(lab, &spare), token(lab, &other)];
-    assert_eq!(token(lab, &spare), tokens[1], "the same change has the same token");
+    let tokens = [
+        token(lab, &workers(1, "")),
+        token(lab, &spare),
+        token(lab, &other),
+    ];
+    assert_eq!(
+        token(lab, &spare),
+        tokens[1],
+        "the same change has the same token"
+    );
     let mut different: BTreeSet<&String> = tokens.iter().map(|(_, token)| token).collect();
     assert_eq!(different.len(), 3, "{tokens:?}");
     // The machine has something else by now: another change.
-    lab.status("n02", |status| status.provisioning.image.url = "http://x/other".into());
+    lab.status("n02", |status| {
+        status.provisioning.image.url = "http://x/other".into()
+    });
     let later = token(lab, &workers(1, ""));
     assert!(different.insert(&later.1), "{later:?}");
 }
@@ -530,11 +646,20 @@ host "n[slot=1-12]" {{ {HOST}; labels role=worker; }}
              refine n4 { description d; }; host \"m[slot=90]\" { bmc address=\"redfish://10.0.1.1/x\" credentials=(secret)bmc; }",
         ),
     );
-    let order: Vec<String> =
-        plan.actions.iter().map(|one| format!("{:?} {}", one.disruption, one.host.name)).collect();
+    let order: Vec<String> = plan
+        .actions
+        .iter()
+        .map(|one| format!("{:?} {}", one.disruption, one.host.name))
+        .collect();
     assert_eq!(
         order,
-        ["Destroy n3", "Reprovision n2", "Reprovision n10", "None m90", "None n4"]
+        [
+            "Destroy n3",
+            "Reprovision n2",
+            "Reprovision n10",
+            "None m90",
+            "None n4"
+        ]
     );
 }
 
@@ -569,12 +694,21 @@ fn text(number: u8) -> String {
         3 => base.replace("deploy a; ", ""),
         4 => workers(4, "each { labels zone=a; annotations note=x; }"),
         5 => workers(4, "refine n02 { labels role=spare; online #false; }"),
-        6 => workers(4, "refine n03 { raid hardware { volume v { level \"1\"; } }; }"),
+        6 => workers(
+            4,
+            "refine n03 { raid hardware { volume v { level \"1\"; } }; }",
+        ),
         7 => base.replace("deploy a", "replicas 2; deploy a { user-data (secret)u; }"),
-        8 => workers(4, "refine n01 { custom-deploy install; root-device serial=x; }"),
+        8 => workers(
+            4,
+            "refine n01 { custom-deploy install; root-device serial=x; }",
+        ),
         9 => base.replace("host \"n[", "host \"m["),
         10 => workers(4, "each { lifecycle prevent-destroy=#true; }"),
-        _ => workers(4, "refine n04 { architecture aarch64; consumer m1 kind=Machine; }"),
+        _ => workers(
+            4,
+            "refine n04 { architecture aarch64; consumer m1 kind=Machine; }",
+        ),
     }
 }
 

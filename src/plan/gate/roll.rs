@@ -47,7 +47,9 @@ impl<'a> Pools<'a> {
         let mut pools: BTreeMap<Arc<str>, Pool> = BTreeMap::new();
         for host in observed {
             let ours = host.annotation(annotation::FLEET) == Some(&*desired.fleet);
-            let Some(pool) = host.annotation(annotation::POOL) else { continue };
+            let Some(pool) = host.annotation(annotation::POOL) else {
+                continue;
+            };
             if !ours || host.metadata.deletion_timestamp.is_some() || !should_serve(host) {
                 continue;
             }
@@ -67,22 +69,24 @@ impl<'a> Pools<'a> {
     /// Notes that an action would roll, before any is judged.
     pub fn ask(&mut self, action: &Action, live: &BTreeMap<Key, &BareMetalHost>) {
         if let Some((pool, host)) = in_pool(action, live) {
-            self.pools.entry(pool).or_default().asking.insert(rack_of(host));
+            self.pools
+                .entry(pool)
+                .or_default()
+                .asking
+                .insert(rack_of(host));
         }
     }
 
     /// Lets an action go or says why it waits. Only a machine that is in service counts: one that
     /// is out already (new, failed, on its way) changes without making things worse.
-    pub fn judge(
-        &mut self,
-        action: &Action,
-        live: &BTreeMap<Key, &BareMetalHost>,
-    ) -> Option<Hold> {
+    pub fn judge(&mut self, action: &Action, live: &BTreeMap<Key, &BareMetalHost>) -> Option<Hold> {
         let (name, host) = in_pool(action, live)?;
         let rollout = self.desired.pools.get(&name).copied().unwrap_or_default();
         let pool = self.pools.entry(Arc::clone(&name)).or_default();
         let rack = rack_of(host);
-        let hold = pool.stopped(&name).or_else(|| pool.full(&name, &rack, rollout));
+        let hold = pool
+            .stopped(&name)
+            .or_else(|| pool.full(&name, &rack, rollout));
         if hold.is_none() {
             pool.out.insert(Arc::clone(&action.host.name), rack);
         }
@@ -101,16 +105,26 @@ impl Pool {
             "the roll of pool `{name}` stopped: {host} failed: {error}{more}; it goes on when \
              that machine recovers or leaves the pool"
         );
-        Some(Hold { code: "RollStopped", text })
+        Some(Hold {
+            code: "RollStopped",
+            text,
+        })
     }
 
     fn full(&self, name: &str, rack: &Arc<str>, rollout: Rollout) -> Option<Hold> {
-        let rolling = |text: String| Some(Hold { code: "Rolling", text });
+        let rolling = |text: String| {
+            Some(Hold {
+                code: "Rolling",
+                text,
+            })
+        };
         if rollout.by_rack {
             let turn = self.turn();
             if turn.as_ref() != Some(rack) {
                 let turn = turn.unwrap_or_default();
-                return rolling(format!("pool `{name}` rolls by rack; rack `{turn}` comes first"));
+                return rolling(format!(
+                    "pool `{name}` rolls by rack; rack `{turn}` comes first"
+                ));
             }
             if let Some(other) = self.out.values().find(|other| *other != rack) {
                 return rolling(format!(
@@ -121,9 +135,15 @@ impl Pool {
         if self.out.len() < rollout.max_unavailable {
             return None;
         }
-        let names: Vec<&str> =
-            in_order(self.out.iter()).take(MOST_NAMES).map(|(name, _)| &**name).collect();
-        let more = if self.out.len() > MOST_NAMES { ", …" } else { "" };
+        let names: Vec<&str> = in_order(self.out.iter())
+            .take(MOST_NAMES)
+            .map(|(name, _)| &**name)
+            .collect();
+        let more = if self.out.len() > MOST_NAMES {
+            ", …"
+        } else {
+            ""
+        };
         rolling(format!(
             "pool `{name}`: {} of at most {} out of service: {}{more}",
             self.out.len(),
@@ -135,8 +155,12 @@ impl Pool {
     /// The rack that goes now: the one that is under way, or the first in natural order.
     fn turn(&self) -> Option<Arc<str>> {
         let under_way: BTreeSet<&Arc<str>> = self.out.values().collect();
-        let going = under_way.into_iter().find(|rack| self.asking.contains(*rack));
-        going.or_else(|| self.asking.iter().min_by(|a, b| natural(a, b))).cloned()
+        let going = under_way
+            .into_iter()
+            .find(|rack| self.asking.contains(*rack));
+        going
+            .or_else(|| self.asking.iter().min_by(|a, b| natural(a, b)))
+            .cloned()
     }
 }
 
@@ -165,13 +189,14 @@ fn rack_of(host: &BareMetalHost) -> Arc<str> {
 /// True when a machine is meant to run something. One that is wanted off, or that nothing is to be
 /// deployed on, is not missed.
 fn should_serve(host: &BareMetalHost) -> bool {
-    host.spec.online
-        && (host.spec.externally_provisioned || !Payload::wanted(&host.spec).is_none())
+    host.spec.online && (host.spec.externally_provisioned || !Payload::wanted(&host.spec).is_none())
 }
 
 /// True when the machine is deployed with what its object asks for, and well.
 fn in_service(host: &BareMetalHost) -> bool {
-    let Some(status) = &host.status else { return false };
+    let Some(status) = &host.status else {
+        return false;
+    };
     let deployed = match status.provisioning.state {
         ProvisioningState::Provisioned => Payload::applied(status) == Payload::wanted(&host.spec),
         ProvisioningState::ExternallyProvisioned => true,
@@ -184,7 +209,15 @@ fn in_service(host: &BareMetalHost) -> bool {
 fn error_of(host: &BareMetalHost) -> Option<String> {
     let status = host.status.as_ref()?;
     (status.operational_status == OperationalStatus::Error).then_some(())?;
-    let error = status.error_message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let error = status
+        .error_message
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     let kept: String = error.chars().take(MOST_ERROR).collect();
-    Some(if kept.len() < error.len() { format!("{kept}…") } else { kept })
+    Some(if kept.len() < error.len() {
+        format!("{kept}…")
+    } else {
+        kept
+    })
 }

@@ -40,7 +40,9 @@ fn going(lab: &Lab) -> Vec<String> {
     let plan = lab.plan();
     let rulings = lab.gate(&plan, &[]);
     let going = rulings.iter().filter(|ruling| ruling.hold.is_none());
-    going.map(|ruling| ruling.action.host.name.to_string()).collect()
+    going
+        .map(|ruling| ruling.action.host.name.to_string())
+        .collect()
 }
 
 #[test]
@@ -63,7 +65,11 @@ fn as_many_as_the_pool_says() {
     // Who is out for another reason counts.
     lab.state("n20", ProvisioningState::Registering);
     lab.state("n19", ProvisioningState::Deprovisioning);
-    assert_eq!(going(&lab), ["n01", "n02", "n19", "n20"], "they take it at once");
+    assert_eq!(
+        going(&lab),
+        ["n01", "n02", "n19", "n20"],
+        "they take it at once"
+    );
 }
 
 #[test]
@@ -114,7 +120,11 @@ fn a_failed_machine_stops_the_roll_until_it_recovers_or_leaves() {
     lab.edit(&to_b(&workers(3, "refine n01 { labels role=broken; }")));
     assert_eq!(going(&lab), ["n01"], "first it leaves");
     let plan = lab.plan();
-    let leaving = plan.actions.iter().find(|action| &*action.host.name == "n01").unwrap();
+    let leaving = plan
+        .actions
+        .iter()
+        .find(|action| &*action.host.name == "n01")
+        .unwrap();
     lab.carry_out(leaving);
     assert_eq!(going(&lab), ["n02"]);
 }
@@ -126,12 +136,23 @@ fn many_failed_are_counted() {
     lab.fail("n02", "one");
     lab.fail("n03", &"very long ".repeat(40));
     let text = rulings(&lab, &[]).remove(0);
-    assert!(text.contains("n02 failed: one (and 1 more failed)"), "{text}");
+    assert!(
+        text.contains("n02 failed: one (and 1 more failed)"),
+        "{text}"
+    );
     let plan = lab.plan();
-    lab.carry_out(plan.actions.iter().find(|action| &*action.host.name == "n02").unwrap());
+    lab.carry_out(
+        plan.actions
+            .iter()
+            .find(|action| &*action.host.name == "n02")
+            .unwrap(),
+    );
     lab.provision("n02");
     let text = rulings(&lab, &[]).remove(0);
-    assert!(text.contains("n03 failed: very long") && text.contains(" …; it goes on"), "{text}");
+    assert!(
+        text.contains("n03 failed: very long") && text.contains(" …; it goes on"),
+        "{text}"
+    );
     assert!(text.len() < 320, "{text}");
 }
 
@@ -170,7 +191,12 @@ fn a_rack_after_the_other() {
     // A machine that is out in a rack with nothing to do holds all.
     lab.provision("n07");
     for name in ["n11", "n12"] {
-        let action = lab.plan().actions.iter().find(|one| *one.host.name == *name).cloned();
+        let action = lab
+            .plan()
+            .actions
+            .iter()
+            .find(|one| *one.host.name == *name)
+            .cloned();
         lab.carry_out(&action.unwrap());
     }
     lab.provision("n12");
@@ -189,18 +215,28 @@ fn a_word_by_name_lets_a_destruction_go() {
     n05 NeedsAllowDestroy: provisioned, and in the spec no more; to go on: metalform apply --allow-destroy n05
     ");
     let free = |names: &[&str]| {
-        rulings(&lab, names).iter().filter(|line| line.ends_with("goes")).count()
+        rulings(&lab, names)
+            .iter()
+            .filter(|line| line.ends_with("goes"))
+            .count()
     };
     assert_eq!(free(&[]), 0);
     assert_eq!(free(&["n[02-04]", "n05"]), 4);
-    assert_eq!(free(&["n*", "*", "n[", "N03"]), 0, "who allows a destruction says of which");
+    assert_eq!(
+        free(&["n*", "*", "n[", "N03"]),
+        0,
+        "who allows a destruction says of which"
+    );
 }
 
 #[test]
 fn a_word_in_an_annotation_is_for_one_change() {
     let mut lab = Lab::provisioned(&workers(2, ""));
     let note = |lab: &Lab, token: &str| {
-        lab.patch("n02", json!({"metadata": {"annotations": {annotation::ALLOW_DESTROY: token}}}));
+        lab.patch(
+            "n02",
+            json!({"metadata": {"annotations": {annotation::ALLOW_DESTROY: token}}}),
+        );
     };
     let plan = lab.edit(&workers(1, ""));
     let token = grant_of(&plan.actions[0]).unwrap().to_owned();
@@ -213,7 +249,9 @@ fn a_word_in_an_annotation_is_for_one_change() {
     assert!(going(&lab).is_empty());
     // And once the machine was deployed anew.
     lab.edit(&workers(1, ""));
-    lab.status("n02", |status| status.provisioning.image.url = "http://x/new".into());
+    lab.status("n02", |status| {
+        status.provisioning.image.url = "http://x/new".into()
+    });
     assert!(going(&lab).is_empty());
 }
 
@@ -248,7 +286,12 @@ fn a_new_host_waits_for_its_machine() {
     ");
     lab.finalizer("n01", true);
     let plan = lab.plan();
-    lab.carry_out(plan.actions.iter().find(|action| &*action.host.name == "n01").unwrap());
+    lab.carry_out(
+        plan.actions
+            .iter()
+            .find(|action| &*action.host.name == "n01")
+            .unwrap(),
+    );
     insta::assert_snapshot!(rulings(&lab, &[]).join("\n"), @"m01 MachineTaken: its machine is still that of `n01`, which is being deleted");
     lab.finalizer("n01", false);
     assert_eq!(rulings(&lab, &[]), ["m01 goes"]);
@@ -275,7 +318,11 @@ fn simulate(rollout: &str, most: usize, fail: Option<&str>) -> (Vec<String>, usi
     for judged in 1.. {
         assert!(judged < 200, "it does not end");
         let plan = lab.plan();
-        for ruling in lab.gate(&plan, &[]).iter().filter(|ruling| ruling.hold.is_none()) {
+        for ruling in lab
+            .gate(&plan, &[])
+            .iter()
+            .filter(|ruling| ruling.hold.is_none())
+        {
             lab.carry_out(ruling.action);
             let name = ruling.action.host.name.to_string();
             lab.state(&name, ProvisioningState::Deprovisioning);
@@ -292,7 +339,11 @@ fn simulate(rollout: &str, most: usize, fail: Option<&str>) -> (Vec<String>, usi
             .count();
         assert!(out <= most, "{out} are out of service, {most} may be");
         let Some(done) = busy.pop_front() else {
-            assert!(lab.plan().is_empty(), "it stopped half way: {:?}", rulings(&lab, &[]));
+            assert!(
+                lab.plan().is_empty(),
+                "it stopped half way: {:?}",
+                rulings(&lab, &[])
+            );
             return (order, judged);
         };
         if failed.as_ref() == Some(&done) {
@@ -314,7 +365,10 @@ fn a_roll_ends_and_never_takes_more_than_it_may() {
     let (order, judged) = simulate("", 1, None);
     assert_eq!((order.len(), judged), (20, 21));
     assert_eq!(simulate("rollout max-unavailable=3;", 3, None).0.len(), 20);
-    assert_eq!(simulate("rollout max-unavailable=50;", 20, None).0.len(), 20);
+    assert_eq!(
+        simulate("rollout max-unavailable=50;", 20, None).0.len(),
+        20
+    );
 }
 
 #[test]
@@ -327,5 +381,10 @@ fn a_roll_by_rack_takes_racks_in_order() {
 
 #[test]
 fn a_roll_goes_on_when_a_failed_machine_recovers() {
-    assert_eq!(simulate("rollout max-unavailable=2;", 2, Some("n07")).0.len(), 20);
+    assert_eq!(
+        simulate("rollout max-unavailable=2;", 2, Some("n07"))
+            .0
+            .len(),
+        20
+    );
 }

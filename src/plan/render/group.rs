@@ -75,7 +75,11 @@ pub(super) fn groups(rulings: &[Ruling<'_>]) -> Vec<Group> {
                     lines,
                     names: Vec::new(),
                     holds: BTreeMap::new(),
-                    paths: action.changes.iter().map(|change| change.path.clone()).collect(),
+                    paths: action
+                        .changes
+                        .iter()
+                        .map(|change| change.path.clone())
+                        .collect(),
                 });
                 match groups.last_mut() {
                     Some(group) => group,
@@ -95,7 +99,10 @@ pub(super) fn groups(rulings: &[Ruling<'_>]) -> Vec<Group> {
             let more = group.lines.len() - MOST_FIELDS;
             group.lines.truncate(MOST_FIELDS);
             let text = format!("and {more} more field{}", if more == 1 { "" } else { "s" });
-            group.lines.push(Line { text, site: String::new() });
+            group.lines.push(Line {
+                text,
+                site: String::new(),
+            });
         }
     }
     groups
@@ -115,7 +122,9 @@ fn join(groups: Vec<Group>) -> Vec<Group> {
         .collect();
     let mut joined: Vec<(Group, bool)> = Vec::new();
     for (group, many) in groups.into_iter().zip(many) {
-        let first = joined.iter_mut().find(|(first, joins)| many && *joins && alike(first, &group));
+        let first = joined
+            .iter_mut()
+            .find(|(first, joins)| many && *joins && alike(first, &group));
         match first {
             Some((first, _)) => {
                 for (line, other) in first.lines.iter_mut().zip(&group.lines) {
@@ -140,11 +149,20 @@ fn join(groups: Vec<Group>) -> Vec<Group> {
 /// A line about one value as a line about many.
 fn varies(line: &str) -> String {
     const MARK: &str = ", and so on";
-    if line.ends_with(MARK) { line.to_owned() } else { format!("{line}{MARK}") }
+    if line.ends_with(MARK) {
+        line.to_owned()
+    } else {
+        format!("{line}{MARK}")
+    }
 }
 
 fn lines(action: &Action) -> Vec<Line> {
-    let only = |text: String| vec![Line { text, site: String::new() }];
+    let only = |text: String| {
+        vec![Line {
+            text,
+            site: String::new(),
+        }]
+    };
     match action.verb {
         Verb::Create => only(created(&action.changes)),
         Verb::Delete if action.guard.is_some() => Vec::new(),
@@ -155,11 +173,12 @@ fn lines(action: &Action) -> Vec<Line> {
         }
         Verb::Update => {
             // An image says by its URL what it is; the rest comes with it.
-            let image = action.changes.iter().any(|change| change.path == "spec.image.url");
+            let image = action
+                .changes
+                .iter()
+                .any(|change| change.path == "spec.image.url");
             let shown = |change: &&FieldChange| {
-                !image
-                    || change.path == "spec.image.url"
-                    || !change.path.starts_with("spec.image.")
+                !image || change.path == "spec.image.url" || !change.path.starts_with("spec.image.")
             };
             action.changes.iter().filter(shown).map(changed).collect()
         }
@@ -170,12 +189,18 @@ fn lines(action: &Action) -> Vec<Line> {
 fn created(changes: &[FieldChange]) -> String {
     let find = |path: &str| {
         let found = changes.iter().find(|change| change.path == path);
-        found.and_then(|change| change.after.as_ref()).and_then(Value::as_str)
+        found
+            .and_then(|change| change.after.as_ref())
+            .and_then(Value::as_str)
     };
     let pool = find("pool").map(|pool| format!("pool {pool}"));
     let image = find("spec.image.url").map(|url| format!("image {}", tail(url)));
     let parts: Vec<String> = [pool, image].into_iter().flatten().collect();
-    if parts.is_empty() { "in no pool".to_owned() } else { parts.join(", ") }
+    if parts.is_empty() {
+        "in no pool".to_owned()
+    } else {
+        parts.join(", ")
+    }
 }
 
 fn changed(change: &FieldChange) -> Line {
@@ -186,7 +211,10 @@ fn changed(change: &FieldChange) -> Line {
         .find_map(|prefix| path.strip_prefix(prefix))
         .unwrap_or(&path);
     let (before, after) = pair(before, after);
-    Line { text: format!("{path}: {before} → {after}"), site: change.site.to_string() }
+    Line {
+        text: format!("{path}: {before} → {after}"),
+        site: change.site.to_string(),
+    }
 }
 
 /// Two values as short as can be: what they share at the beginning is left out.
@@ -238,7 +266,13 @@ fn tail(url: &str) -> String {
 
 fn wait(ruling: &Ruling<'_>) -> Option<Wait> {
     let action = ruling.action;
-    let wait = |kind, code, text: &str| Some(Wait { code, kind, text: text.to_owned() });
+    let wait = |kind, code, text: &str| {
+        Some(Wait {
+            code,
+            kind,
+            text: text.to_owned(),
+        })
+    };
     match (&ruling.hold, &action.guard) {
         (Some(hold), Some(guard)) if hold.code == "NeedsAllowDestroy" => {
             wait(Kind::Guarded, "", &guard.text)

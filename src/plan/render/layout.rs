@@ -32,14 +32,23 @@ struct Detail {
 impl Table {
     /// Begins a row.
     pub fn head(&mut self, word: String, count: usize, hosts: String) {
-        self.rows.push(Row { word, count, hosts, details: Vec::new() });
+        self.rows.push(Row {
+            word,
+            count,
+            hosts,
+            details: Vec::new(),
+        });
     }
 
     /// Adds a line to the row that was begun last.
     pub fn detail(&mut self, text: String, site: &str) {
         let width = console::measure_text_width(&text);
         if let Some(row) = self.rows.last_mut() {
-            row.details.push(Detail { text, width, site: site.to_owned() });
+            row.details.push(Detail {
+                text,
+                width,
+                site: site.to_owned(),
+            });
         }
     }
 }
@@ -47,11 +56,16 @@ impl Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let widths = self.rows.iter().map(|row| row.hosts.len());
-        let hosts = widths.filter(|width| *width <= MOST_HOSTS).max().unwrap_or_default();
+        let hosts = widths
+            .filter(|width| *width <= MOST_HOSTS)
+            .max()
+            .unwrap_or_default();
         let details = self.rows.iter().flat_map(|row| &row.details);
         let placed = details.filter(|detail| !detail.site.is_empty());
-        let detail =
-            placed.map(|detail| detail.width).filter(|width| *width <= MOST_DETAIL).max();
+        let detail = placed
+            .map(|detail| detail.width)
+            .filter(|width| *width <= MOST_DETAIL)
+            .max();
         for row in &self.rows {
             row.write(f, hosts, detail.unwrap_or_default())?;
         }
@@ -79,7 +93,13 @@ impl Row {
             }
             write!(f, "{:1$}{2}", "", column - at, one.text)?;
             if !one.site.is_empty() {
-                write!(f, "{:1$}  {2}", "", detail.saturating_sub(one.width), one.site)?;
+                write!(
+                    f,
+                    "{:1$}  {2}",
+                    "",
+                    detail.saturating_sub(one.width),
+                    one.site
+                )?;
             }
             at = usize::MAX - 2;
         }

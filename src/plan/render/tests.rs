@@ -98,12 +98,21 @@ fn several_destructions_tell_one_flag() {
 fn moves_and_refusals_say_why() {
     let mut lab = Lab::provisioned(&workers(4, ""));
     let other = "pool storage { select role=storage; deploy b; }";
-    lab.edit(&workers(4, &format!("refine n01 {{ labels role=storage; }}; {other}")));
+    lab.edit(&workers(
+        4,
+        &format!("refine n01 {{ labels role=storage; }}; {other}"),
+    ));
     insta::assert_snapshot!(show(&lab, &[]), @"");
     let lab = Lab::provisioned(&workers(1, ""));
-    lab.patch("n01", json!({"metadata": {"annotations": {"metalform.dev/fleet": "other"}}}));
+    lab.patch(
+        "n01",
+        json!({"metadata": {"annotations": {"metalform.dev/fleet": "other"}}}),
+    );
     insta::assert_snapshot!(show(&lab, &[]), @"");
-    lab.patch("n01", json!({"metadata": {"annotations": {"metalform.dev/fleet": null}}}));
+    lab.patch(
+        "n01",
+        json!({"metadata": {"annotations": {"metalform.dev/fleet": null}}}),
+    );
     insta::assert_snapshot!(show(&lab, &[]), @"");
 }
 
@@ -120,12 +129,17 @@ fn many_changes_that_differ_in_their_values_are_one() {
 
 #[test]
 fn many_fields_are_cut_short_but_tell_hosts_apart() {
-    let labels = |last: &str| {
-        format!("labels a=x b=x c=x d=x e=x f=x g=x h={last}")
-    };
+    let labels = |last: &str| format!("labels a=x b=x c=x d=x e=x f=x g=x h={last}");
     let mut lab = Lab::new(&workers(2, ""));
     lab.apply();
-    lab.edit(&workers(2, &format!("refine n01 {{ {}; }}; refine n02 {{ {}; }}", labels("x"), labels("y"))));
+    lab.edit(&workers(
+        2,
+        &format!(
+            "refine n01 {{ {}; }}; refine n02 {{ {}; }}",
+            labels("x"),
+            labels("y")
+        ),
+    ));
     insta::assert_snapshot!(show(&lab, &[]), @"");
 }
 
@@ -147,7 +161,10 @@ fn colours_are_around_words_only() {
     let lab = everything();
     let plan = lab.plan();
     let text = render(&plan, &lab.gate(&plan, &[]), Palette::ANSI);
-    assert!(text.starts_with("\u{1b}[31mdestroy    \u{1b}[0m    1  r01-n13"), "{text:?}");
+    assert!(
+        text.starts_with("\u{1b}[31mdestroy    \u{1b}[0m    1  r01-n13"),
+        "{text:?}"
+    );
     assert_eq!(console::strip_ansi_codes(&text), show(&lab, &[]));
 }
 

@@ -28,6 +28,10 @@ const GROWTH: u64 = 4;
 /// One line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all lines are the large one"
+)]
 pub(super) enum Line {
     /// The first one.
     Machines {

@@ -157,7 +157,7 @@ async fn sleep_until(time: Option<Timestamp>, clock: Clock) {
 }
 
 impl Provisioner for Simulation {
-    fn run<'a>(&'a self, job: Job) -> BoxFuture<'a, Result<Ack, Fault>> {
+    fn run(&self, job: Job) -> BoxFuture<'_, Result<Ack, Fault>> {
         Box::pin(async move {
             let core = &*self.core;
             // Half of it before the machine hears of it, half before we hear the answer: whoever

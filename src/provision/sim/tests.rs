@@ -5,7 +5,6 @@ use futures::StreamExt as _;
 use insta::assert_snapshot;
 use serde_json::json;
 
-use super::fault;
 use super::*;
 use crate::api::{BareMetalHost, Timestamp};
 use crate::engine::Clock;
@@ -233,7 +232,7 @@ async fn a_lost_node_is_absent_and_its_hardware_runs_on() {
     let mut lab = Lab::new("lose node n* at 1m");
     let one = host("n1", 1);
     lab.provision(&one).await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let changed = loop {
         let tick = lab.ticks.next().await.unwrap();
         if !tick.changed.is_empty() && lab.facts(&one).is_none() {
@@ -293,7 +292,7 @@ async fn busy_slow_and_unauthorized_interfaces() {
     }
     assert!(lab.enroll(&one).await.is_ok());
     assert_eq!(start.elapsed(), Duration::from_millis(1500));
-    tokio::time::sleep(Duration::from_secs(120)).await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
     assert!(matches!(
         lab.run(&one, Effect::Manage).await,
         Err(Fault::Unauthorized(_))
@@ -567,7 +566,7 @@ async fn rules_know_over_a_restart_what_they_did() {
     );
     drop(lab);
     // What was to happen while nobody was there happens at the next start, once.
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let mut lab = home.open(script);
     lab.ticks.next().await;
     assert!(lab.facts(&one).is_none());

@@ -27,7 +27,7 @@ use crate::eval::range::Pattern;
 use crate::provision::sim::script::{Span, Task};
 
 /// Longest time that a script can name.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(8784);
 /// How much slower something can be.
 const SLOWEST: u32 = 1000;
 
