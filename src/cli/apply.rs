@@ -31,7 +31,7 @@ pub struct ApplyArgs {
     /// Do not wait until all is settled (only where `metalform run` goes on with it)
     #[arg(long)]
     no_wait: bool,
-    /// Allow the destruction of this host
+    /// Allow the destruction of this host, or of these: r01-n13, "r01-n[13-15]"
     #[arg(long, value_name = "NAME")]
     allow_destroy: Vec<String>,
     /// Give up waiting after this many seconds, with exit code 1
@@ -83,10 +83,12 @@ pub(super) fn apply(term: &Term, args: &ApplyArgs) -> Result<Exit, Failure> {
 
 /// A grant for a host that nothing destroys is a slip worth stopping at.
 fn unknown_names(plan: &Plan, names: &std::collections::BTreeSet<String>) -> Result<(), Failure> {
-    let guarded = |name: &str| {
-        plan.actions
-            .iter()
-            .any(|action| action.guard.is_some() && *action.host.name == *name)
+    let guarded = |name: &String| {
+        let grant = Grants {
+            names: [name.clone()].into(),
+        };
+        let mut destroyed = plan.actions.iter().filter(|action| action.guard.is_some());
+        destroyed.any(|action| grant.allows(&action.host.name))
     };
     match names.iter().find(|name| !guarded(name)) {
         None => Ok(()),
@@ -124,7 +126,7 @@ async fn through(
     let failed = |error: ClientError| Failure::new(Exit::Remote, error.to_string());
     for action in &plan.actions {
         if let Some(token) = plan::grant_of(action)
-            && grants.names.contains(&*action.host.name)
+            && grants.allows(&action.host.name)
         {
             let patch = json!({"metadata": {"annotations": {annotation::ALLOW_DESTROY: token}}});
             client

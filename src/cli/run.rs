@@ -48,7 +48,7 @@ pub struct RunArgs {
     /// Answer /healthz and /metrics on this address, e.g. 127.0.0.1:9090
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Option<std::net::SocketAddr>,
-    /// Allow the destruction of this host, once
+    /// Allow the destruction of this host, once: r01-n13, "r01-n[13-15]"
     #[arg(long, value_name = "NAME")]
     pub(super) allow_destroy: Vec<String>,
 }

@@ -3,12 +3,12 @@
 //! Provenance is not kept: the host's definitions are collected again when somebody asks.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use super::collect::{Collector, Gathered, Part, Spot, no_args};
 use super::declare::{Declared, Program, declare};
-use super::instance::{Bench, Layer, Scene};
+use super::instance::{Bench, Layer, Scene, said};
 use super::merge::{Def, Merged};
 use super::report::Findings;
 use super::scope::{ScopeKind, Subject};
@@ -274,7 +274,7 @@ fn rungs(
         let via = scene.profiles(def);
         let mut from = from(def);
         for profile in &via {
-            from.push_str(&format!(", profile {profile}"));
+            write!(from, ", profile {profile}").ok();
         }
         let strength = if def.sealed { "final" } else { def.rank.word() };
         let expression = gathered
@@ -287,7 +287,7 @@ fn rungs(
             wins,
             Rung {
                 wins,
-                value: scene.value(def),
+                value: said(def),
                 origin: def.place.into(),
                 site: String::new(),
                 from,

@@ -328,7 +328,7 @@ impl<'a, 't> Scene<'a, 't> {
         let whose = format!("{} `{}`", self.kind, self.name);
         let mut finding = match problem {
             Problem::Conflict(all) => {
-                let mut values: Vec<String> = all.iter().map(|i| self.value(&defs[*i])).collect();
+                let mut values: Vec<String> = all.iter().map(|i| said(&defs[*i])).collect();
                 values.sort();
                 values.dedup();
                 let many = match values.len() {
@@ -339,10 +339,10 @@ impl<'a, 't> Scene<'a, 't> {
                     Code(code),
                     format!("`{path}` has {many} of equal rank for {whose}"),
                     place,
-                    self.said(&defs[all[0]]),
+                    self.line(&defs[all[0]]),
                 );
                 for index in &all[1..] {
-                    finding = finding.label(defs[*index].place, self.said(&defs[*index]));
+                    finding = finding.label(defs[*index].place, self.line(&defs[*index]));
                 }
                 let mut uses: Vec<Place> = Vec::new();
                 for index in all {
@@ -370,7 +370,7 @@ impl<'a, 't> Scene<'a, 't> {
             .help("write the one that is meant nearer, or mark the other `(default)`"),
             Problem::Sealed(seal, other) => {
                 let what = if defs[*other].value.is_some() {
-                    format!("{} here", self.value(&defs[*other]))
+                    format!("{} here", said(&defs[*other]))
                 } else {
                     "removed here".to_owned()
                 };
@@ -382,7 +382,7 @@ impl<'a, 't> Scene<'a, 't> {
                 )
                 .label(
                     defs[*seal].place,
-                    format!("sealed as {} by `(final)`", self.value(&defs[*seal])),
+                    format!("sealed as {} by `(final)`", said(&defs[*seal])),
                 )
                 .help("take out this line, or the `(final)`; even `(force)` does not break a seal")
             }
@@ -395,16 +395,8 @@ impl<'a, 't> Scene<'a, 't> {
         finding
     }
 
-    pub(super) fn value(&self, def: &Def) -> String {
-        match &def.value {
-            Some(value) => value.to_string(),
-            None if def.bad => "unreadable".to_owned(),
-            None => "#null".to_owned(),
-        }
-    }
-
-    fn said(&self, def: &Def) -> String {
-        let value = self.value(def);
+    fn line(&self, def: &Def) -> String {
+        let value = said(def);
         match self.chain(def).next() {
             Some(chain) => {
                 format!(
@@ -448,5 +440,14 @@ impl<'a, 't> Scene<'a, 't> {
         self.chain(def)
             .map(|chain| profiles[chain.profile].name)
             .collect()
+    }
+}
+
+/// What a definition says, as a spec would write it.
+pub(super) fn said(def: &Def) -> String {
+    match &def.value {
+        Some(value) => value.to_string(),
+        None if def.bad => "unreadable".to_owned(),
+        None => "#null".to_owned(),
     }
 }

@@ -47,14 +47,18 @@ pub(super) fn select(
             continue;
         }
         let found = labels.select(selector, hosts.len());
-        if found.is_empty() {
+        // The labels of a host with an error are not settled: it may be the one that is looked
+        // for, and which of two conflicting labels is seen here must not matter.
+        let unsure = hosts.iter().filter(|host| host.broken).count();
+        if found.is_empty() && unsure == 0 {
             nothing(bench, selector, &labels);
         }
         if let Some((_, items, false)) = entities
             .iter()
             .find(|(entity, ..)| *entity == selector.pool)
         {
-            replicas(bench, selector, items, found.len());
+            let sure = found.iter().filter(|host| !hosts[**host].broken).count();
+            replicas(bench, selector, items, sure + unsure);
         }
         for host in found {
             selected.entry(host).or_default().push(index);

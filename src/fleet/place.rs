@@ -83,6 +83,9 @@ pub fn place(fleet: &Fleet, current: &BTreeMap<Arc<str>, Arc<str>>) -> Placement
     placement
 }
 
+/// Hosts that wait for a seat, by rack, with their place in the natural order.
+type Queues<'f> = BTreeMap<Option<Arc<str>>, VecDeque<(usize, &'f Arc<str>)>>;
+
 /// The members of one pool, and how many hosts could be.
 fn members(
     fleet: &Fleet,
@@ -116,7 +119,7 @@ fn members(
     let (sticky, fresh): (Vec<_>, Vec<_>) = pool.candidates.iter().partition(|host| seated(host));
     for waiting in [sticky, fresh] {
         // Candidates are in natural order: the first of the emptiest rack is next.
-        let mut queues: BTreeMap<Option<Arc<str>>, VecDeque<(usize, &Arc<str>)>> = BTreeMap::new();
+        let mut queues: Queues<'_> = BTreeMap::new();
         for (index, host) in waiting.into_iter().enumerate() {
             queues
                 .entry(rack(host))

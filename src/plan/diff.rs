@@ -11,8 +11,8 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::Value;
 
-use crate::api::BareMetalHost;
 use crate::api::names::annotation;
+use crate::api::{BareMetalHost, BareMetalHostSpec, RaidConfig};
 use crate::desired::{Desired, Wanted};
 use crate::fleet::natural;
 use crate::store::{Key, Object as _};
@@ -306,13 +306,30 @@ fn is_plainly_same(wanted: &Wanted, host: &BareMetalHost) -> bool {
             live.next() == Some(entry)
         }) && (applied || live.next().is_none())
     };
-    host.spec == wanted.spec
+    same_spec(&wanted.spec, &host.spec, applied)
         && wanted
             .marks()
             .into_iter()
             .all(|(name, _, value)| host.annotation(name) == value)
         && same(&wanted.labels, &host.metadata.labels)
         && same(&wanted.annotations, &host.metadata.annotations)
+}
+
+/// True for equal specs. RAID without any volumes is what is left when volumes go; and where this
+/// very text was applied, what others are known to fill in is theirs.
+fn same_spec(wanted: &BareMetalHostSpec, live: &BareMetalHostSpec, applied: bool) -> bool {
+    if live == wanted {
+        return true;
+    }
+    let mut live = live.clone();
+    live.raid = live.raid.filter(|raid| **raid != RaidConfig::default());
+    if applied && wanted.architecture.is_empty() {
+        live.architecture.clear();
+    }
+    if applied && wanted.consumer_ref.is_none() {
+        live.consumer_ref = None;
+    }
+    live == *wanted
 }
 
 /// True when the host was last applied from the very text that is wanted now: then any field that

@@ -82,19 +82,16 @@ fn show(table: &mut Table, group: &Group, palette: Palette) {
     );
     table.head(word, group.names.len(), fold(&group.names));
     for line in &group.lines {
-        table.detail(line.text.clone(), &line.site);
+        table.change(&line.text, &line.site);
     }
-    for (hold, names) in &group.holds {
-        let all = names.len() == group.names.len();
-        let text = hold.show(names, all);
-        let code = match hold.code {
-            "" => String::new(),
-            code => format!(" {}", palette.paint(palette.dim, &format!("[{code}]"))),
+    for (wait, names) in &group.waits {
+        let text = wait.show(names, names.len() == group.names.len());
+        let off = if palette.yellow.is_empty() {
+            ""
+        } else {
+            palette.off
         };
-        table.detail(
-            format!("{}{code}", palette.paint(palette.yellow, &text)),
-            "",
-        );
+        table.note(text, palette.yellow, off);
     }
 }
 

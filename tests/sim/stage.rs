@@ -121,7 +121,6 @@ impl Provisioner for Recorded {
 /// A host that entered a state.
 #[derive(Debug, Clone)]
 pub struct Entered {
-    pub at: Duration,
     pub host: String,
     pub state: String,
 }
@@ -422,7 +421,6 @@ impl Stage {
             .collect();
         for name in self.states.keys().filter(|name| !there.contains(*name)) {
             self.entered.push(Entered {
-                at,
                 host: name.clone(),
                 state: "gone".into(),
             });
@@ -439,7 +437,6 @@ impl Stage {
                 self.states.insert(name.clone(), state.clone());
                 let host = name.clone();
                 self.entered.push(Entered {
-                    at,
                     host,
                     state: state.clone(),
                 });

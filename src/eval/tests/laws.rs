@@ -289,3 +289,18 @@ proptest! {
         prop_assert!(after.fleet.is_held("bad"));
     }
 }
+
+/// The laws would say little if random specs were all wrong.
+#[test]
+fn random_specs_have_hosts() {
+    use proptest::strategy::ValueTree as _;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut good, mut held) = (0, 0);
+    for _ in 0..64 {
+        let spec = pieces().new_tree(&mut runner).unwrap().current();
+        let fleet = spec.evaluate(1).fleet;
+        good += fleet.hosts.len();
+        held += fleet.held.len();
+    }
+    assert!(good > held && held > 0, "{good} hosts, {held} held");
+}

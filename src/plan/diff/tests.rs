@@ -190,8 +190,14 @@ fn leaving_a_pool_needs_a_word_whatever_becomes_of_the_machine() {
     // To another pool, with the same image and with another.
     let other =
         "refine n01 { labels role=storage; }; pool storage { select role=storage; deploy a; }";
-    insta::assert_snapshot!(edit(&two(other)), @"");
-    insta::assert_snapshot!(edit(&two(&other.replace("deploy a", "deploy b"))), @"");
+    insta::assert_snapshot!(edit(&two(other)), @r"
+    update none n01 metadata.labels.role pool ! provisioned, and moves from pool `workers` to `storage`
+    1 unchanged
+    ");
+    insta::assert_snapshot!(edit(&two(&other.replace("deploy a", "deploy b"))), @r"
+    update reprovision n01 metadata.labels.role pool spec.image.checksum spec.image.url ! provisioned, and moves from pool `workers` to `storage`, it is deployed anew there
+    1 unchanged
+    ");
 }
 
 #[test]

@@ -201,7 +201,7 @@ fn a_rack_after_the_other() {
     }
     lab.provision("n12");
     assert!(going(&lab).is_empty());
-    insta::assert_snapshot!(rulings(&lab, &[])[0], @"");
+    insta::assert_snapshot!(rulings(&lab, &[])[0], @"n01 Rolling: pool `workers` rolls by rack; a machine in rack `r3` is out of service");
 }
 
 #[test]

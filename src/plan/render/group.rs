@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::layout::FIXED;
 use crate::eval::range::fold;
 use crate::plan::fields::difference;
 use crate::plan::{Action, Disruption, FieldChange, Ruling, Verb};
@@ -25,7 +26,7 @@ pub(super) struct Group {
     /// In the plan's order.
     pub names: Vec<String>,
     /// Why which of them wait.
-    pub holds: BTreeMap<Wait, Vec<String>>,
+    pub waits: BTreeMap<Wait, Vec<String>>,
     /// Paths that change.
     paths: Vec<String>,
 }
@@ -41,7 +42,7 @@ pub(super) struct Line {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Wait {
     /// Empty where the text says it all.
-    pub code: &'static str,
+    code: &'static str,
     kind: Kind,
     text: String,
 }
@@ -74,7 +75,7 @@ pub(super) fn groups(rulings: &[Ruling<'_>]) -> Vec<Group> {
                     verb: action.verb,
                     lines,
                     names: Vec::new(),
-                    holds: BTreeMap::new(),
+                    waits: BTreeMap::new(),
                     paths: action
                         .changes
                         .iter()
@@ -89,7 +90,7 @@ pub(super) fn groups(rulings: &[Ruling<'_>]) -> Vec<Group> {
         };
         let name = action.host.name.to_string();
         if let Some(wait) = wait(ruling) {
-            group.holds.entry(wait).or_default().push(name.clone());
+            group.waits.entry(wait).or_default().push(name.clone());
         }
         group.names.push(name);
     }
@@ -136,8 +137,8 @@ fn join(groups: Vec<Group>) -> Vec<Group> {
                     }
                 }
                 first.names.extend(group.names);
-                for (wait, names) in group.holds {
-                    first.holds.entry(wait).or_default().extend(names);
+                for (wait, names) in group.waits {
+                    first.waits.entry(wait).or_default().extend(names);
                 }
             }
             None => joined.push((group, many)),
@@ -294,10 +295,10 @@ impl Wait {
             (false, many) => format!("{many} of them, {}: ", fold(names)),
         };
         match self.kind {
-            Kind::Guarded => format!("! {whom}{text}; needs {}", flags(names)),
+            Kind::Guarded => format!("! {whom}{text}; needs{FIXED}{}", flags(names)),
             Kind::Allowed => format!("! {whom}{text}; allowed"),
             Kind::Refused => format!("refused: {whom}{text}"),
-            Kind::Other => format!("waits: {whom}{text}"),
+            Kind::Other => format!("waits: {whom}{text} [{}]", self.code),
         }
     }
 }
@@ -306,8 +307,8 @@ impl Wait {
 fn flags(names: &[String]) -> String {
     let folded = fold(names);
     let flag = |name: &str| match name.contains('[') {
-        true => format!("--allow-destroy '{name}'"),
-        false => format!("--allow-destroy {name}"),
+        true => format!("--allow-destroy{FIXED}'{name}'"),
+        false => format!("--allow-destroy{FIXED}{name}"),
     };
     folded.split(' ').map(flag).collect::<Vec<_>>().join(" ")
 }

@@ -8,8 +8,13 @@ const HEAD: usize = 18;
 const MOST_HOSTS: usize = 36;
 /// Details that are wider than this do not push the places of others to the right.
 const MOST_DETAIL: usize = 52;
-/// Hosts are wrapped at this width.
-const WIDTH: usize = 100;
+/// Hosts and notes are wrapped at this width.
+const WIDTH: usize = 110;
+/// Notes have at least this much room.
+const LEAST_NOTE: usize = 60;
+
+/// A space at which no line is broken.
+pub(super) const FIXED: char = '\u{a0}';
 
 #[derive(Default)]
 pub(super) struct Table {
@@ -20,13 +25,18 @@ struct Row {
     word: String,
     count: usize,
     hosts: String,
-    details: Vec<Detail>,
+    lines: Vec<Line>,
 }
 
-struct Detail {
-    text: String,
-    width: usize,
-    site: String,
+enum Line {
+    /// A change, and where it is written.
+    Change { text: String, site: String },
+    /// A note, in a colour.
+    Note {
+        text: String,
+        colour: &'static str,
+        off: &'static str,
+    },
 }
 
 impl Table {
@@ -36,83 +46,103 @@ impl Table {
             word,
             count,
             hosts,
-            details: Vec::new(),
+            lines: Vec::new(),
         });
     }
 
-    /// Adds a line to the row that was begun last.
-    pub fn detail(&mut self, text: String, site: &str) {
-        let width = console::measure_text_width(&text);
+    /// Adds a change to the row that was begun last.
+    pub fn change(&mut self, text: &str, site: &str) {
+        self.line(Line::Change {
+            text: text.to_owned(),
+            site: site.to_owned(),
+        });
+    }
+
+    /// Adds a note to the row that was begun last.
+    pub fn note(&mut self, text: String, colour: &'static str, off: &'static str) {
+        self.line(Line::Note { text, colour, off });
+    }
+
+    fn line(&mut self, line: Line) {
         if let Some(row) = self.rows.last_mut() {
-            row.details.push(Detail {
-                text,
-                width,
-                site: site.to_owned(),
-            });
+            row.lines.push(line);
         }
     }
 }
 
+fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let widths = self.rows.iter().map(|row| row.hosts.len());
-        let hosts = widths
-            .filter(|width| *width <= MOST_HOSTS)
-            .max()
-            .unwrap_or_default();
-        let details = self.rows.iter().flat_map(|row| &row.details);
-        let placed = details.filter(|detail| !detail.site.is_empty());
-        let detail = placed
-            .map(|detail| detail.width)
-            .filter(|width| *width <= MOST_DETAIL)
-            .max();
+        let hosts = self.rows.iter().map(|row| row.hosts.len());
+        let hosts = hosts.filter(|width| *width <= MOST_HOSTS).max();
+        let placed = self
+            .rows
+            .iter()
+            .flat_map(|row| &row.lines)
+            .filter_map(|line| match line {
+                Line::Change { text, site } if !site.is_empty() => Some(width(text)),
+                Line::Change { .. } | Line::Note { .. } => None,
+            });
+        let change = placed.filter(|width| *width <= MOST_DETAIL).max();
         for row in &self.rows {
-            row.write(f, hosts, detail.unwrap_or_default())?;
+            let column = HEAD + hosts.unwrap_or_default() + 2;
+            row.write(f, column, change.unwrap_or_default())?;
         }
         Ok(())
     }
 }
 
 impl Row {
-    fn write(&self, f: &mut fmt::Formatter<'_>, hosts: usize, detail: usize) -> fmt::Result {
-        let lines = wrap(&self.hosts, WIDTH - HEAD);
+    /// Writes the row with its lines at a column; places stand `change` columns further right.
+    fn write(&self, f: &mut fmt::Formatter<'_>, column: usize, change: usize) -> fmt::Result {
         write!(f, "{} {:>4}  ", self.word, self.count)?;
-        let mut at = HEAD;
-        for (index, line) in lines.iter().enumerate() {
-            if index > 0 {
-                write!(f, "\n{:HEAD$}", "")?;
+        let hosts = wrap(&self.hosts, WIDTH - HEAD);
+        f.write_str(&hosts.join(&format!("\n{:HEAD$}", "")))?;
+        // The first line goes beside the hosts if they leave room for it.
+        let mut at = HEAD + hosts.last().map_or(0, String::len);
+        for line in &self.lines {
+            for text in line.show(WIDTH.saturating_sub(column).max(LEAST_NOTE), change) {
+                if at + 2 > column {
+                    f.write_str("\n")?;
+                    at = 0;
+                }
+                write!(f, "{:1$}{text}", "", column - at)?;
+                at = column;
             }
-            f.write_str(line)?;
-            at = HEAD + line.len();
-        }
-        let column = HEAD + hosts + 2;
-        for one in &self.details {
-            if at + 2 > column {
-                f.write_str("\n")?;
-                at = 0;
-            }
-            write!(f, "{:1$}{2}", "", column - at, one.text)?;
-            if !one.site.is_empty() {
-                write!(
-                    f,
-                    "{:1$}  {2}",
-                    "",
-                    detail.saturating_sub(one.width),
-                    one.site
-                )?;
-            }
-            at = usize::MAX - 2;
         }
         f.write_str("\n")
     }
 }
 
-/// Breaks a text at its spaces; what has none stays whole.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+impl Line {
+    fn show(&self, room: usize, change: usize) -> Vec<String> {
+        match self {
+            Self::Change { text, site } if site.is_empty() => vec![text.clone()],
+            Self::Change { text, site } => {
+                let gap = change.saturating_sub(width(text)) + 2;
+                vec![format!("{text}{:gap$}{site}", "")]
+            }
+            Self::Note { text, colour, off } => {
+                let lines = wrap(text, room).into_iter().enumerate();
+                let show = |(index, line): (usize, String)| {
+                    let indent = if index == 0 { "" } else { "  " };
+                    format!("{indent}{colour}{}{off}", line.replace(FIXED, " "))
+                };
+                lines.map(show).collect()
+            }
+        }
+    }
+}
+
+/// Breaks a text at its spaces; a word that is wider than a line stays whole.
+fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {
-            Some(line) if line.len() + 1 + word.len() <= width => {
+            Some(line) if width(line) + 1 + width(word) <= room => {
                 line.push(' ');
                 line.push_str(word);
             }

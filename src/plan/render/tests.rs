@@ -57,19 +57,35 @@ host "r03-n[slot=51-52]" {
 
 #[test]
 fn a_plan_reads_worst_first() {
-    insta::assert_snapshot!(show(&everything(), &[]), @"");
+    insta::assert_snapshot!(show(&everything(), &[]), @r##"
+    destroy        1  r01-n13                          ! provisioned, and in the spec no more;
+                                                         needs --allow-destroy r01-n13
+    reprovision   19  r01-n[01-12,14-18] r02-n[31-32]  image.url: …20260701.qcow2 → …20260801.qcow2  fleet.kdl:5
+                                                       waits: 18 of them, r01-n[02-12,14-18] r02-n[31-32]: pool
+                                                         `workers`: 1 of at most 1 out of service: r01-n01 [Rolling]
+    clean          2  r02-s[41-42]                     raid.hardwareRAIDVolumes: (none) → [{"level":"1","name":"v"}]  fleet.kdl:21
+    reboot         1  r01-c22                          online: true → false                          fleet.kdl:23
+    create         2  r03-n[51-52]                     pool workers, image https://images.lab/os-20260801.qcow2
+    update         1  r01-c21                          bootMACAddress: 52:54:00:00:00:15 → 52:54:00:00:ff:ff  fleet.kdl:24
+                                                       refused: the boot MAC address cannot change once it is set:
+                                                         take the host out of the spec, and put it back with the new
+                                                         address when it is gone [MF7103]
+    update         2  r02-s[43-44]                     labels.role: storage → ceph                   fleet.kdl:17
+                                                       description: (none) → a very long text that nobody would ever want to…  fleet.kdl:18
+    2 to create, 25 to change, 1 to delete, 0 unchanged; 20 of these wait
+    "##);
 }
 
 #[test]
 fn what_was_allowed_is_said() {
     let text = show(&everything(), &["r01-n13"]);
-    insta::assert_snapshot!(text.lines().next().unwrap(), @"");
+    insta::assert_snapshot!(text.lines().next().unwrap(), @"destroy        1  r01-n13                          ! provisioned, and in the spec no more; allowed");
 }
 
 #[test]
 fn lines_are_not_wide() {
     for line in show(&everything(), &[]).lines() {
-        assert!(line.chars().count() <= 140, "{line}");
+        assert!(line.chars().count() <= 140, "{line}"); // A change and its place are not broken.
     }
 }
 
@@ -87,11 +103,12 @@ fn several_destructions_tell_one_flag() {
     destroy        4  n[03-06]  ! provisioned, and in the spec no more; needs --allow-destroy 'n[03-06]'
     0 to create, 0 to change, 4 to delete, 2 unchanged; 4 of these wait
     ");
-    insta::assert_snapshot!(show(&lab, &["n04"]), @r"
-    destroy        4  n[03-06]  ! 3 of them, n[03,05-06]: provisioned, and in the spec no more; needs --allow-destroy 'n[03,05-06]'
+    insta::assert_snapshot!(show(&lab, &["n04"]), @r##"
+    destroy        4  n[03-06]  ! 3 of them, n[03,05-06]: provisioned, and in the spec no more;
+                                  needs --allow-destroy 'n[03,05-06]'
                                 ! n04: provisioned, and in the spec no more; allowed
     0 to create, 0 to change, 4 to delete, 2 unchanged; 3 of these wait
-    ");
+    "##);
 }
 
 #[test]
@@ -102,18 +119,31 @@ fn moves_and_refusals_say_why() {
         4,
         &format!("refine n01 {{ labels role=storage; }}; {other}"),
     ));
-    insta::assert_snapshot!(show(&lab, &[]), @"");
+    insta::assert_snapshot!(show(&lab, &[]), @r##"
+    reprovision    1  n01  labels.role: worker → storage                 fleet.kdl:8
+                           pool: workers → storage                       fleet.kdl:8
+                           image.url: …20260701.qcow2 → …20260801.qcow2  fleet.kdl:5
+                           ! provisioned, and moves from pool `workers` to `storage`, it is deployed anew there;
+                             needs --allow-destroy n01
+    0 to create, 1 to change, 0 to delete, 3 unchanged; 1 of these waits
+    "##);
     let lab = Lab::provisioned(&workers(1, ""));
     lab.patch(
         "n01",
         json!({"metadata": {"annotations": {"metalform.dev/fleet": "other"}}}),
     );
-    insta::assert_snapshot!(show(&lab, &[]), @"");
+    insta::assert_snapshot!(show(&lab, &[]), @r"
+    update         1  n01  refused: it belongs to fleet `other`; give one of the two another name [MF7111]
+    0 to create, 1 to change, 0 to delete, 0 unchanged; 1 of these waits
+    ");
     lab.patch(
         "n01",
         json!({"metadata": {"annotations": {"metalform.dev/fleet": null}}}),
     );
-    insta::assert_snapshot!(show(&lab, &[]), @"");
+    insta::assert_snapshot!(show(&lab, &[]), @r"
+    update         1  n01  adopted: it was there already
+    0 to create, 1 to change, 0 to delete, 0 unchanged
+    ");
 }
 
 #[test]
@@ -140,7 +170,23 @@ fn many_fields_are_cut_short_but_tell_hosts_apart() {
             labels("y")
         ),
     ));
-    insta::assert_snapshot!(show(&lab, &[]), @"");
+    insta::assert_snapshot!(show(&lab, &[]), @r"
+    update         1  n01  labels.a: (none) → x  fleet.kdl:8
+                           labels.b: (none) → x  fleet.kdl:8
+                           labels.c: (none) → x  fleet.kdl:8
+                           labels.d: (none) → x  fleet.kdl:8
+                           labels.e: (none) → x  fleet.kdl:8
+                           labels.f: (none) → x  fleet.kdl:8
+                           and 2 more fields
+    update         1  n02  labels.a: (none) → x  fleet.kdl:8
+                           labels.b: (none) → x  fleet.kdl:8
+                           labels.c: (none) → x  fleet.kdl:8
+                           labels.d: (none) → x  fleet.kdl:8
+                           labels.e: (none) → x  fleet.kdl:8
+                           labels.f: (none) → x  fleet.kdl:8
+                           and 2 more fields
+    0 to create, 2 to change, 0 to delete, 0 unchanged
+    ");
 }
 
 #[test]
@@ -297,7 +343,118 @@ fn json_keeps_its_shape() {
     let plan = lab.plan();
     let value = to_json(&plan, &lab.gate(&plan, &[]));
     serde_json::from_value::<Shape>(value.clone()).unwrap();
-    insta::assert_json_snapshot!(value, {".actions[].guard.token" => "[token]"}, @r#""#);
+    insta::assert_json_snapshot!(value, {".actions[].guard.token" => "[token]"}, @r#"
+    {
+      "actions": [
+        {
+          "changes": [],
+          "disruption": "destroy",
+          "guard": {
+            "text": "provisioned, and in the spec no more",
+            "token": "[token]"
+          },
+          "hold": {
+            "code": "Refused",
+            "text": "provisioned, and in the spec no more; `lifecycle prevent-destroy=#true` forbids it: apply the spec without that line first [MF7101]"
+          },
+          "host": "metal3/n02",
+          "pool": "workers",
+          "refusal": {
+            "code": "MF7101",
+            "text": "provisioned, and in the spec no more; `lifecycle prevent-destroy=#true` forbids it: apply the spec without that line first"
+          },
+          "verb": "delete"
+        },
+        {
+          "changes": [],
+          "disruption": "destroy",
+          "guard": {
+            "text": "provisioned, and in the spec no more",
+            "token": "[token]"
+          },
+          "hold": {
+            "code": "Refused",
+            "text": "provisioned, and in the spec no more; `lifecycle prevent-destroy=#true` forbids it: apply the spec without that line first [MF7101]"
+          },
+          "host": "metal3/n03",
+          "pool": "workers",
+          "refusal": {
+            "code": "MF7101",
+            "text": "provisioned, and in the spec no more; `lifecycle prevent-destroy=#true` forbids it: apply the spec without that line first"
+          },
+          "verb": "delete"
+        },
+        {
+          "changes": [
+            {
+              "after": "metadata",
+              "disruption": "none",
+              "path": "spec.automatedCleaningMode",
+              "site": "fleet.kdl:8"
+            },
+            {
+              "after": "redfish://10.0.0.3/redfish/v1/Systems/1",
+              "disruption": "none",
+              "path": "spec.bmc.address",
+              "site": "fleet.kdl:8"
+            },
+            {
+              "after": "bmc",
+              "disruption": "none",
+              "path": "spec.bmc.credentialsName",
+              "site": "fleet.kdl:8"
+            },
+            {
+              "after": true,
+              "disruption": "none",
+              "path": "spec.online",
+              "site": "fleet.kdl:8"
+            }
+          ],
+          "disruption": "none",
+          "hold": {
+            "code": "MachineTaken",
+            "text": "its machine is that of `n03`; it waits until that host is gone"
+          },
+          "host": "metal3/m02",
+          "machine_of": "metal3/n03",
+          "verb": "create"
+        },
+        {
+          "changes": [
+            {
+              "before": "true",
+              "disruption": "none",
+              "path": "prevent-destroy"
+            }
+          ],
+          "disruption": "none",
+          "host": "metal3/n01",
+          "pool": "workers",
+          "verb": "update"
+        }
+      ],
+      "complete": true,
+      "fleet": "lab",
+      "format_version": "1.0",
+      "kept": [],
+      "summary": {
+        "create": 1,
+        "delete": 2,
+        "disruption": {
+          "clean": 0,
+          "destroy": 2,
+          "none": 2,
+          "reboot": 0,
+          "reprovision": 0
+        },
+        "held": 3,
+        "kept": 0,
+        "unchanged": 0,
+        "update": 1
+      }
+    }
+    "#);
 }
 
 #[test]
