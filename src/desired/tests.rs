@@ -163,23 +163,22 @@ refine n02 {{ boot mac=nonsense; }}"#
 
 #[test]
 fn every_field_has_the_place_of_its_winner() {
-    let fleet = format!(
-        r#"spec lab {{ simulated; }}
+    let fleet = r#"spec lab { simulated; }
 import "images.kdl"
 import "r01.kdl"
-pool workers {{
+pool workers {
     select role=worker
-    deploy a {{
+    deploy a {
         user-data (secret)cloud-init
-    }}
+    }
     lifecycle prevent-destroy=#true
-}}
-each {{
+}
+each {
     (default)boot mode=UEFI
     labels site=lab
-}}
+}
 "#
-    );
+    .to_string();
     let images = r#"image a {
     url "https://images.lab/os.qcow2"
     checksum "sha256:aa010e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1"

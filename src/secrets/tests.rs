@@ -141,7 +141,7 @@ fn a_file_that_may_not_be_read_is_named() {
 
     let (dir, source) = folder(&[("bmc/password", CANARY)]);
     let path = dir.path().join("bmc/password");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o0)).unwrap();
     // Root reads everything; then there is nothing to see.
     if std::fs::read(&path).is_err() {
         let text = source.read("metal3", "bmc").unwrap_err().to_string();
@@ -198,7 +198,7 @@ fn nothing_shows_content() {
     impl<T: std::fmt::Display + ?Sized> Ask<T> {
         const IS: bool = true;
     }
-    assert!(!<Ask<Sealed>>::IS, "Sealed must not have a Display");
+    const { assert!(!<Ask<Sealed>>::IS, "Sealed must not have a Display") };
 }
 
 #[test]

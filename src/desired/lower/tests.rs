@@ -200,8 +200,8 @@ fn expected(field: &Field, value: &Value) -> Option<(String, Json)> {
 
 fn pointer(at: &str) -> String {
     at.trim_start_matches(".spec")
-        .replace("[", ".")
-        .replace("]", "")
+        .replace('[', ".")
+        .replace(']', "")
         .replace('.', "/")
 }
 

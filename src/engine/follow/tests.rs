@@ -71,10 +71,10 @@ impl Store<BareMetalHost> for Moody {
     fn watch(&self, from: Version) -> BoxStream<'static, Change<BareMetalHost>> {
         self.store().watch(from)
     }
-    fn create<'a>(
-        &'a self,
+    fn create(
+        &self,
         object: BareMetalHost,
-    ) -> BoxFuture<'a, Result<Arc<BareMetalHost>, StoreError>> {
+    ) -> BoxFuture<'_, Result<Arc<BareMetalHost>, StoreError>> {
         self.write(|| self.store().create(object))
     }
     fn apply<'a>(
@@ -94,11 +94,11 @@ impl Store<BareMetalHost> for Moody {
     ) -> BoxFuture<'a, Result<Arc<BareMetalHost>, StoreError>> {
         self.write(|| self.store().patch(key, patch, expected))
     }
-    fn update_status<'a>(
-        &'a self,
+    fn update_status(
+        &self,
         object: BareMetalHost,
         expected: Version,
-    ) -> BoxFuture<'a, Result<Arc<BareMetalHost>, StoreError>> {
+    ) -> BoxFuture<'_, Result<Arc<BareMetalHost>, StoreError>> {
         self.store().update_status(object, expected)
     }
     fn delete<'a>(
@@ -161,7 +161,7 @@ impl Scene {
 
     /// Waits until the standing is like this.
     async fn until(&mut self, like: impl Fn(&Standing) -> bool) -> Standing {
-        let found = timeout(Duration::from_secs(600), self.standing.wait_for(like)).await;
+        let found = timeout(Duration::from_mins(10), self.standing.wait_for(like)).await;
         found
             .expect("it comes to that")
             .expect("it goes on")
@@ -336,7 +336,7 @@ async fn what_the_store_refuses_is_tried_again_with_patience() {
     let standing = scene.until(|now| now.trouble.is_some()).await;
     assert_eq!(standing.trouble.as_deref(), Some("the disk is full"));
     assert!(!standing.applied());
-    tokio::time::sleep(Duration::from_secs(300)).await;
+    tokio::time::sleep(Duration::from_mins(5)).await;
     let tries = scene.store.writes();
     assert!((10..=20).contains(&tries), "{tries} tries in five minutes");
     scene.store.refuses_writes.store(false, Ordering::Relaxed);
