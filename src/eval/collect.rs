@@ -100,14 +100,61 @@ pub(super) struct Spot<'x> {
     pub strength: Option<Strength>,
 }
 
+/// Uses of profiles that one block may come to, those in profiles included. A block that means
+/// this many was not written by hand; the bound keeps what a few lines can ask for finite in time.
+const MOST_USES: usize = 1024;
+
+/// A use of a profile whose lines are still to be added.
+struct Used {
+    profile: usize,
+    args: HashMap<String, Option<Val>>,
+    strength: Option<Strength>,
+    /// Index of its chain.
+    chain: u16,
+}
+
 /// No arguments.
 pub(super) fn no_args() -> HashMap<String, Option<Val>> {
     HashMap::new()
 }
 
 impl<'t> Collector<'_, 't> {
-    /// Adds the definitions of a block.
+    /// Adds the definitions of a block and of the profiles that it uses.
+    ///
+    /// Profiles are gone through by the length of their chain, so that of several ways to the same
+    /// profile with the same arguments and strength the shortest comes first; the others would say
+    /// the same with less rank. Using twice is using once, and fifteen profiles that each use the
+    /// next three times are fifteen profiles.
     pub(super) fn run(&mut self, steps: &[Step<'t>], at: Spot<'_>, into: &mut Gathered) {
+        let mut uses: Vec<Used> = Vec::new();
+        self.lines(steps, at, &mut uses, into);
+        let profiles = self.profiles;
+        let mut next = 0;
+        while let Some(used) = uses.get_mut(next) {
+            let profile = &profiles[used.profile];
+            // Taken out while its lines may add to the list, and put back to be compared with: a
+            // profile never leads to itself, so nobody looks for it meanwhile.
+            let args = std::mem::take(&mut used.args);
+            let within = Spot {
+                frame: profile.frame,
+                args: &args,
+                chain: Some(used.chain),
+                strength: used.strength,
+                ..at
+            };
+            self.lines(&profile.steps, within, &mut uses, into);
+            uses[next].args = args;
+            next += 1;
+        }
+    }
+
+    fn lines(
+        &mut self,
+        steps: &[Step<'t>],
+        at: Spot<'_>,
+        uses: &mut Vec<Used>,
+        into: &mut Gathered,
+    ) {
         for step in steps {
             match step {
                 Step::Broken => into.broken = true,
@@ -152,7 +199,7 @@ impl<'t> Collector<'_, 't> {
                         chain: at.chain.unwrap_or(u16::MAX),
                     });
                 }
-                Step::Use(used) => self.use_profile(used, at, into),
+                Step::Use(used) => self.use_profile(used, at, uses, into),
                 // A pool's own fields are for all its hosts alike; a condition on the host concerns
                 // what it deploys, which is evaluated for each.
                 Step::When(when)
@@ -168,7 +215,7 @@ impl<'t> Collector<'_, 't> {
                     let result = when.condition.test(&view);
                     let (tainted, troubles) = (view.tainted.get(), view.troubles.take());
                     match self.judge(result, when.entry, tainted, troubles) {
-                        Some(true) => self.run(&when.steps, at, into),
+                        Some(true) => self.lines(&when.steps, at, uses, into),
                         Some(false) => {}
                         None => into.broken = true,
                     }
@@ -301,7 +348,14 @@ impl<'t> Collector<'_, 't> {
         Some(path)
     }
 
-    fn use_profile(&mut self, used: &Use<'t>, at: Spot<'_>, into: &mut Gathered) {
+    /// Puts a use on the list, unless the same one is there.
+    fn use_profile(
+        &mut self,
+        used: &Use<'t>,
+        at: Spot<'_>,
+        uses: &mut Vec<Used>,
+        into: &mut Gathered,
+    ) {
         let profiles = self.profiles;
         let profile = &profiles[used.profile];
         profile.used.store(true, Atomic::Relaxed);
@@ -312,19 +366,12 @@ impl<'t> Collector<'_, 't> {
         let length = at
             .chain
             .map_or(0, |index| into.chains[index as usize].length);
-        if length >= self.depth_limit || into.chains.len() >= usize::from(u16::MAX) {
-            into.broken = true;
-            let finding = Diagnostic::error(
-                Code(9006),
-                format!(
-                    "profiles are nested deeper than {}, the limit",
-                    self.depth_limit
-                ),
-                used.place,
-                "",
+        if length >= self.depth_limit {
+            let message = format!(
+                "profiles are nested deeper than {}, the limit",
+                self.depth_limit
             );
-            self.findings.add(finding);
-            return;
+            return self.too_many(message, used.place, into);
         }
         let mut args = HashMap::with_capacity(profile.params.len());
         for (name, arg) in &used.args {
@@ -350,6 +397,17 @@ impl<'t> Collector<'_, 't> {
             into.broken |= value.is_none();
             args.insert(param.name.to_owned(), value);
         }
+        let strength = used.strength.or(at.strength);
+        let same = |known: &Used| {
+            known.profile == used.profile && known.strength == strength && known.args == args
+        };
+        if uses.iter().any(same) {
+            return;
+        }
+        if uses.len() >= MOST_USES || into.chains.len() >= usize::from(u16::MAX) {
+            let message = format!("more than {MOST_USES} uses of profiles come together here");
+            return self.too_many(message, used.place, into);
+        }
         let chain = into.chains.len() as u16;
         into.chains.push(Chain {
             profile: used.profile,
@@ -357,14 +415,18 @@ impl<'t> Collector<'_, 't> {
             before: at.chain,
             length: length + 1,
         });
-        let within = Spot {
-            frame: profile.frame,
-            args: &args,
-            chain: Some(chain),
-            strength: used.strength.or(at.strength),
-            ..at
-        };
-        self.run(&profile.steps, within, into);
+        uses.push(Used {
+            profile: used.profile,
+            args,
+            strength,
+            chain,
+        });
+    }
+
+    fn too_many(&mut self, message: String, place: Place, into: &mut Gathered) {
+        into.broken = true;
+        self.findings
+            .add(Diagnostic::error(Code(9006), message, place, ""));
     }
 
     fn arg(&mut self, arg: &Arg<'t>, at: Spot<'_>) -> Option<Val> {

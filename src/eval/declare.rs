@@ -25,6 +25,7 @@ use crate::fleet::{Facts, fold, natural};
 use crate::schema::{EDITION, ENTITY_WORDS, Entity, LATER_WORDS, Paths};
 use crate::syntax::{Entry, Node, Nodes};
 
+mod circle;
 mod host;
 mod inputs;
 mod lexical;
@@ -50,7 +51,8 @@ pub(super) struct Program<'t> {
 /// A compiled block that reaches several instances.
 #[derive(Debug)]
 pub(super) struct Body<'t> {
-    pub steps: Vec<Step<'t>>,
+    /// Shared by the racks of one range.
+    pub steps: Arc<Vec<Step<'t>>>,
     pub frame: usize,
 }
 
@@ -136,6 +138,7 @@ pub(super) fn declare<'t>(
         pending: Vec::new(),
         instances: 0,
         fact_names: Vec::new(),
+        repeated: Repeated::default(),
     };
     declarer.all();
     let Declarer {
@@ -157,6 +160,17 @@ struct Declarer<'a, 't> {
     pending: Vec<Pending<'t>>,
     instances: usize,
     fact_names: Vec<Arc<str>>,
+    /// What stands in a range of racks or groups is read once, however many they are.
+    repeated: Repeated<'t>,
+}
+
+/// What one node gave, where the node is gone through once for each name of a range around it.
+#[derive(Default)]
+struct Repeated<'t> {
+    /// How many ranges are around what is being declared.
+    depth: usize,
+    blocks: HashMap<(FileId, u32), Arc<Vec<Step<'t>>>>,
+    tables: HashMap<(FileId, u32), (Option<usize>, bool)>,
 }
 
 /// A `refine` whose hosts are not known yet.
@@ -234,6 +248,23 @@ impl<'t> Declarer<'_, 't> {
             entity,
         }
         .block(owner, nodes, &mut steps);
+        steps
+    }
+
+    /// The block of a `host`, `refine` or `each`, compiled once for all names of a range around it.
+    fn block(&mut self, node: Node<'t>, owner: &str) -> Arc<Vec<Step<'t>>> {
+        let key = (node.file(), node.index());
+        if let Some(known) = self.repeated.blocks.get(&key) {
+            return Arc::clone(known);
+        }
+        let mut steps = self.compile(Entity::Host, owner, node.children());
+        if owner == "each" {
+            steps = self.push_down(node, steps);
+        }
+        let steps = Arc::new(steps);
+        if self.repeated.depth > 0 {
+            self.repeated.blocks.insert(key, Arc::clone(&steps));
+        }
         steps
     }
 
@@ -462,40 +493,6 @@ fn uses_of(steps: &[Step<'_>], visit: &mut impl FnMut(usize, Place)) {
             Step::Set(_) | Step::Broken => {}
         }
     }
-}
-
-/// Circles in a graph of names, each once, starting at its least name; sorted.
-fn circles(names: &[String], reads: impl Fn(&str) -> Vec<String>) -> Vec<Vec<String>> {
-    let mut found: Vec<Vec<String>> = Vec::new();
-    let mut done: HashSet<String> = HashSet::new();
-    for start in names {
-        if done.contains(start) {
-            continue;
-        }
-        // Depth first with an explicit trail: names on it, and what of their reads is left.
-        let mut trail: Vec<(String, Vec<String>)> = vec![(start.clone(), reads(start))];
-        while let Some((name, rest)) = trail.last_mut() {
-            let Some(next) = rest.pop() else {
-                done.insert(name.clone());
-                trail.pop();
-                continue;
-            };
-            if let Some(at) = trail.iter().position(|(open, _)| *open == next) {
-                let mut circle: Vec<String> =
-                    trail[at..].iter().map(|(name, _)| name.clone()).collect();
-                let least = (0..circle.len()).min_by_key(|index| circle[*index].clone());
-                circle.rotate_left(least.unwrap_or(0));
-                if !found.contains(&circle) {
-                    found.push(circle);
-                }
-            } else if !done.contains(&next) {
-                let reads = reads(&next);
-                trail.push((next, reads));
-            }
-        }
-    }
-    found.sort();
-    found
 }
 
 /// A name as expressions can read it.

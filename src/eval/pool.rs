@@ -41,15 +41,15 @@ pub(super) fn select(
         .map(|(index, items, broken)| selector(&bench.paths, *index, items, *broken))
         .collect();
     let labels = Labels::of(&bench.paths, &selectors, hosts);
+    // The labels of a host with an error are not settled: it may be the one that is looked
+    // for, and which of two conflicting labels is seen here must not matter.
+    let unsure = hosts.iter().filter(|host| host.broken).count();
     let mut selected: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (index, selector) in selectors.iter().enumerate() {
         if selector.broken && selector.matches.is_empty() && selector.lacks.is_empty() {
             continue;
         }
         let found = labels.select(selector, hosts.len());
-        // The labels of a host with an error are not settled: it may be the one that is looked
-        // for, and which of two conflicting labels is seen here must not matter.
-        let unsure = hosts.iter().filter(|host| host.broken).count();
         if found.is_empty() && unsure == 0 {
             nothing(bench, selector, &labels);
         }
@@ -184,15 +184,20 @@ impl Labels {
             });
         }
         let mut found = found.unwrap_or_else(|| (0..hosts).collect());
-        for key in &selector.lacks {
-            #[expect(
-                clippy::iter_over_hash_type,
-                reason = "removal in any order is the same"
-            )]
-            for having in values(key).values() {
-                found.retain(|host| !having.contains(host));
+        if selector.lacks.is_empty() {
+            return found;
+        }
+        let mut having = vec![false; hosts];
+        #[expect(
+            clippy::iter_over_hash_type,
+            reason = "marks are set in any order alike"
+        )]
+        for set in selector.lacks.iter().flat_map(|key| values(key).values()) {
+            for host in set {
+                having[*host] = true;
             }
         }
+        found.retain(|host| !having[*host]);
         found
     }
 }

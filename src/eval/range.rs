@@ -9,6 +9,7 @@
 //! refused at once.
 
 mod fold;
+mod index;
 mod order;
 mod parse;
 mod pattern;
@@ -19,6 +20,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use fold::fold;
+pub(crate) use index::Index;
 pub use order::natural_cmp;
 pub use pattern::{Pattern, matches};
 

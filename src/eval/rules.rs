@@ -12,7 +12,7 @@ use super::instance::{Bench, Evaluated};
 use super::report::Findings;
 use crate::diag::{Code, Diagnostic, Place, Severity, Subject};
 use crate::fleet::{Item, Text, Value};
-use crate::schema::{Entity, PathId, Paths};
+use crate::schema::{Entity, Kind, PathId, Paths};
 
 pub(super) use between::between;
 
@@ -119,6 +119,7 @@ impl Known {
 pub(super) struct Case<'a> {
     pub paths: &'a Paths,
     pub findings: &'a mut Findings,
+    /// In the order of their paths, as [`Bench::settle`] leaves them.
     pub items: &'a [Item],
     pub kind: &'static str,
     pub name: &'a Arc<str>,
@@ -127,8 +128,10 @@ pub(super) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
+    /// What stands at a path.
     pub(super) fn get(&self, path: PathId) -> Option<&'a Item> {
-        self.items.iter().find(|item| item.path == path)
+        let at = self.items.binary_search_by_key(&path, |item| item.path);
+        at.ok().map(|at| &self.items[at])
     }
 
     pub(super) fn text(&self, path: PathId) -> Option<(&'a Text, Place)> {
@@ -194,10 +197,11 @@ impl<'a> Case<'a> {
 
     /// MF2009: fields that have to be there once what they belong to is.
     fn required(&mut self, entity: Entity) {
+        debug_assert!(self.items.is_sorted_by_key(|item| item.path));
         let root = Paths::root(entity);
         self.required_of(root, self.place);
-        // Parents of values, each once: records that are there.
-        let mut seen: Vec<PathId> = Vec::new();
+        // Parents of values, each once, by the first of its values: records that are there.
+        let mut records: Vec<(PathId, Place)> = Vec::new();
         for item in self.items {
             let node = self.paths.get(item.path);
             let parent = if node.key.is_some() {
@@ -205,14 +209,18 @@ impl<'a> Case<'a> {
             } else {
                 node.parent
             };
-            let Some(parent) = parent.filter(|parent| *parent != root) else {
-                continue;
-            };
-            if seen.contains(&parent) {
-                continue;
+            if let Some(parent) = parent
+                && parent != root
+                && records.last().is_none_or(|(last, _)| *last != parent)
+                && self.paths.fields(parent).iter().any(|field| field.required)
+            {
+                records.push((parent, item.origin.place()));
             }
-            seen.push(parent);
-            self.required_of(parent, item.origin.place());
+        }
+        records.sort_by_key(|(parent, _)| *parent);
+        records.dedup_by_key(|(parent, _)| *parent);
+        for (parent, place) in records {
+            self.required_of(parent, place);
         }
     }
 
@@ -224,7 +232,12 @@ impl<'a> Case<'a> {
             let Some(path) = self.paths.child(parent, field.name) else {
                 continue;
             };
-            if self.any(path).is_some() {
+            // Most have nothing below them: no need to look at all that is there.
+            let there = match field.kind {
+                Kind::Leaf(_) => self.get(path),
+                _ => self.any(path),
+            };
+            if there.is_some() {
                 continue;
             }
             let full = self.paths.get(path).text.to_string();

@@ -13,6 +13,7 @@ mod docs;
 mod example;
 mod laws;
 mod meaning;
+mod scale;
 
 /// Evaluates files below `/spec`, the first of them the root.
 pub(super) fn evaluate_files(files: &[(&str, &str)]) -> Evaluation {

@@ -1,5 +1,6 @@
 //! Maps and keyed records.
 
+use super::record::first_children;
 use super::*;
 
 impl<'t> Compiler<'_, 't> {
@@ -36,17 +37,11 @@ impl<'t> Compiler<'_, 't> {
                 self.report(finding, out);
             }
         }
+        let children = first_children(node);
         for prop in node.props() {
             let key = prop.key().unwrap_or_default();
-            if let Some(child) = node.children().find(|child| child.name() == key) {
-                let finding = Diagnostic::error(
-                    Code(1024),
-                    format!("`{key}` is written as a property and as a child"),
-                    child.name_span().in_file(child.file()),
-                    "here again",
-                )
-                .label(prop.span().in_file(prop.file()), "as a property");
-                self.report(finding, out);
+            if let Some(child) = children.get(key) {
+                self.twice(key, prop, *child, out);
             }
             let path = self.paths.key_or_add(at.shape(), key);
             let value = self.given(prop, want);

@@ -2,6 +2,17 @@
 
 use super::*;
 
+/// The first child of each name, where a node has properties that might say the same.
+pub(super) fn first_children<'t>(node: Node<'t>) -> HashMap<&'t str, Node<'t>> {
+    let mut first = HashMap::new();
+    if node.props().next().is_some() {
+        for child in node.children() {
+            first.entry(child.name()).or_insert(child);
+        }
+    }
+    first
+}
+
 impl<'t> Compiler<'_, 't> {
     pub(super) fn record(
         &mut self,
@@ -71,18 +82,11 @@ impl<'t> Compiler<'_, 't> {
         owner: &str,
         out: &mut Vec<Step<'t>>,
     ) {
+        let children = first_children(node);
         for prop in node.props() {
             let key = prop.key().unwrap_or_default();
-            if let Some(child) = node.children().find(|child| child.name() == key) {
-                let place = child.name_span().in_file(child.file());
-                let finding = Diagnostic::error(
-                    Code(1024),
-                    format!("`{key}` is written as a property and as a child"),
-                    place,
-                    "here again",
-                )
-                .label(prop.span().in_file(prop.file()), "as a property");
-                self.report(finding, out);
+            if let Some(child) = children.get(key) {
+                self.twice(key, prop, *child, out);
             }
             self.set_child(key, prop, at, strength, out);
         }
@@ -93,6 +97,24 @@ impl<'t> Compiler<'_, 't> {
                 self.field(child, at, strength, owner, out);
             }
         }
+    }
+
+    /// MF1024: one field in both forms.
+    pub(super) fn twice(
+        &mut self,
+        key: &str,
+        prop: Entry<'t>,
+        child: Node<'t>,
+        out: &mut Vec<Step<'t>>,
+    ) {
+        let finding = Diagnostic::error(
+            Code(1024),
+            format!("`{key}` is written as a property and as a child"),
+            child.name_span().in_file(child.file()),
+            "here again",
+        )
+        .label(prop.span().in_file(prop.file()), "as a property");
+        self.report(finding, out);
     }
 
     /// A scalar child by its name: from a property or an argument.

@@ -2,6 +2,41 @@
 
 use super::*;
 
+/// Hosts by the scope that they stand in.
+struct Placed {
+    /// Numbers of hosts, by scope.
+    hosts: Vec<usize>,
+    /// By scope: where its hosts start, those in scopes inside it included, and where they end.
+    /// A scope is numbered before those inside it, and they before the next one beside it.
+    slices: Vec<(usize, usize)>,
+}
+
+impl Placed {
+    fn of(program: &Program<'_>) -> Self {
+        let scopes = &program.world.scopes;
+        let mut hosts: Vec<usize> = (0..program.hosts.len()).collect();
+        hosts.sort_by_key(|host| program.hosts[*host].scope);
+        let mut last: Vec<usize> = (0..scopes.len()).collect();
+        for scope in (1..scopes.len()).rev() {
+            let parent = scopes[scope].parent.unwrap_or(0);
+            debug_assert!(parent < scope, "a scope comes after the one around it");
+            last[parent] = last[parent].max(last[scope]);
+        }
+        let at = |scope: usize| hosts.partition_point(|host| program.hosts[*host].scope < scope);
+        let slices = last
+            .iter()
+            .enumerate()
+            .map(|(scope, last)| (at(scope), at(last + 1)))
+            .collect();
+        Self { hosts, slices }
+    }
+
+    fn in_scope(&self, scope: usize) -> &[usize] {
+        let (from, to) = self.slices[scope];
+        &self.hosts[from..to]
+    }
+}
+
 impl<'t> Declarer<'_, 't> {
     // ---- hosts
 
@@ -18,21 +53,14 @@ impl<'t> Declarer<'_, 't> {
         let has_lets = node.children().any(|child| child.name() == "let");
         let own = if names.len() > 1 || has_lets {
             let frame = self.inner_frame(node, frame, scope);
-            let steps = self.compile(Entity::Host, "host", node.children());
+            let steps = self.block(node, "host");
             Own::Body(self.body(steps, frame))
         } else {
             Own::Node(node, frame)
         };
-        let mut met = vec![false; except.len()];
-        for (name, captures) in &names {
-            let mut out = false;
-            for (index, (pattern, _)) in except.iter().enumerate() {
-                if pattern.matches(&name) {
-                    met[index] = true;
-                    out = true;
-                }
-            }
-            if out {
+        let out = self.taken_out(&names, &except);
+        for (index, (name, captures)) in names.iter().enumerate() {
+            if out.get(index).is_some_and(|out| *out) {
                 continue;
             }
             let name: Arc<str> = Arc::from(name);
@@ -54,13 +82,28 @@ impl<'t> Declarer<'_, 't> {
                 facts,
             });
         }
-        for ((_, place), met) in except.iter().zip(met) {
-            if !met {
+    }
+
+    /// Which of the names `except` takes out; nothing where there is no `except`. MF2105 for one
+    /// that takes out none.
+    fn taken_out(&mut self, names: &range::Expansion, except: &[(Pattern, Place)]) -> Vec<bool> {
+        if except.is_empty() {
+            return Vec::new();
+        }
+        let index = range::Index::new(names.iter().map(|(name, _)| Arc::from(name)));
+        let mut out = vec![false; names.len()];
+        for (pattern, place) in except {
+            let found = index.find(pattern, None);
+            if found.is_empty() {
                 let finding =
                     Diagnostic::warning(Code(2105), "`except` takes out no host", *place, "");
                 self.findings.add(finding);
             }
+            for number in found {
+                out[number] = true;
+            }
         }
+        out
     }
 
     pub(super) fn except(
@@ -130,7 +173,7 @@ impl<'t> Declarer<'_, 't> {
             return;
         };
         let inner = self.inner_frame(node, frame, scope);
-        let steps = self.compile(Entity::Host, "refine", node.children());
+        let steps = self.block(node, "refine");
         let body = self.body(steps, inner);
         let except = self.except(node, scope, frame);
         self.pending.push(Pending {
@@ -144,13 +187,12 @@ impl<'t> Declarer<'_, 't> {
 
     /// Finds the hosts of every `refine`.
     pub(super) fn refines(&mut self) {
-        let by_name: HashMap<Arc<str>, usize> = self
-            .program
-            .hosts
-            .iter()
-            .enumerate()
-            .map(|(index, host)| (Arc::clone(&host.name), index))
-            .collect();
+        if self.pending.is_empty() {
+            return;
+        }
+        let hosts = &self.program.hosts;
+        let index = range::Index::new(hosts.iter().map(|host| Arc::clone(&host.name)));
+        let placed = Placed::of(&self.program);
         for Pending {
             entry,
             text,
@@ -168,31 +210,21 @@ impl<'t> Declarer<'_, 't> {
                 }
             };
             let exact = pattern.exact().is_some();
-            let inside = |host: &Declared<'_>| {
-                self.within(host.scope, scope)
-                    && !except
-                        .iter()
-                        .any(|(pattern, _)| pattern.matches(&host.name))
-            };
-            let matched: Vec<usize> = match pattern.exact() {
-                Some(name) => by_name
-                    .get(name)
-                    .copied()
-                    .filter(|index| inside(&self.program.hosts[*index]))
-                    .into_iter()
-                    .collect(),
-                None => (0..self.program.hosts.len())
-                    .filter(|index| {
-                        let host = &self.program.hosts[*index];
-                        pattern.matches(&host.name) && inside(host)
-                    })
-                    .collect(),
-            };
+            let within = placed.in_scope(scope);
+            let mut matched = index.find(&pattern, Some(within));
+            matched.retain(|host| self.within(self.program.hosts[*host].scope, scope));
+            if !except.is_empty() && !matched.is_empty() {
+                let out: HashSet<usize> = except
+                    .iter()
+                    .flat_map(|(pattern, _)| index.find(pattern, Some(within)))
+                    .collect();
+                matched.retain(|host| !out.contains(host));
+            }
             if matched.is_empty() {
                 let place = entry.value_span().in_file(entry.file());
-                let elsewhere = by_name
-                    .get(&*text)
-                    .map(|index| self.program.hosts[*index].place);
+                let elsewhere = index
+                    .exact(&text)
+                    .map(|index| self.program.hosts[index].place);
                 let finding = Diagnostic::error(
                     Code(2103),
                     format!("`refine {text}` matches no host"),
@@ -204,8 +236,8 @@ impl<'t> Declarer<'_, 't> {
                         .label(place, "this host is not in the scope of the `refine`")
                         .help("write it where the host is declared, or at the top of a file")
                 } else {
-                    let near =
-                        similar(&text, by_name.keys().map(|name| &**name)).map(str::to_owned);
+                    let names = self.program.hosts.iter().map(|host| &*host.name);
+                    let near = similar(&text, names).map(str::to_owned);
                     with_near(finding, entry, near.as_deref())
                 };
                 self.findings.add(finding);

@@ -105,35 +105,37 @@ impl<'t> Declarer<'_, 't> {
 
     /// MF2304: `let`s of one scope that read each other in a circle.
     pub(super) fn cycles(&mut self, frame: &mut Frame<'t>) {
-        let reads = |name: &str| -> Vec<String> {
-            match frame.lets.get(name).map(|found| &found.value) {
-                Some(LetValue::Template(template)) => template
+        let names: Vec<String> = frame.lets.keys().cloned().collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let reads: Vec<Vec<usize>> = frame
+            .lets
+            .values()
+            .map(|found| match &found.value {
+                LetValue::Template(template) => template
                     .references()
                     .iter()
-                    .map(|read| read.path.to_owned())
-                    .filter(|path| frame.lets.contains_key(path))
+                    .filter_map(|read| names.binary_search(&read.path).ok())
                     .collect(),
-                _ => Vec::new(),
-            }
-        };
-        let names: Vec<String> = frame.lets.keys().cloned().collect();
-        let circles = circles(&names, reads);
-        for circle in circles {
-            let first = &circle[0];
-            let mut shown = circle.clone();
-            shown.push(first.clone());
+                LetValue::Val(_) | LetValue::Broken => Vec::new(),
+            })
+            .collect();
+        for circle in circle::circles(&names, &reads) {
+            let place = |number: usize| frame.lets[names[number]].place;
             let mut finding = Diagnostic::error(
                 Code(2304),
-                format!("`let`s in a circle: {}", shown.join(" -> ")),
-                frame.lets[first].place,
+                format!("`let`s in a circle: {}", circle.show(&names)),
+                place(circle.way[0]),
                 "",
             );
-            for name in &circle[1..] {
-                finding = finding.label(frame.lets[name].place, "by way of this");
+            for number in &circle.way[1..] {
+                finding = finding.label(place(*number), "by way of this");
+            }
+            if let Some(note) = circle.others(&names) {
+                finding = finding.note(note);
             }
             self.findings.add(finding);
-            for name in &circle {
-                if let Some(found) = frame.lets.get_mut(name) {
+            for member in circle.members {
+                if let Some(found) = frame.lets.get_mut(names[member]) {
                     found.value = LetValue::Broken;
                 }
             }

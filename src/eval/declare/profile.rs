@@ -105,51 +105,54 @@ impl<'t> Declarer<'_, 't> {
     }
 
     pub(super) fn profile_cycles(&mut self) {
-        let mut edges: BTreeMap<String, Vec<(String, Place)>> = BTreeMap::new();
-        for profile in &self.program.profiles {
-            let mut uses = Vec::new();
-            uses_of(&profile.steps, &mut |index, place| {
-                uses.push((self.program.profiles[index].name.to_owned(), place));
-            });
-            edges.insert(profile.name.to_owned(), uses);
-        }
-        let names: Vec<String> = edges.keys().cloned().collect();
-        let reads = |name: &str| -> Vec<String> {
-            edges.get(name).map_or_else(Vec::new, |uses| {
-                uses.iter().map(|(name, _)| name.clone()).collect()
+        let names: Vec<&str> = self.program.profiles.iter().map(|p| p.name).collect();
+        let uses: Vec<Vec<(usize, Place)>> = self
+            .program
+            .profiles
+            .iter()
+            .map(|profile| {
+                let mut uses = Vec::new();
+                uses_of(&profile.steps, &mut |index, place| {
+                    uses.push((index, place))
+                });
+                uses
             })
-        };
-        for circle in circles(&names, reads) {
-            let mut shown = circle.clone();
-            shown.push(circle[0].clone());
-            let place = |from: &str, to: &str| {
-                edges[from]
+            .collect();
+        let reads: Vec<Vec<usize>> = uses
+            .iter()
+            .map(|uses| uses.iter().map(|(index, _)| *index).collect())
+            .collect();
+        for circle in circle::circles(&names, &reads) {
+            let place = |from: usize, to: usize| {
+                uses[from]
                     .iter()
-                    .find(|(name, _)| name == to)
+                    .find(|(index, _)| *index == to)
                     .map(|(_, place)| *place)
             };
-            let Some(primary) = place(&circle[circle.len() - 1], &circle[0]) else {
+            let way = &circle.way;
+            let Some(primary) = place(way[way.len() - 1], way[0]) else {
                 continue;
             };
             let mut finding = Diagnostic::error(
                 Code(2203),
                 format!(
                     "profiles use each other in a circle: {}",
-                    shown.join(" -> ")
+                    circle.show(&names)
                 ),
                 primary,
                 "this closes the circle",
             );
-            for pair in circle.windows(2) {
-                if let Some(place) = place(&pair[0], &pair[1]) {
+            for pair in way.windows(2) {
+                if let Some(place) = place(pair[0], pair[1]) {
                     finding = finding.label(place, "by way of this");
                 }
             }
+            if let Some(note) = circle.others(&names) {
+                finding = finding.note(note);
+            }
             self.findings.add(finding);
-            for profile in &mut self.program.profiles {
-                if circle.iter().any(|name| name == profile.name) {
-                    profile.cyclic = true;
-                }
+            for member in circle.members {
+                self.program.profiles[member].cyclic = true;
             }
         }
     }

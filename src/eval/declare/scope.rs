@@ -145,9 +145,8 @@ impl<'t> Declarer<'_, 't> {
             self.lost(finding);
         }
         let frame = self.inner_frame(node, frame, scope);
-        let steps = self.compile(Entity::Host, "each", node.children());
-        let strengthened = self.push_down(node, steps);
-        let body = self.body(strengthened, frame);
+        let steps = self.block(node, "each");
+        let body = self.body(steps, frame);
         self.program.world.scopes[scope].eaches.push(body);
     }
 
@@ -164,7 +163,7 @@ impl<'t> Declarer<'_, 't> {
         steps
     }
 
-    pub(super) fn body(&mut self, steps: Vec<Step<'t>>, frame: usize) -> usize {
+    pub(super) fn body(&mut self, steps: Arc<Vec<Step<'t>>>, frame: usize) -> usize {
         self.program.bodies.push(Body { steps, frame });
         self.program.bodies.len() - 1
     }
@@ -224,6 +223,23 @@ impl<'t> Declarer<'_, 't> {
     }
 
     pub(super) fn facts_table(&mut self, node: Node<'t>, scope: usize) {
+        let key = (node.file(), node.index());
+        let (table, broken) = match self.repeated.tables.get(&key) {
+            Some(known) => *known,
+            None => {
+                let read = self.read_table(node);
+                if self.repeated.depth > 0 {
+                    self.repeated.tables.insert(key, read);
+                }
+                read
+            }
+        };
+        let scope = &mut self.program.world.scopes[scope];
+        scope.broken |= broken;
+        scope.tables.extend(table);
+    }
+
+    fn read_table(&mut self, node: Node<'t>) -> (Option<usize>, bool) {
         let csv = node
             .props()
             .find(|prop| prop.key() == Some("from"))
@@ -234,12 +250,11 @@ impl<'t> Declarer<'_, 't> {
                     .copied()
             });
         let (table, broken) = facts::table(node, csv, &self.project.files, self.findings);
-        self.program.world.scopes[scope].broken |= broken;
-        if let Some(table) = table {
+        let index = table.map(|table| {
             self.program.tables.push(table);
-            let index = self.program.tables.len() - 1;
-            self.program.world.scopes[scope].tables.push(index);
-        }
+            self.program.tables.len() - 1
+        });
+        (index, broken)
     }
 
     pub(super) fn nested(&mut self, node: Node<'t>, kind: ScopeKind, scope: usize, frame: usize) {
@@ -264,6 +279,7 @@ impl<'t> Declarer<'_, 't> {
         if depth > 100 {
             return;
         }
+        self.repeated.depth += usize::from(names.len() > 1);
         for (name, captures) in &names {
             let name: Arc<str> = Arc::from(name);
             if let Err(finding) = check_name(&name, kind.word(), place) {
@@ -311,5 +327,6 @@ impl<'t> Declarer<'_, 't> {
             let inner_frame = self.frame(node.children(), Some(frame), inner);
             self.items(node.children(), inner, inner_frame, false);
         }
+        self.repeated.depth -= usize::from(names.len() > 1);
     }
 }

@@ -1,7 +1,7 @@
 //! Patterns that pick from names which exist: brackets and `*`.
 
 use super::parse::{self, Bracket, MAX_DIGITS, Part, padded};
-use super::{RangeError, order};
+use super::{Expansion, RangeError, order};
 
 /// A name, a range or a glob, compiled for matching (`refine`, `except`, `--host`).
 ///
@@ -29,6 +29,36 @@ impl Pattern {
             [Part::Text(text)] => Some(text),
             _ => None,
         }
+    }
+
+    /// The names that it stands for, where it has no `*` and they are at most `limit`.
+    pub(super) fn expansion(&self, limit: usize) -> Option<Expansion> {
+        let mut count = 1u128;
+        for part in &self.parts {
+            match part {
+                Part::Text(_) => {}
+                Part::Set(set) => count = count.saturating_mul(set.count),
+                Part::Star { .. } => return None,
+            }
+        }
+        let len = usize::try_from(count).ok().filter(|len| *len <= limit)?;
+        Some(Expansion {
+            parts: self.parts.as_slice().into(),
+            len,
+        })
+    }
+
+    /// What every name starts with and ends with.
+    pub(super) fn ends(&self) -> (&str, &str) {
+        let first = match self.parts.first() {
+            Some(Part::Text(text)) => &**text,
+            _ => "",
+        };
+        let last = match self.parts.last() {
+            Some(Part::Text(text)) => &**text,
+            _ => "",
+        };
+        (first, last)
     }
 
     /// Whether `name` is one of the names meant. Time is at most parts × length of the name.
@@ -78,11 +108,7 @@ impl Bracket {
             };
             let fits =
                 |width: usize| digits.len() == width || (digits.len() > width && !padded(digits));
-            if self
-                .items
-                .iter()
-                .any(|item| item.contains(value) && fits(item.width))
-            {
+            if self.lists(value, fits) {
                 out.push(end);
             }
         }

@@ -1,5 +1,6 @@
 //! Rules on one host.
 
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::api::bmc::{BmcAddress, BmcAddressError, Scheme};
@@ -293,12 +294,23 @@ fn software_volumes(case: &mut Case<'_>, known: &Known, volumes: &[(&crate::flee
             "",
         ));
     }
+    let mut disks_of: HashMap<PathId, usize> = HashMap::new();
+    if !volumes.is_empty() {
+        for item in case
+            .items
+            .iter()
+            .filter(|item| item.value == Value::Present)
+        {
+            if let Some(parent) = case.paths.get(item.path).parent {
+                *disks_of.entry(parent).or_default() += 1;
+            }
+        }
+    }
     let mut roots = Vec::new();
     for (item, key) in volumes {
         let level = case.child(item.path, "level");
         if let Some(disk) = case.paths.child(item.path, "disk") {
-            let disks = case.records(disk).count();
-            if disks == 1 {
+            if disks_of.get(&disk) == Some(&1) {
                 let place = item.origin.place();
                 case.error(
                     Diagnostic::error(
