@@ -230,7 +230,7 @@ impl Project {
 fn lower(found: Evaluation, observed: &[Arc<BareMetalHost>], last: Option<&Desired>) -> Desired {
     let complete = found.complete;
     desired(
-        &Arc::new(found.fleet),
+        &found.fleet,
         &Arc::new(found.files),
         complete,
         observed,

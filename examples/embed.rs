@@ -16,14 +16,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metalform::desired::desired;
-use metalform::engine::{self, Clock, DEFAULT_MACHINES, Engine, Machines, Metrics, Standing};
+use metalform::engine::{
+    self, Clock, DEFAULT_MACHINES, Engine, Machines, Metrics, Standing, Telling,
+};
 use metalform::eval::{Cache, Inputs, Limits, evaluate};
 use metalform::plan::Grants;
 use metalform::provision::sim;
 use metalform::secrets::{CachedSecrets, SecretsFolder};
 use metalform::store::{self, Embedded};
 use metalform::vfs::RealDisk;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
@@ -76,13 +78,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     let engine = Arc::new(engine);
     let (fleet, files) = (
-        Arc::new(evaluation.fleet.clone()),
+        Arc::clone(&evaluation.fleet),
         Arc::new(evaluation.files.clone()),
     );
     let wanted = desired(&fleet, &files, evaluation.complete, &[], None);
     let count = wanted.hosts.len();
     let (_wanted, following) = watch::channel(Some(Arc::new(wanted)));
     let (telling, standing) = watch::channel(Standing::default());
+    // Nobody looks at plans here.
+    let (plans, _) = mpsc::unbounded_channel();
+    let telling = Telling {
+        standing: telling,
+        plans,
+    };
     let stop = CancellationToken::new();
     let follow = engine::follow(
         Arc::clone(&store),

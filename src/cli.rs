@@ -6,6 +6,7 @@
 mod apply;
 mod check;
 mod completions;
+mod ending;
 mod explain;
 mod get;
 mod home;
@@ -90,6 +91,31 @@ pub struct SpecArgs {
     /// File with values for the spec's `param`s
     #[arg(long, value_name = "FILE")]
     params: Option<PathBuf>,
+}
+
+impl SpecArgs {
+    /// What is read, for those who ask the process that reads it.
+    fn reading(&self) -> crate::serve::Reading {
+        // The file itself may be a symlink that is swapped, as a ConfigMap mount does it.
+        let absolute = |path: &std::path::Path| {
+            let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            let folder = full.parent().and_then(|folder| folder.canonicalize().ok());
+            let named = folder
+                .zip(full.file_name())
+                .map(|(folder, name)| folder.join(name));
+            named.unwrap_or(full).display().to_string()
+        };
+        let root = if self.spec.is_dir() {
+            self.spec.join(crate::eval::ROOT_FILE)
+        } else {
+            self.spec.clone()
+        };
+        crate::serve::Reading {
+            spec: absolute(&root),
+            params: self.params.as_deref().map(absolute),
+            kept: None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

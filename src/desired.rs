@@ -19,8 +19,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::api::names::annotation;
-use crate::api::{BareMetalHost, BareMetalHostSpec};
-use crate::fleet::{Fleet, Host, place};
+use crate::api::{BareMetalHost, BareMetalHostSpec, ProvisioningState};
+use crate::fleet::{Digest, Fleet, Host, Seat, Seats, place};
 use crate::store::{Key, Object as _};
 use crate::vfs::Files;
 
@@ -31,6 +31,9 @@ pub use self::sites::{HostSites, Sites};
 pub struct Desired {
     /// The fleet's name, written to each host.
     pub fleet: Arc<str>,
+    /// Digest of the evaluated fleet ([`Fleet::digest`]): which text this is. Who has a seat in
+    /// which pool is not in it.
+    pub digest: Digest,
     /// Wanted hosts.
     pub hosts: BTreeMap<Key, Arc<Wanted>>,
     /// Hosts that the spec declares and that have an error in it: they stay as they are.
@@ -39,6 +42,9 @@ pub struct Desired {
     pub pools: BTreeMap<Arc<str>, Rollout>,
     /// Pools that want more members than there are hosts: name, wanted, found.
     pub short: Vec<(Arc<str>, u32, u32)>,
+    /// Hosts that are to leave their pool and still run, with the pool: nobody is given their seat.
+    /// When one has left it is time to lower the fleet again, see [`Desired::has_free_seat`].
+    pub leaving: BTreeMap<Key, Arc<str>>,
     /// False when something of the spec could not be read: then nothing may be removed.
     pub complete: bool,
     /// Tells where things are written; looked at only for what is shown.
@@ -95,8 +101,8 @@ impl From<crate::fleet::Rollout> for Rollout {
 }
 
 /// Lowers a fleet. `observed` tells which hosts are in which pool now, so that members keep their
-/// seats; `previous` is the last result, of which equal hosts are shared. The order of `observed`
-/// does not matter.
+/// seats; `previous` is the last result, of which equal hosts are shared, and which gave seats to
+/// hosts that are not observed in them yet. The order of `observed` does not matter.
 pub fn desired(
     fleet: &Arc<Fleet>,
     files: &Arc<Files>,
@@ -104,7 +110,7 @@ pub fn desired(
     observed: &[Arc<BareMetalHost>],
     previous: Option<&Desired>,
 ) -> Desired {
-    let placement = place(fleet, &members(fleet, observed));
+    let placement = place(fleet, &seats(fleet, observed, previous));
     let key = |name: &Arc<str>| Key::new(Arc::clone(&fleet.namespace), Arc::clone(name));
     let mut held: BTreeSet<Key> = fleet.held.iter().map(|held| key(&held.name)).collect();
     let mut hosts = BTreeMap::new();
@@ -128,30 +134,68 @@ pub fn desired(
         .map(|pool| (Arc::clone(&pool.name), pool.rollout.into()));
     Desired {
         fleet: Arc::clone(&fleet.name),
+        digest: fleet.digest(),
         hosts,
         held,
         pools: rollouts.collect(),
         short: placement.short,
+        leaving: placement
+            .leaving
+            .into_iter()
+            .map(|(host, pool)| (key(&host), pool))
+            .collect(),
         complete,
         sites: Sites::new(Arc::clone(fleet), Arc::clone(files)),
     }
 }
 
-/// The pool of each host of this fleet that is in one now, by name. A host that is being deleted
-/// has given up its seat.
-fn members(fleet: &Fleet, observed: &[Arc<BareMetalHost>]) -> BTreeMap<Arc<str>, Arc<str>> {
-    observed
-        .iter()
-        .filter(|host| host.annotation(annotation::FLEET) == Some(&*fleet.name))
-        .filter(|host| host.metadata.namespace.as_deref() == Some(&*fleet.namespace))
-        .filter(|host| host.metadata.deletion_timestamp.is_none())
-        .filter_map(|host| {
-            Some((
-                host.key().name,
-                Arc::from(host.annotation(annotation::POOL)?),
-            ))
-        })
-        .collect()
+/// Who has a seat in a pool of this fleet now, or was given one by the last result and is on the
+/// way. A host that is being deleted has given up the seat that it is seen in.
+fn seats(fleet: &Fleet, observed: &[Arc<BareMetalHost>], previous: Option<&Desired>) -> Seats {
+    let mut seats = Seats::new();
+    let mut sit = |pool: Arc<str>, host: Arc<str>, seat: Seat| {
+        seats.entry(pool).or_default().entry(host).or_insert(seat);
+    };
+    let ours = |host: &&Arc<BareMetalHost>| {
+        host.annotation(annotation::FLEET) == Some(&*fleet.name)
+            && host.metadata.namespace.as_deref() == Some(&*fleet.namespace)
+    };
+    for host in observed.iter().filter(ours) {
+        if let Some(pool) = pool_of(host) {
+            let seat = Seat {
+                rack: host.annotation(annotation::RACK).map(Arc::from),
+                running: is_running(host),
+            };
+            sit(pool.into(), host.key().name, seat);
+        }
+    }
+    let given = previous.filter(|previous| previous.fleet == fleet.name);
+    for (key, wanted) in given.iter().flat_map(|given| &given.hosts) {
+        if let Some(pool) = &wanted.pool
+            && key.namespace == fleet.namespace
+        {
+            let seat = Seat {
+                rack: wanted.rack.clone(),
+                running: false,
+            };
+            sit(Arc::clone(pool), Arc::clone(&key.name), seat);
+        }
+    }
+    seats
+}
+
+/// The pool that a host has a seat in.
+fn pool_of(host: &BareMetalHost) -> Option<&str> {
+    let staying = host.metadata.deletion_timestamp.is_none();
+    host.annotation(annotation::POOL).filter(|_| staying)
+}
+
+/// True when the host does not leave its pool without a person's word.
+fn is_running(host: &BareMetalHost) -> bool {
+    matches!(
+        host.state(),
+        ProvisioningState::Provisioned | ProvisioningState::ExternallyProvisioned
+    )
 }
 
 /// One host lowered; `None` where its fields do not make a host, which the schema rules out.
@@ -203,6 +247,24 @@ impl Wanted {
 }
 
 impl Desired {
+    /// True when a host that was to leave its pool has left by now: lowering the fleet again gives
+    /// its seat to another one.
+    pub fn has_free_seat(&self, host: impl Fn(&Key) -> Option<Arc<BareMetalHost>>) -> bool {
+        self.leaving.iter().any(|(key, pool)| {
+            let stays =
+                |host: Arc<BareMetalHost>| pool_of(&host) == Some(&**pool) && is_running(&host);
+            !host(key).is_some_and(stays)
+        })
+    }
+
+    /// The same fleet lowered again, as hosts have other seats by now. `None` for a value that was
+    /// not made by [`desired`].
+    #[must_use]
+    pub fn again(&self, observed: &[Arc<BareMetalHost>]) -> Option<Self> {
+        let (fleet, files) = self.sites.parts()?;
+        Some(desired(fleet, files, self.complete, observed, Some(self)))
+    }
+
     /// The object to apply: exactly the fields that the spec owns.
     pub fn object(&self, key: &Key, wanted: &Wanted) -> Value {
         let mut annotations = wanted.annotations.clone();

@@ -47,7 +47,7 @@ use crate::secrets::Secrets;
 use crate::store::{Key, Object as _, Store, StoreError, Version};
 
 pub use self::clock::Clock;
-pub use self::follow::{Standing, follow};
+pub use self::follow::{FirstPlan, HeldActions, Standing, Telling, follow};
 use self::memo::Memos;
 pub use self::metrics::Metrics;
 use self::notes::Notes;

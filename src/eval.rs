@@ -123,7 +123,7 @@ impl Limits {
 #[derive(Debug, Clone)]
 pub struct Evaluation {
     /// The fleet, without the hosts that have an error (those are in [`Fleet::held`]).
-    pub fleet: Fleet,
+    pub fleet: Arc<Fleet>,
     /// All texts that were read.
     pub files: Files,
     /// All that is wrong, sorted by file, place and code.

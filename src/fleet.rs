@@ -18,12 +18,13 @@ mod origin;
 mod place;
 mod render;
 mod value;
+mod whole;
 
 pub use deploy::Deployment;
 pub use digest::{Canonical, Digest};
 pub use names::{fold, natural};
 pub use origin::Origin;
-pub use place::{Placement, Spot, place};
+pub use place::{Placement, Seat, Seats, Spot, place};
 pub use render::to_kdl;
 pub use value::{Ref, RefKind, Text, Value, show_duration, show_size};
 

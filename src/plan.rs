@@ -18,6 +18,7 @@ mod diff;
 mod fields;
 mod gate;
 mod json;
+mod live;
 mod render;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -28,9 +29,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use self::diff::{Owned, diff, differing, is_as_wanted};
-pub use self::gate::{Grants, Hold, Ruling, gate, grant_of};
+pub use self::diff::{Comparer, Owned, diff, differing, is_as_wanted};
+pub use self::gate::{Grants, Hold, HoldCode, Ruling, gate, grant_of};
 pub use self::json::{FORMAT_VERSION, to_json};
+pub(crate) use self::live::Live;
 pub use self::render::{Palette, render};
 use crate::store::Key;
 
@@ -183,7 +185,7 @@ pub struct Plan {
     /// The fleet's name.
     pub fleet: Arc<str>,
     /// Worst first, then by verb, then by host in natural order.
-    pub actions: Vec<Action>,
+    pub actions: Vec<Arc<Action>>,
     /// Hosts that need nothing.
     pub unchanged: usize,
     /// False when the spec was not evaluated whole: then nothing is removed and no machine

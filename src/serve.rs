@@ -12,7 +12,7 @@
 //! | `/api/v1/[namespaces/NS/]events[/NAME]` | objects |
 //! | `/version`, `/apis`, `/apis/metal3.io/v1alpha1` | discovery |
 //! | `/metalform/v1/hosts` | every host's reason, see [`hosts`] |
-//! | `/metalform/v1/held` | actions of the plan that wait, and why |
+//! | `/metalform/v1/held` | what is followed, and actions of the plan that wait, and why |
 //! | `/healthz`, `/readyz`, `/metrics` | also with `--listen ADDR`, where there is nothing else |
 //!
 //! Not emulated: RBAC, admission, aggregated APIs.
@@ -45,12 +45,14 @@ use tracing::{debug, info};
 use crate::engine::{Engine, Standing, Stores};
 
 use self::answer::Body;
+pub use self::hosts::{Following, Held, Reading, Reason};
 use self::route::Route;
 
 /// What is shown.
 pub struct Served<S> {
     engine: Arc<Engine<S>>,
     standing: watch::Receiver<Standing>,
+    reading: watch::Receiver<Reading>,
 }
 
 impl<S> Clone for Served<S> {
@@ -58,14 +60,23 @@ impl<S> Clone for Served<S> {
         Self {
             engine: Arc::clone(&self.engine),
             standing: self.standing.clone(),
+            reading: self.reading.clone(),
         }
     }
 }
 
 impl<S: Stores> Served<S> {
-    /// Shows this engine and where its spec stands.
-    pub fn new(engine: Arc<Engine<S>>, standing: watch::Receiver<Standing>) -> Self {
-        Self { engine, standing }
+    /// Shows this engine, where its spec stands, and what is read.
+    pub fn new(
+        engine: Arc<Engine<S>>,
+        standing: watch::Receiver<Standing>,
+        reading: watch::Receiver<Reading>,
+    ) -> Self {
+        Self {
+            engine,
+            standing,
+            reading,
+        }
     }
 }
 

@@ -1,24 +1,24 @@
 //! `metalform apply`: shows the plan, asks, carries it out and waits until all is settled.
 
-use std::io::{BufRead as _, IsTerminal as _};
-use std::time::{Duration, Instant};
+mod through;
 
-use serde_json::json;
+use std::io::{BufRead, IsTerminal as _};
 
-use crate::api::names::annotation;
+use crate::eval::Cache;
 use crate::plan::{self, Grants, Plan};
 use crate::serve::client::{Client, ClientError};
 
 use super::home::Home;
 use super::machines::MachinesArgs;
-use super::run::{self, RunArgs};
+use super::run::{self, Order, RunArgs};
 use super::source::Source;
 use super::{Exit, Failure, SpecArgs, Term, spec};
 
 /// Carry out what the spec says and wait until it is so
 ///
-/// Shows the plan and asks before anything is changed. Where `metalform run` holds the store it is
-/// the one that carries out; `apply` hands it what was allowed and waits.
+/// Shows the plan and asks before anything is changed; what is saved after that is not looked at.
+/// Where `metalform run` holds the store it is the one that carries out: `apply` waits until it
+/// follows the very same text, hands it what was allowed, and waits until it is done.
 #[derive(Debug, clap::Args)]
 pub struct ApplyArgs {
     #[command(flatten)]
@@ -44,138 +44,121 @@ pub(super) fn apply(term: &Term, args: &ApplyArgs) -> Result<Exit, Failure> {
     spec::show(term, &spec);
     let home = Home::of(&args.spec.spec);
     let runtime = super::runtime()?;
+    if args.no_wait
+        && let Err(ClientError::NobodyThere(_)) = runtime.block_on(Client::connect(&home.socket()))
+    {
+        let text = "nobody runs who would carry it out after this command ends";
+        return Err(Failure::new(Exit::Usage, text)
+            .help("leave --no-wait out, or start `metalform run` in another terminal"));
+    }
     let (wanted, plan, observed) = runtime.block_on(async {
         let source = Source::open(&home).await?;
         let made = super::plan::make(&source, &spec).await?;
         source.close().await?;
         Ok::<_, Failure>(made)
     })?;
-    let names: std::collections::BTreeSet<String> = args.allow_destroy.iter().cloned().collect();
-    unknown_names(&plan, &names)?;
-    let grants = Grants { names };
+    let named = Grants::named(args.allow_destroy.iter().cloned());
+    for name in without_effect(&plan, &named)? {
+        term.say(&format!("--allow-destroy {name}: nothing is left to allow"));
+    }
+    let grants = named.bound(&plan);
     let rulings = plan::gate(&plan, &wanted, &observed, &grants);
     term.out(&plan::render(&plan, &rulings, term.palette()));
+    drop((rulings, observed));
     if !plan.is_empty() && !args.yes {
         ask(term)?;
     }
-    let client = runtime.block_on(Client::connect(&home.socket()));
-    match client {
-        Ok(client) => runtime.block_on(through(term, args, &client, &plan, &grants)),
+    match runtime.block_on(Client::connect(&home.socket())) {
+        Ok(client) => {
+            let wanted = through::Wanted {
+                reading: args.spec.reading(),
+                digest: wanted.digest,
+            };
+            drop(spec);
+            runtime.block_on(through::through(term, args, &client, &wanted, &grants))
+        }
         Err(ClientError::NobodyThere(_)) => {
-            if args.no_wait {
-                let text = "nobody runs who would carry it out after this command ends";
-                return Err(Failure::new(Exit::Usage, text)
-                    .help("leave --no-wait out, or start `metalform run` in another terminal"));
-            }
             let args = RunArgs {
                 spec: args.spec.clone(),
                 machines: args.machines.clone(),
                 until_settled: true,
                 timeout: args.timeout,
                 listen: None,
-                allow_destroy: args.allow_destroy.clone(),
+                allow_destroy: Vec::new(),
             };
-            runtime.block_on(run::drive(term, &args))
+            let order = Order {
+                spec,
+                cache: Cache::default(),
+                grants,
+                agreed: Some(plan),
+            };
+            runtime.block_on(run::drive(term, &args, order))
         }
         Err(error) => Err(Failure::new(Exit::Remote, error.to_string())),
     }
 }
 
-/// A grant for a host that nothing destroys is a slip worth stopping at.
-fn unknown_names(plan: &Plan, names: &std::collections::BTreeSet<String>) -> Result<(), Failure> {
-    let guarded = |name: &String| {
-        let grant = Grants {
-            names: [name.clone()].into(),
-        };
-        let mut destroyed = plan.actions.iter().filter(|action| action.guard.is_some());
-        destroyed.any(|action| grant.allows(&action.host.name))
+/// Names that allow nothing. That is as it has to be when what they were for is done; while another
+/// host waits for a word it is a slip worth stopping at.
+fn without_effect<'a>(plan: &Plan, named: &'a Grants) -> Result<Vec<&'a str>, Failure> {
+    let guarded = || plan.actions.iter().filter(|action| action.guard.is_some());
+    let idle = |name: &&String| {
+        let grant = Grants::named([(*name).clone()]);
+        !guarded().any(|action| grant.allows(&action.host.name))
     };
-    match names.iter().find(|name| !guarded(name)) {
-        None => Ok(()),
-        Some(name) => {
+    let idle: Vec<&str> = named
+        .names
+        .iter()
+        .filter(idle)
+        .map(String::as_str)
+        .collect();
+    match idle.first() {
+        Some(name) if guarded().any(|action| !named.allows(&action.host.name)) => {
             let text = format!("--allow-destroy {name}: the plan does not destroy that host");
             Err(Failure::new(Exit::Usage, text).help("see `metalform plan`; nothing was changed"))
         }
+        _ => Ok(idle),
     }
 }
 
 fn ask(term: &Term) -> Result<(), Failure> {
-    if !std::io::stdin().is_terminal() {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
         return Err(
             Failure::new(Exit::Usage, "not on a terminal, so nobody can be asked")
                 .help("give --yes to carry out the plan as shown"),
         );
     }
     term.err("Carry this out? [y/N] ");
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    match (read, answer.trim().to_lowercase().as_str()) {
-        (Ok(_), "y" | "yes") => Ok(()),
-        _ => Err(Failure::new(Exit::No, "not confirmed; nothing was changed")),
+    if confirmed(&mut stdin.lock()) {
+        return Ok(());
     }
+    Err(Failure::new(Exit::No, "not confirmed; nothing was changed"))
 }
 
-/// Hands the grants to the running process and waits.
-async fn through(
-    term: &Term,
-    args: &ApplyArgs,
-    client: &Client,
-    plan: &Plan,
-    grants: &Grants,
-) -> Result<Exit, Failure> {
-    let failed = |error: ClientError| Failure::new(Exit::Remote, error.to_string());
-    for action in &plan.actions {
-        if let Some(token) = plan::grant_of(action)
-            && grants.allows(&action.host.name)
-        {
-            let patch = json!({"metadata": {"annotations": {annotation::ALLOW_DESTROY: token}}});
-            client
-                .patch_host(&action.host, &patch)
-                .await
-                .map_err(failed)?;
-            term.say(&format!("allowed: {}", action.host.name));
-        }
-    }
-    if args.no_wait {
-        return Ok(Exit::Success);
-    }
-    let started = Instant::now();
-    let mut last = String::new();
-    // The running process has to see the saved file first; it looks within a fraction of a second.
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    loop {
-        let reasons = client.reasons().await.map_err(failed)?;
-        let held = client.held().await.map_err(failed)?;
-        let left = reasons.iter().filter(|reason| !reason.settled).count();
-        let line = format!(
-            "{left} of {} hosts under way, {} changes held",
-            reasons.len(),
-            held.len()
+/// Nothing but a clear yes is one: not the end of the input, not an empty line.
+fn confirmed(answers: &mut impl BufRead) -> bool {
+    let mut answer = String::new();
+    let read = answers.read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clear_yes_is_one() {
+        let said = |text: &str| confirmed(&mut text.as_bytes());
+        assert!(["y\n", "yes\n", " Y \n", "YES"].into_iter().all(said));
+        assert!(
+            !["", "\n", "n\n", "no\n", "yo\n", "n\ny\n"]
+                .into_iter()
+                .any(said)
         );
-        if line != last {
-            term.say(&line);
-            last = line;
-        }
-        if left == 0 && held.is_empty() {
-            return Ok(Exit::Success);
-        }
-        let person = held.iter().all(|held| held.code != "Rolling");
-        if left == 0 && person {
-            for held in &held {
-                term.error(&format!("{}: {} [{}]", held.host, held.text, held.code));
-            }
-            return Ok(Exit::No);
-        }
-        if args
-            .timeout
-            .is_some_and(|limit| started.elapsed() > Duration::from_secs(limit))
-        {
-            term.error(&format!(
-                "not settled after {} s: {last}",
-                started.elapsed().as_secs()
-            ));
-            return Ok(Exit::No);
-        }
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(
+            !confirmed(&mut [0xff, 0xfe, b'\n'].as_slice()),
+            "what is no text is no yes"
+        );
     }
 }

@@ -5,19 +5,19 @@ use std::fmt::Write as _;
 use crate::diag::Code;
 use crate::diag::codes;
 use crate::eval::{self, Ladder, Rung};
-use crate::plan::Palette;
+use crate::plan::{HoldCode, Palette};
 use crate::reconcile::why;
 
 use super::{Exit, Failure, SpecArgs, Term, spec};
 
-/// Explain a rule (MF2400), a reason (CredentialsMissing), or where a host's value comes from
+/// Explain a rule (MF2400), a reason (CredentialsMissing, NeedsAllowDestroy), or a host's value
 ///
 /// For a value: who wins, who loses, where each is written, and what it compiles to.
 ///
 /// Example: metalform explain host/r01-n07 boot.mac specs/lab
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
-    /// A rule's code, a reason's code, or host/NAME
+    /// A rule's code, the code of what a host or a plan waits for, or host/NAME
     #[arg(value_name = "SUBJECT")]
     subject: String,
     /// The field, e.g. boot.mac
@@ -43,17 +43,9 @@ pub(super) fn explain(term: &Term, args: &ExplainArgs) -> Result<Exit, Failure> 
         term.out(&page(entry, palette));
         return Ok(Exit::Success);
     }
-    if let Some(code) = why::Code::ALL
-        .iter()
-        .find(|code| code.as_str() == args.subject)
-    {
-        let doc = code
-            .doc()
-            .lines()
-            .map(str::trim)
-            .collect::<Vec<_>>()
-            .join("\n");
-        term.out(&format!("{}\n\n{doc}\n", code.as_str()));
+    let found = reasons(&args.subject);
+    if !found.is_empty() {
+        term.out(&found);
         return Ok(Exit::Success);
     }
     let text = format!(
@@ -61,6 +53,20 @@ pub(super) fn explain(term: &Term, args: &ExplainArgs) -> Result<Exit, Failure> 
         args.subject
     );
     Err(Failure::new(Exit::Usage, text).help("e.g. MF2400, CredentialsMissing, host/r01-n07"))
+}
+
+/// What a code means for a host and for a change of a plan; `MachineTaken` is said of both.
+fn reasons(code: &str) -> String {
+    let hosts = why::Code::ALL.iter().map(|one| (one.as_str(), one.doc()));
+    let plans = HoldCode::ALL.iter().map(|one| (one.as_str(), one.doc()));
+    let hosts = hosts.map(|(name, doc)| (name, "what a host waits for", doc));
+    let plans = plans.map(|(name, doc)| (name, "what a change of a plan waits for", doc));
+    let pages = hosts.chain(plans).filter(|(name, ..)| *name == code);
+    let page = |(name, of, doc): (&str, &str, &str)| {
+        let lines: Vec<&str> = doc.lines().map(str::trim).collect();
+        format!("{name} ({of})\n\n{}\n", lines.join("\n"))
+    };
+    pages.map(page).collect::<Vec<_>>().join("\n")
 }
 
 /// A rule's page.
@@ -159,4 +165,27 @@ fn show(ladder: &Ladder, palette: Palette) -> String {
     }
     let _ = writeln!(text, "{dim}{}{off}", ladder.doc);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_that_a_plan_or_a_host_shows_has_a_page() {
+        for code in HoldCode::ALL {
+            assert!(
+                reasons(code.as_str()).contains("a change of a plan waits for"),
+                "{code}"
+            );
+        }
+        for code in why::Code::ALL {
+            assert!(
+                reasons(code.as_str()).contains("a host waits for"),
+                "{code:?}"
+            );
+        }
+        assert_eq!(reasons("MachineTaken").matches("MachineTaken (").count(), 2);
+        assert_eq!(reasons("Nonsense"), "");
+    }
 }

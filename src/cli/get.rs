@@ -164,6 +164,7 @@ fn row(host: &Arc<BareMetalHost>, reasons: &[Reason], now: Timestamp, wide: bool
         why: None,
         since: None,
         settled: false,
+        needs_person: false,
     };
     let created = host.metadata.creation_timestamp.as_ref();
     let age = created

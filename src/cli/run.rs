@@ -1,29 +1,34 @@
 //! `metalform run`: the whole loop in one process. Files are watched, the plan is shown and carried
 //! out, machines are driven, until Ctrl-C or until all is settled.
 
+mod signals;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch as channel;
+use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::desired::{self, Desired};
 use crate::diag::render;
-use crate::engine::{self, Clock, Engine, Metrics, Standing};
+use crate::engine::{self, Clock, Engine, FirstPlan, Metrics, Standing, Telling};
 use crate::eval::Cache;
-use crate::plan::{self, Grants, Ruling};
+use crate::plan::{self, Grants, Plan};
 use crate::secrets::{CachedSecrets, SecretsFolder};
-use crate::serve::{self, Served};
+use crate::serve::{self, Reading, Served};
 use crate::store::{Embedded, OpenError, Store as _};
 use crate::vfs::watch::{self, Watch};
 
+use super::ending::{Ending, Picture, Verdict};
 use super::home::Home;
 use super::machines::{self, MachinesArgs};
 use super::screen::Screen;
+use super::source::Source;
 use super::spec::{self, Spec};
 use super::{Exit, Failure, SpecArgs, Term};
+use signals::Signals;
 
 /// The least time between two pictures.
 const FRAME: Duration = Duration::from_millis(100);
@@ -54,7 +59,30 @@ pub struct RunArgs {
 }
 
 pub(super) fn run(term: &Term, args: &RunArgs) -> Result<Exit, Failure> {
-    super::runtime()?.block_on(drive(term, args))
+    let mut cache = Cache::default();
+    let spec = spec::load(&args.spec, &mut cache)?;
+    spec::show(term, &spec);
+    if !spec.is_valid() {
+        return Err(spec::invalid(&spec).help("nothing was changed; mend the spec and start again"));
+    }
+    let order = Order {
+        spec,
+        cache,
+        grants: Grants::named(args.allow_destroy.iter().cloned()),
+        agreed: None,
+    };
+    super::runtime()?.block_on(drive(term, args, order))
+}
+
+/// What to drive: a valid spec, as it was evaluated.
+pub(super) struct Order {
+    pub spec: Spec,
+    /// Trees of its files, for the next evaluation.
+    pub cache: Cache,
+    pub grants: Grants,
+    /// The plan that a person saw and agreed to. Then it is that one which is carried out or none,
+    /// and the spec is not read again.
+    pub agreed: Option<Plan>,
 }
 
 /// What the tasks of a run share.
@@ -64,17 +92,21 @@ struct Run<'a> {
     engine: Arc<Engine<Embedded>>,
     desired: channel::Sender<Option<Arc<Desired>>>,
     standing: channel::Receiver<Standing>,
+    plans: mpsc::UnboundedReceiver<FirstPlan>,
+    reading: channel::Sender<Reading>,
     secrets: Arc<CachedSecrets<SecretsFolder>>,
+    /// What a person agreed to is carried out: the spec is not read again.
+    agreed: bool,
 }
 
 /// Sets everything up, drives, and takes everything down again.
-pub(super) async fn drive(term: &Term, args: &RunArgs) -> Result<Exit, Failure> {
-    let mut cache = Cache::default();
-    let spec = spec::load(&args.spec, &mut cache)?;
-    spec::show(term, &spec);
-    if !spec.is_valid() {
-        return Err(spec::invalid(&spec).help("nothing was changed; mend the spec and start again"));
-    }
+pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<Exit, Failure> {
+    let Order {
+        spec,
+        cache,
+        grants,
+        agreed,
+    } = order;
     let home = Home::of(&args.spec.spec);
     home.make()?;
     let clock = Clock::starting_at(jiff::Timestamp::now());
@@ -98,9 +130,14 @@ pub(super) async fn drive(term: &Term, args: &RunArgs) -> Result<Exit, Failure> 
     ));
     let stop = CancellationToken::new();
     let first = lower(&spec, &store, None);
+    if let Some(agreed) = &agreed {
+        still_current(&store, &spec, agreed).await?;
+    }
     let (desired, following) = channel::channel(Some(Arc::new(first)));
     let (telling, standing) = channel::channel(Standing::default());
-    let served = Served::new(Arc::clone(&engine), standing.clone());
+    let (showing, plans) = mpsc::unbounded_channel();
+    let (reading, read) = channel::channel(args.spec.reading());
+    let served = Served::new(Arc::clone(&engine), standing.clone(), read);
     let socket = serve::listen(&home.socket(), served.clone(), stop.clone())
         .map_err(|error| Failure::new(Exit::Stale, error.to_string()))?;
     let mut tasks = tokio::task::JoinSet::new();
@@ -111,8 +148,9 @@ pub(super) async fn drive(term: &Term, args: &RunArgs) -> Result<Exit, Failure> 
             .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         tasks.spawn(http);
     }
-    let grants = Grants {
-        names: args.allow_destroy.iter().cloned().collect(),
+    let telling = Telling {
+        standing: telling,
+        plans: showing,
     };
     tasks.spawn(engine::follow(
         Arc::clone(&store),
@@ -132,7 +170,10 @@ pub(super) async fn drive(term: &Term, args: &RunArgs) -> Result<Exit, Failure> 
         engine,
         desired,
         standing,
+        plans,
+        reading,
         secrets,
+        agreed: agreed.is_some(),
     };
     let exit = run.watch(spec, cache, title).await;
     stop.cancel();
@@ -157,6 +198,17 @@ pub(super) async fn drive(term: &Term, args: &RunArgs) -> Result<Exit, Failure> 
         .await
         .map_err(|error| Failure::new(Exit::Remote, error.to_string()))?;
     exit
+}
+
+/// A plan that a person agreed to is carried out if it is still the plan.
+async fn still_current(store: &Arc<Embedded>, spec: &Spec, agreed: &Plan) -> Result<(), Failure> {
+    let source = Source::Stored(Arc::clone(store));
+    let (_, plan, _) = super::plan::make(&source, spec).await?;
+    if plan == *agreed {
+        return Ok(());
+    }
+    let text = "the plan is not current any more: hosts changed since it was shown";
+    Err(Failure::new(Exit::Stale, text).help("nothing was changed; look at the plan again"))
 }
 
 /// Opens the store beside the spec.
@@ -204,6 +256,8 @@ impl Run<'_> {
         let mut screen = Screen::new(self.term, title);
         let mut reloads = Watch::new(watch::Options::default());
         reloads.replace(self.watched(&spec), &spec.files);
+        // What was evaluated is large; all that is needed of it is in what is desired.
+        drop(spec);
         if let Some(trouble) = reloads.trouble() {
             warn!(
                 code = "WatchPolls",
@@ -214,7 +268,7 @@ impl Run<'_> {
         let mut signals = Signals::new()?;
         let mut frame = tokio::time::interval(FRAME);
         frame.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut shown_round = 0;
+        let mut ending = Ending::default();
         let mut dirty = true;
         loop {
             tokio::select! {
@@ -226,7 +280,7 @@ impl Run<'_> {
                     debug!(paths = reload.paths.len(), "files changed");
                     self.secrets.forget();
                     self.engine.wake_all();
-                    if let Some(spec) = self.reload(&mut cache) {
+                    if !self.agreed && let Some(spec) = self.reload(&mut cache) {
                         reloads.replace(self.watched(&spec), &spec.files);
                     }
                 }
@@ -235,17 +289,29 @@ impl Run<'_> {
                 _ = frame.tick(), if dirty => {
                     dirty = false;
                     let standing = self.standing.borrow_and_update().clone();
-                    if standing.round > shown_round {
-                        shown_round = standing.round;
-                        self.show_plan(&standing);
+                    while let Ok(plan) = self.plans.try_recv() {
+                        self.show_plan(&plan);
                     }
+                    self.give_free_seats();
                     let overview = self.engine.overview();
                     self.engine.metrics().set_hosts(&overview.states(), &overview.blocked());
                     screen.show(&overview, &standing, self.engine.clock().now());
-                    if self.args.until_settled
-                        && let Some(exit) = self.ended(&overview, &standing)
-                    {
-                        return Ok(exit);
+                    if self.args.until_settled {
+                        let current = self.is_current(&standing);
+                        let picture = Picture::of(&overview, &standing, current);
+                        let hosts = picture.hosts;
+                        match ending.judge(picture, Instant::now()) {
+                            Verdict::Wait => {}
+                            Verdict::LookAgain => dirty = true,
+                            Verdict::Settled => {
+                                self.term.say(&format!("settled: {hosts} hosts are as the spec says"));
+                                return Ok(Exit::Success);
+                            }
+                            Verdict::Stuck(waits) => {
+                                waits.iter().for_each(|wait| wait.say(self.term));
+                                return Ok(Exit::No);
+                            }
+                        }
                     }
                 }
                 () = tokio::time::sleep(Duration::from_secs(1)) => dirty = true,
@@ -261,8 +327,31 @@ impl Run<'_> {
         }
     }
 
+    /// True when the standing is that of the text that is followed.
+    fn is_current(&self, standing: &Standing) -> bool {
+        let desired = self.desired.borrow();
+        let digest = desired.as_ref().map(|desired| desired.digest);
+        standing.round > 0 && digest == Some(standing.digest)
+    }
+
+    /// Gives the seats of those who left their pools to others.
+    fn give_free_seats(&self) {
+        let store = self.engine.store();
+        let previous = self.desired.borrow().clone();
+        if let Some(previous) = previous
+            && previous.has_free_seat(|key| store.get(key))
+            && let Some(next) = previous.again(&store.list())
+        {
+            self.desired.send_replace(Some(Arc::new(next)));
+        }
+    }
+
     fn watched(&self, spec: &Spec) -> Vec<PathBuf> {
-        let mut all = spec.evaluation.watched.clone();
+        let mut all = if self.agreed {
+            Vec::new()
+        } else {
+            spec.evaluation.watched.clone()
+        };
         let folder = self
             .args
             .machines
@@ -276,16 +365,14 @@ impl Run<'_> {
         let spec = match tokio::task::block_in_place(|| spec::load(&self.args.spec, cache)) {
             Ok(spec) => spec,
             Err(failure) => {
-                self.term
-                    .error(&format!("{failure}; the last good fleet is kept"));
+                self.keep(&failure.to_string());
                 return None;
             }
         };
         spec::show(self.term, &spec);
         if !spec.is_valid() {
             let summary = render::summary(spec.diagnostics());
-            self.term
-                .error(&format!("{summary}; the last good fleet is kept"));
+            self.keep(&summary);
             return Some(spec);
         }
         let previous = self.desired.borrow().clone();
@@ -297,82 +384,26 @@ impl Run<'_> {
             );
         }
         self.desired.send_replace(Some(Arc::new(next)));
+        self.reading.send_modify(|reading| reading.kept = None);
         Some(spec)
     }
 
-    fn show_plan(&self, standing: &Standing) {
-        if standing.plan.is_empty() && standing.plan.kept.is_empty() {
+    /// Says why what was read is not followed.
+    fn keep(&self, why: &str) {
+        self.term
+            .error(&format!("{why}; the last good fleet is kept"));
+        self.reading
+            .send_modify(|reading| reading.kept = Some(why.to_owned()));
+    }
+
+    fn show_plan(&self, first: &FirstPlan) {
+        // It was shown before it was agreed to.
+        let seen = self.agreed && first.round == 1;
+        if seen || self.term.quiet() || (first.plan.is_empty() && first.plan.kept.is_empty()) {
             return;
         }
-        let rulings: Vec<Ruling<'_>> = standing
-            .plan
-            .actions
-            .iter()
-            .zip(standing.holds.iter())
-            .map(|(action, hold)| Ruling {
-                action,
-                hold: hold.clone(),
-            })
-            .collect();
-        let text = plan::render(&standing.plan, &rulings, self.term.palette_err());
-        if !self.term.quiet() {
-            self.term.err(&text);
-        }
-    }
-
-    /// Whether nothing is left to do, or nothing without a person.
-    fn ended(&self, overview: &engine::Overview, standing: &Standing) -> Option<Exit> {
-        let wanted = self
-            .desired
-            .borrow()
-            .as_ref()
-            .map_or(0, |desired| desired.hosts.len());
-        if standing.round == 0 || !overview.settled() {
-            return None;
-        }
-        if standing.applied() && overview.hosts.len() >= wanted {
-            self.term.say(&format!(
-                "settled: {} hosts are as the spec says",
-                overview.hosts.len()
-            ));
-            return Some(Exit::Success);
-        }
-        let for_a_person = standing.held.iter().all(|(_, hold)| hold.code != "Rolling")
-            && standing.trouble.is_none();
-        if for_a_person && !standing.held.is_empty() {
-            for (action, hold) in &standing.held {
-                self.term.error(&format!(
-                    "{}: {} [{}]",
-                    action.host.name, hold.text, hold.code
-                ));
-            }
-            return Some(Exit::No);
-        }
-        None
-    }
-}
-
-/// Ctrl-C and SIGTERM.
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let failed =
-            |error: std::io::Error| Failure::new(Exit::Usage, format!("no signals: {error}"));
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
-            terminate: signal(SignalKind::terminate()).map_err(failed)?,
-        })
-    }
-
-    async fn any(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
+        let rulings = first.rulings();
+        let text = plan::render(&first.plan, &rulings, self.term.palette_err());
+        self.term.err(&text);
     }
 }

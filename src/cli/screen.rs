@@ -124,7 +124,7 @@ fn table(
     standing
         .held
         .iter()
-        .for_each(|(_, hold)| *held.entry(hold.text.as_str()).or_default() += 1);
+        .for_each(|(_, hold)| *held.entry(&*hold.text).or_default() += 1);
     for (text, count) in held.iter().take(3) {
         let line = cut(&format!("  waits ({count}): {text}"), width);
         lines.push(format!("{}{line}{}", palette.yellow, palette.off));

@@ -53,7 +53,7 @@ pub(super) fn load(args: &SpecArgs, cache: &mut Cache) -> Result<Spec, Failure> 
     };
     let evaluation = eval::evaluate(&inputs, cache);
     Ok(Spec {
-        fleet: Arc::new(evaluation.fleet.clone()),
+        fleet: Arc::clone(&evaluation.fleet),
         files: Arc::new(evaluation.files.clone()),
         evaluation,
     })

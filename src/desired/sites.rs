@@ -37,6 +37,11 @@ impl Sites {
         Self(Some((fleet, files)))
     }
 
+    /// The fleet and the texts, if they are known.
+    pub(super) fn parts(&self) -> Option<(&Arc<Fleet>, &Arc<Files>)> {
+        self.0.as_ref().map(|(fleet, files)| (fleet, files))
+    }
+
     /// Where the host is declared, e.g. `racks/r01.kdl:28`.
     pub fn origin(&self, host: &str) -> Option<String> {
         let (fleet, files) = self.0.as_ref()?;

@@ -148,6 +148,55 @@ host "n[slot=01-04]" {{ {HOST}; labels role=worker; }}"#
     assert_eq!(members(&forward), members(&backward));
 }
 
+/// A pool of two out of four.
+fn two_of_four(more: &str) -> String {
+    format!(
+        r#"spec lab {{ simulated; }}
+{IMAGES}
+pool workers {{ select role=worker; replicas 2; deploy a; }}
+host "n[slot=01-04]" {{ {HOST}; labels role=worker; }}
+{more}"#
+    )
+}
+
+fn members(desired: &Desired) -> Vec<&str> {
+    let all = desired.hosts.iter();
+    let seated = all.filter(|(_, wanted)| wanted.pool.is_some());
+    seated.map(|(key, _)| &*key.name).collect()
+}
+
+#[test]
+fn who_leaves_by_mistake_finds_the_seat_again() {
+    let mut lab = Lab::provisioned(&two_of_four(""));
+    let mistake = two_of_four("refine n01 { labels role=wrker; }");
+    lab.edit(&mistake);
+    assert_eq!(members(&lab.desired), ["n02"], "nobody is given the seat");
+    let find = |lab: &Lab| {
+        let hosts = lab.hosts();
+        move |key: &Key| hosts.iter().find(|host| host.key() == *key).cloned()
+    };
+    assert!(!lab.desired.has_free_seat(find(&lab)));
+    lab.edit(&two_of_four(""));
+    assert!(lab.plan().is_empty(), "undone");
+    // It does leave: now there is a seat.
+    lab.edit(&mistake);
+    lab.apply();
+    assert!(lab.desired.has_free_seat(find(&lab)));
+    lab.edit(&mistake);
+    assert_eq!(members(&lab.desired), ["n02", "n03"]);
+    assert!(!lab.desired.has_free_seat(find(&lab)));
+}
+
+#[test]
+fn a_seat_that_was_given_is_kept_before_it_is_seen() {
+    let lab = Lab::new(&two_of_four("refine n01 { labels role=none; }"));
+    assert_eq!(members(&lab.desired), ["n02", "n03"]);
+    // Saved again before the first was written.
+    let edited = spec(&two_of_four(""));
+    let next = desired(&edited.fleet, &edited.files, true, &[], Some(&lab.desired));
+    assert_eq!(members(&next), ["n02", "n03"]);
+}
+
 #[test]
 fn a_host_with_an_error_is_held() {
     let text = format!(

@@ -7,79 +7,68 @@
 //!
 //! Grants are the exception, on the safe side. One given by name (`run --allow-destroy`) is bound
 //! to the change that the first plan has for that host; one given by annotation goes once it is
-//! used, and when a new desired state comes that it does not fit. So no old word allows a new
-//! change.
+//! used, and at once when it fits nothing. What it has to say names the very change and the text
+//! that asks for it. So no old word allows a new change.
+//!
+//! What was judged is what is written: a host that changed in between is looked at again.
 
+mod standing;
 #[cfg(test)]
 mod tests;
+mod write;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
-use serde_json::json;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use crate::api::BareMetalHost;
 use crate::api::names::annotation;
 use crate::desired::Desired;
-use crate::plan::{self, Action, Grants, Hold, OWNER, Owned, Plan, Verb};
-use crate::store::{Change, Key, Object as _, Patch, Snapshot, Store, StoreError};
+use crate::fleet::Digest;
+use crate::plan::{self, Comparer, Grants, Hold, Live, Owned, Plan};
+use crate::store::{Change, Object as _, Snapshot, Store, StoreError};
+
+use self::standing::same_held;
+pub use self::standing::{FirstPlan, HeldActions, Standing, Telling};
+use self::write::{forget_grant, stale_grants, write};
 
 /// Writes under way at once: enough to fill a group commit.
 const WRITES: usize = 256;
 /// How often held actions are judged again at most.
 const PACE: Duration = Duration::from_millis(100);
+/// Judging again takes at most one part in so many of a core.
+const SHARE: u32 = 20;
+/// However long a look takes, the next one comes within this.
+const SLOWEST: Duration = Duration::from_secs(5);
 /// How often hosts that somebody else changes are brought back at most: bounds what two writers
 /// who do not agree can cost.
 const MEND: Duration = Duration::from_secs(1);
 /// When to try again what the store refused: doubled each time, up to the second.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// Where the spec and the store stand.
-#[derive(Debug, Clone, Default)]
-pub struct Standing {
-    /// Counts the desired states that were looked at; 0 before the first.
-    pub round: u64,
-    /// The plan as it was when this desired state was first seen: what a person is shown.
-    pub plan: Arc<Plan>,
-    /// How each action of that plan was judged then; `None` went at once.
-    pub holds: Arc<Vec<Option<Hold>>>,
-    /// Actions that wait now, and why.
-    pub held: Vec<(Action, Hold)>,
-    /// What the store refused, for people; it is tried again.
-    pub trouble: Option<String>,
-}
-
-impl Standing {
-    /// True when everything that the spec says is in the store.
-    pub fn applied(&self) -> bool {
-        self.round > 0 && self.held.is_empty() && self.trouble.is_none()
-    }
-}
-
 /// Applies each desired state until `stop`, or until nobody will send another one. `None` means
 /// that there is none yet.
 ///
-/// `grants` are for the first desired state only: each is bound to the change that its plan has
-/// for the host.
+/// `grants` are for the first text only: each is bound to the change that its plan has for the
+/// host.
 pub async fn follow<S: Store<BareMetalHost>>(
     store: Arc<S>,
     desired: watch::Receiver<Option<Arc<Desired>>>,
     grants: Grants,
-    standing: watch::Sender<Standing>,
+    telling: Telling,
     stop: CancellationToken,
 ) {
     let mut follower = Follower {
         store,
         desired,
-        named: Some(grants),
-        bound: BTreeMap::new(),
-        standing,
+        grants,
+        telling,
     };
     tokio::select! {
         () = follower.run() => {}
@@ -90,11 +79,9 @@ pub async fn follow<S: Store<BareMetalHost>>(
 struct Follower<S> {
     store: Arc<S>,
     desired: watch::Receiver<Option<Arc<Desired>>>,
-    /// Grants by name, until the first plan is there.
-    named: Option<Grants>,
-    /// What they were bound to: the token of each host's change.
-    bound: BTreeMap<Key, String>,
-    standing: watch::Sender<Standing>,
+    /// Those of the first desired state, by token once its plan is there.
+    grants: Grants,
+    telling: Telling,
 }
 
 /// What one look at everything came to.
@@ -102,12 +89,16 @@ struct Pass {
     plan: Plan,
     holds: Vec<Option<Hold>>,
     trouble: Option<String>,
+    /// A host changed between looking and writing.
+    again: bool,
+    /// What comparing and judging took.
+    effort: Duration,
 }
 
 impl Pass {
-    fn held(&self) -> Vec<(Action, Hold)> {
+    fn held(&self) -> HeldActions {
         let all = self.plan.actions.iter().zip(&self.holds);
-        all.filter_map(|(action, hold)| Some((action.clone(), hold.clone()?)))
+        all.filter_map(|(action, hold)| Some((Arc::clone(action), hold.clone()?)))
             .collect()
     }
 }
@@ -115,12 +106,18 @@ impl Pass {
 impl<S: Store<BareMetalHost>> Follower<S> {
     async fn run(&mut self) {
         let mut round = 0;
+        let mut text = None;
         loop {
             let wanted = self.desired.borrow_and_update().clone();
             let more = match wanted {
                 None => self.desired.changed().await.is_ok(),
                 Some(wanted) => {
                     round += 1;
+                    // The grants were said of the first text.
+                    if text.is_some_and(|text| text != wanted.digest) {
+                        self.grants = Grants::default();
+                    }
+                    text = Some(wanted.digest);
                     self.keep_to(&wanted, round).await
                 }
             };
@@ -132,11 +129,12 @@ impl<S: Store<BareMetalHost>> Follower<S> {
 
     /// Works on one desired state until the next one comes; false when none will.
     async fn keep_to(&mut self, wanted: &Desired, round: u64) -> bool {
+        let mut comparer = Comparer::new(wanted);
         let mut first = true;
         let mut retry = RETRY.0;
         loop {
-            let (pass, snapshot) = match self.store.snapshot().await {
-                Ok(snapshot) => (self.pass(wanted, &snapshot, first).await, snapshot),
+            let snapshot = match self.store.snapshot().await {
+                Ok(snapshot) => snapshot,
                 Err(error) => {
                     let text = format!("the store cannot be read: {error}");
                     self.tell_trouble(&error, text);
@@ -147,9 +145,12 @@ impl<S: Store<BareMetalHost>> Follower<S> {
                     continue;
                 }
             };
+            let pass = self.pass(wanted, &mut comparer, &snapshot, first).await;
             let held = pass.held();
             let open = !held.is_empty();
             let trouble = pass.trouble.is_some();
+            let again = pass.again;
+            let pace = (pass.effort * SHARE).clamp(PACE, SLOWEST);
             let pause = retry;
             retry = if trouble {
                 (retry * 2).min(RETRY.1)
@@ -161,12 +162,16 @@ impl<S: Store<BareMetalHost>> Follower<S> {
                 held = held.len(),
                 "the spec was compared"
             );
-            self.tell(pass, held, round, first);
+            self.tell(pass, held, wanted.digest, round, first);
             first = false;
-            if let Some(more) = self
-                .wait(wanted, &snapshot, open, trouble.then_some(pause))
-                .await
-            {
+            let next = if again {
+                self.pause(pace).await
+            } else {
+                let pace = if open { pace } else { MEND };
+                self.wait(wanted, &snapshot, open, trouble.then_some(pause), pace)
+                    .await
+            };
+            if let Some(more) = next {
                 return more;
             }
         }
@@ -179,9 +184,10 @@ impl<S: Store<BareMetalHost>> Follower<S> {
         seen: &Snapshot<BareMetalHost>,
         open: bool,
         retry: Option<Duration>,
+        pace: Duration,
     ) -> Option<bool> {
         let mut changes = self.store.watch(seen.version);
-        let deadline = tokio::time::Instant::now() + retry.unwrap_or_default();
+        let deadline = Instant::now() + retry.unwrap_or_default();
         loop {
             tokio::select! {
                 biased;
@@ -196,7 +202,7 @@ impl<S: Store<BareMetalHost>> Follower<S> {
             }
         }
         // What comes meanwhile is seen by the next look at everything.
-        self.pause(if open { PACE } else { MEND }).await
+        self.pause(pace).await
     }
 
     /// Sleeps (`None`), unless the next desired state comes first.
@@ -218,13 +224,17 @@ impl<S: Store<BareMetalHost>> Follower<S> {
     async fn pass(
         &mut self,
         wanted: &Desired,
+        comparer: &mut Comparer<'_>,
         snapshot: &Snapshot<BareMetalHost>,
         first: bool,
     ) -> Pass {
         let observed = &snapshot.objects;
         let mut trouble = None;
         let mut owned = Owned::new();
-        for key in plan::differing(wanted, observed) {
+        let started = Instant::now();
+        let differing = comparer.differing(observed);
+        let mut effort = started.elapsed();
+        for key in differing {
             match self.store.managed_fields(&key).await {
                 Ok(fields) => {
                     owned.insert(key, fields);
@@ -236,29 +246,50 @@ impl<S: Store<BareMetalHost>> Follower<S> {
                 }
             }
         }
-        let plan = plan::diff(wanted, observed, &owned);
-        let grants = self.grants(&plan);
-        let holds: Vec<Option<Hold>> = plan::gate(&plan, wanted, observed, &grants)
+        let started = Instant::now();
+        let plan = comparer.diff(observed, &owned);
+        if trouble.is_some() {
+            comparer.forget();
+        }
+        if first {
+            self.grants = self.grants.bound(&plan);
+        }
+        let holds: Vec<Option<Hold>> = plan::gate(&plan, wanted, observed, &self.grants)
             .into_iter()
             .map(|ruling| ruling.hold)
             .collect();
+        let stale = stale_grants(wanted, observed, &plan);
+        effort += started.elapsed();
         // Boxed: the compiler cannot see through the borrows of a stream of mapped futures here.
         let mut writes: Vec<BoxFuture<'_, Result<(), StoreError>>> = Vec::new();
-        if first {
-            for key in stale_grants(wanted, observed, &plan) {
-                writes.push(Box::pin(forget_grant(self.store.as_ref(), key)));
-            }
+        for key in stale {
+            writes.push(Box::pin(forget_grant(self.store.as_ref(), key)));
         }
+        let live = Live::of(observed);
         for (action, hold) in plan.actions.iter().zip(&holds) {
             if hold.is_none() {
-                writes.push(Box::pin(write(self.store.as_ref(), wanted, action)));
+                let version = live.get(&action.host).map(|host| host.version());
+                writes.push(Box::pin(write(
+                    self.store.as_ref(),
+                    wanted,
+                    action,
+                    version,
+                )));
             }
         }
+        let mut again = false;
         let mut results = futures::stream::iter(writes).buffer_unordered(WRITES);
         while let Some(result) = results.next().await {
-            if let Err(error) = result {
-                debug!(code = error.code(), "not applied, trying again: {error}");
-                trouble.get_or_insert(error.to_string());
+            match result {
+                Ok(()) => {}
+                Err(StoreError::Conflict { key, .. } | StoreError::NotFound { key, .. }) => {
+                    debug!(host = %key, "changed since it was judged");
+                    again = true;
+                }
+                Err(error) => {
+                    debug!(code = error.code(), "not applied, trying again: {error}");
+                    trouble.get_or_insert(error.to_string());
+                }
             }
         }
         drop(results);
@@ -266,62 +297,43 @@ impl<S: Store<BareMetalHost>> Follower<S> {
             plan,
             holds,
             trouble,
+            again,
+            effort,
         }
     }
 
-    /// The grants by name that hold for this plan.
-    fn grants(&mut self, plan: &Plan) -> Grants {
-        if let Some(named) = self.named.take() {
-            let guarded = plan
-                .actions
-                .iter()
-                .filter(|action| named.allows(&action.host.name));
-            self.bound = guarded
-                .filter_map(|action| {
-                    Some((action.host.clone(), plan::grant_of(action)?.to_owned()))
-                })
-                .collect();
+    fn tell(&self, pass: Pass, held: HeldActions, digest: Digest, round: u64, first: bool) {
+        let (trouble, pending) = (pass.trouble, pass.again);
+        if first {
+            let plan = FirstPlan {
+                round,
+                plan: pass.plan,
+                holds: pass.holds,
+            };
+            // Nobody has to look at it.
+            self.telling.plans.send(plan).ok();
         }
-        let fits = |action: &&Action| {
-            let token = self.bound.get(&action.host).map(String::as_str);
-            token.is_some() && token == plan::grant_of(action)
-        };
-        let names = plan
-            .actions
-            .iter()
-            .filter(fits)
-            .map(|action| action.host.name.to_string());
-        Grants {
-            names: names.collect(),
-        }
-    }
-
-    fn tell(&self, pass: Pass, held: Vec<(Action, Hold)>, round: u64, first: bool) {
-        let Pass {
-            plan,
-            holds,
-            trouble,
-        } = pass;
-        self.standing.send_if_modified(|now| {
+        self.telling.standing.send_if_modified(|now| {
             if let Some(text) = &trouble
                 && now.trouble != trouble
             {
                 warn!(code = "NotApplied", "not applied, trying again: {text}");
             }
-            let same = now.round == round && now.held == held && now.trouble == trouble;
-            now.round = round;
-            now.held = held;
-            now.trouble = trouble;
-            if first {
-                now.plan = Arc::new(plan);
-                now.holds = Arc::new(holds);
-            }
+            let same =
+                now.trouble == trouble && now.pending == pending && same_held(&now.held, &held);
+            *now = Standing {
+                round,
+                digest,
+                held,
+                trouble,
+                pending,
+            };
             first || !same
         });
     }
 
     fn tell_trouble(&self, error: &StoreError, text: String) {
-        self.standing.send_if_modified(|now| {
+        self.telling.standing.send_if_modified(|now| {
             let new = now.trouble.as_ref() != Some(&text);
             if new {
                 warn!(code = error.code(), "trying again: {text}");
@@ -332,61 +344,16 @@ impl<S: Store<BareMetalHost>> Follower<S> {
     }
 }
 
-/// True for a change after which something has to be applied again.
+/// True for a change after which something has to be written: a host is not as wanted, or there is
+/// a grant, which nothing waits for or this would not be asked.
 fn strays(change: &Change<BareMetalHost>, wanted: &Desired) -> bool {
     match change {
-        Change::Applied(host) => !plan::is_as_wanted(wanted, host),
+        Change::Applied(host) => {
+            let ours = host.annotation(annotation::FLEET) == Some(&*wanted.fleet);
+            let granted = ours && host.annotation(annotation::ALLOW_DESTROY).is_some();
+            granted || !plan::is_as_wanted(wanted, host)
+        }
         Change::Deleted(host) => wanted.hosts.contains_key(&host.key()),
         Change::Reset(_) => true,
     }
-}
-
-/// Hosts of the fleet with a grant that is not for what the plan would do to them.
-fn stale_grants(wanted: &Desired, observed: &[Arc<BareMetalHost>], plan: &Plan) -> Vec<Key> {
-    let asked: BTreeMap<&Key, &str> = plan
-        .actions
-        .iter()
-        .filter_map(|action| Some((&action.host, plan::grant_of(action)?)))
-        .collect();
-    observed
-        .iter()
-        .filter(|host| host.annotation(annotation::FLEET) == Some(&*wanted.fleet))
-        .filter_map(|host| Some((host.key(), host.annotation(annotation::ALLOW_DESTROY)?)))
-        .filter(|(key, grant)| asked.get(key) != Some(grant))
-        .map(|(key, _)| key)
-        .collect()
-}
-
-/// Takes a grant away, used up or stale.
-async fn forget_grant<S: Store<BareMetalHost>>(store: &S, key: Key) -> Result<(), StoreError> {
-    let gone = json!({"metadata": {"annotations": {annotation::ALLOW_DESTROY: null}}});
-    match store.patch(&key, Patch::Merge(gone), None).await {
-        Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-async fn write<S: Store<BareMetalHost>>(
-    store: &S,
-    wanted: &Desired,
-    action: &Action,
-) -> Result<(), StoreError> {
-    let key = &action.host;
-    match (action.verb, wanted.hosts.get(key)) {
-        (Verb::Create | Verb::Update, Some(host)) => {
-            store
-                .apply(key, wanted.object(key, host), OWNER, true)
-                .await?;
-            if action.guard.is_some() {
-                forget_grant(store, key.clone()).await?;
-            }
-        }
-        (Verb::Delete, _) => match store.delete(key, None).await {
-            Ok(_) | Err(StoreError::NotFound { .. }) => {}
-            Err(error) => return Err(error),
-        },
-        (Verb::Create | Verb::Update, None) => {}
-    }
-    info!(host = %key, verb = ?action.verb, disruption = action.disruption.word(), "applied");
-    Ok(())
 }

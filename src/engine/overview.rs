@@ -21,6 +21,8 @@ pub struct HostLine {
     pub since: Option<Timestamp>,
     /// Nothing is left to do for it.
     pub settled: bool,
+    /// Nothing goes on for it before a person did something.
+    pub needs_person: bool,
 }
 
 impl HostLine {
@@ -95,11 +97,13 @@ pub(super) fn overview<S: Stores>(shared: &Shared<S>) -> Overview {
             // A host that changed since its last turn may have something to do again.
             let current = seen == Some(host.version());
             let settled = current && why.as_ref().is_some_and(|why| why.settled);
+            let needs_person = current && why.as_ref().is_some_and(Why::needs_person);
             HostLine {
                 host,
                 why,
                 since,
                 settled,
+                needs_person,
             }
         })
         .collect();

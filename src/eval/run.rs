@@ -35,7 +35,7 @@ pub(super) fn evaluate(inputs: &Inputs<'_>, cache: &mut Cache) -> Evaluation {
     });
     cap(&mut diagnostics, project.limits.diagnostics);
     Evaluation {
-        fleet,
+        fleet: Arc::new(fleet),
         files: project.files.clone(),
         diagnostics,
         complete,

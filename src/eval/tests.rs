@@ -1,11 +1,10 @@
 //! What evaluation means, by example.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::fleet::place;
+use crate::fleet::{Seat, Seats, place};
 use crate::vfs::MemoryDisk;
 
 mod codes;

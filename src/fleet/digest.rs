@@ -8,7 +8,7 @@ use super::{Fields, Item, Value};
 use crate::schema::Paths;
 
 /// A SHA-256, shown as lower-case hex.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(pub [u8; 32]);
 
 impl fmt::Display for Digest {

@@ -5,10 +5,12 @@
 //! - A guarded action waits for a grant that names this very change; then it goes, whatever the
 //!   pool is at: a person has said so.
 //! - A change that deploys machines of a pool anew rolls: at most `max-unavailable` at once, the
-//!   next when the last is provisioned; a failed machine in the pool stops the roll.
+//!   next when the last is provisioned; a failed machine in the pool stops the roll. A machine
+//!   whose system runs counts as running, whatever its BMC is at.
 //!
 //! Everything else goes at once. Pure and without memory: called again whenever a host changes.
 
+mod hold;
 mod roll;
 #[cfg(test)]
 mod tests;
@@ -20,20 +22,50 @@ use crate::api::BareMetalHost;
 use crate::api::names::annotation;
 use crate::desired::Desired;
 use crate::eval::range::Pattern;
-use crate::store::{Key, Object as _};
+use crate::store::Key;
 
-use super::{Action, Plan};
+use super::{Action, Live, Plan};
 
+pub use self::hold::{Hold, HoldCode};
 use self::roll::Pools;
 
-/// Hosts whose destruction a person allowed, by name.
+/// What a person allowed to be destroyed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
-    /// Names, as given to `--allow-destroy`: `r01-n13`, or several at once `r01-n[13-15]`.
+    /// Hosts by name, as given to `--allow-destroy`: `r01-n13`, or several at once `r01-n[13-15]`.
     pub names: BTreeSet<String>,
+    /// Changes that the person saw: the token of each host's guard.
+    pub tokens: BTreeMap<Key, String>,
 }
 
 impl Grants {
+    /// Grants by name.
+    pub fn named(names: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            names: names.into_iter().collect(),
+            tokens: BTreeMap::new(),
+        }
+    }
+
+    /// These grants as they are for the changes of one plan: names become tokens, so that they
+    /// allow no other change of the same hosts. What is refused gets none: its word would lie in
+    /// wait until the refusal goes.
+    #[must_use]
+    pub fn bound(&self, plan: &Plan) -> Self {
+        let named = plan
+            .actions
+            .iter()
+            .filter(|action| action.refusal.is_none() && self.allows(&action.host.name));
+        let mut tokens = self.tokens.clone();
+        tokens.extend(
+            named.filter_map(|action| Some((action.host.clone(), grant_of(action)?.to_owned()))),
+        );
+        Self {
+            names: BTreeSet::new(),
+            tokens,
+        }
+    }
+
     /// True when this host is among those named. `*` names nobody: who allows a destruction says
     /// of which machines.
     pub fn allows(&self, host: &str) -> bool {
@@ -44,15 +76,10 @@ impl Grants {
         };
         self.names.contains(host) || self.names.iter().any(names_it)
     }
-}
 
-/// Why an action waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hold {
-    /// Stable code: `Refused`, `NeedsAllowDestroy`, `MachineTaken`, `Rolling`, `RollStopped`.
-    pub code: &'static str,
-    /// For people: what is waited for and what to do.
-    pub text: String,
+    fn permit(&self, host: &Key, token: &str) -> bool {
+        self.tokens.get(host).is_some_and(|known| known == token) || self.allows(&host.name)
+    }
 }
 
 /// An action and whether it may go.
@@ -79,15 +106,12 @@ pub fn gate<'a>(
     if plan.is_empty() {
         return Vec::new();
     }
-    let live: BTreeMap<Key, &BareMetalHost> = observed
-        .iter()
-        .map(|host| (host.key(), host.as_ref()))
-        .collect();
+    let live = Live::of(observed);
     let mut rulings: Vec<Ruling<'a>> = plan
         .actions
         .iter()
         .map(|action| {
-            let host = live.get(&action.host).copied();
+            let host = live.get(&action.host);
             let hold = refused(action)
                 .or_else(|| taken(action, &live))
                 .or_else(|| guarded(action, host, grants));
@@ -107,13 +131,11 @@ pub fn gate<'a>(
 
 fn refused(action: &Action) -> Option<Hold> {
     let refusal = action.refusal.as_ref()?;
-    Some(Hold {
-        code: "Refused",
-        text: format!("{} [{}]", refusal.text, refusal.code),
-    })
+    let text = format!("{} [{}]", refusal.text, refusal.code);
+    Some(Hold::new(HoldCode::Refused, text))
 }
 
-fn taken(action: &Action, live: &BTreeMap<Key, &BareMetalHost>) -> Option<Hold> {
+fn taken(action: &Action, live: &Live<'_>) -> Option<Hold> {
     let owner = action.machine_of.as_ref()?;
     let host = live.get(owner)?;
     let going = host.metadata.deletion_timestamp.is_some();
@@ -130,16 +152,13 @@ fn taken(action: &Action, live: &BTreeMap<Key, &BareMetalHost>) -> Option<Hold> 
             owner.name
         )
     };
-    Some(Hold {
-        code: "MachineTaken",
-        text,
-    })
+    Some(Hold::new(HoldCode::MachineTaken, text))
 }
 
 fn guarded(action: &Action, host: Option<&BareMetalHost>, grants: &Grants) -> Option<Hold> {
     let guard = action.guard.as_ref()?;
     let noted = host.and_then(|host| host.annotation(annotation::ALLOW_DESTROY));
-    if grants.allows(&action.host.name) || noted == Some(guard.token.as_str()) {
+    if grants.permit(&action.host, &guard.token) || noted == Some(guard.token.as_str()) {
         return None;
     }
     let name = &action.host.name;
@@ -147,8 +166,5 @@ fn guarded(action: &Action, host: Option<&BareMetalHost>, grants: &Grants) -> Op
         "{}; to go on: metalform apply --allow-destroy {name}",
         guard.text
     );
-    Some(Hold {
-        code: "NeedsAllowDestroy",
-        text,
-    })
+    Some(Hold::new(HoldCode::NeedsAllowDestroy, text))
 }

@@ -37,7 +37,7 @@ pub fn to_json(plan: &Plan, rulings: &[Ruling<'_>]) -> Value {
             let mut action = serde_json::to_value(ruling.action)
                 .expect("an action has text for keys, which is all that JSON asks for");
             if let Some(hold) = &ruling.hold {
-                action["hold"] = json!({ "code": hold.code, "text": hold.text });
+                action["hold"] = json!({ "code": hold.code.as_str(), "text": *hold.text });
             }
             action
         })

@@ -46,7 +46,7 @@ pub(crate) fn spec_of(files: &[(&str, &str)]) -> Spec {
     let finding = |finding: &Diagnostic| format!("{} {}", finding.code, finding.message);
     Spec {
         findings: evaluation.diagnostics.iter().map(finding).collect(),
-        fleet: Arc::new(evaluation.fleet),
+        fleet: evaluation.fleet,
         files: Arc::new(evaluation.files),
         complete: evaluation.complete,
     }
@@ -151,9 +151,7 @@ impl Lab {
     }
 
     pub fn gate<'a>(&self, plan: &'a Plan, names: &[&str]) -> Vec<Ruling<'a>> {
-        let grants = Grants {
-            names: names.iter().map(ToString::to_string).collect(),
-        };
+        let grants = Grants::named(names.iter().map(ToString::to_string));
         super::gate(plan, &self.desired, &self.hosts(), &grants)
     }
 
@@ -224,6 +222,15 @@ impl Lab {
                 .provisioning
                 .custom_deploy
                 .clone_from(&spec.custom_deploy);
+            status.operational_status = OperationalStatus::Ok;
+            status.error_type = None;
+            status.error_message.clear();
+        });
+    }
+
+    /// The host is well again; what is on it stays.
+    pub fn recover(&self, name: &str) {
+        self.status(name, |status| {
             status.operational_status = OperationalStatus::Ok;
             status.error_type = None;
             status.error_message.clear();

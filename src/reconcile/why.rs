@@ -25,6 +25,11 @@ impl Why {
         }
     }
 
+    /// True when nothing goes on before a person did something.
+    pub fn needs_person(&self) -> bool {
+        self.blocked && self.row().is_some_and(Code::needs_person)
+    }
+
     /// The row of the table.
     pub fn row(&self) -> Option<Code> {
         Code::ALL
@@ -83,6 +88,18 @@ macro_rules! codes {
             }
         }
     };
+}
+
+impl Code {
+    /// True when nothing goes on before a person did something. Held up, but not for a person, is
+    /// what is tried again by itself and what may come back without anybody's doing.
+    pub const fn needs_person(self) -> bool {
+        match self.kind() {
+            Kind::Blocked => !matches!(self, Self::BackingOff | Self::PowerFault),
+            Kind::SharedBlocked => !matches!(self, Self::StoreFailed),
+            Kind::Progress | Kind::Settled | Kind::Shared => false,
+        }
+    }
 }
 
 codes! {
@@ -229,5 +246,16 @@ mod tests {
         assert!(!Why::new(Code::ProvisionerDown, "").blocked);
         assert!(!Why::new(Code::WaitingForDeploySlot, "").blocked);
         assert!(Why::new(Code::Provisioned, "").settled);
+    }
+
+    #[test]
+    fn what_is_tried_again_by_itself_needs_nobody() {
+        let persons = |code: &&Code| Why::new(**code, "").needs_person();
+        let codes: Vec<_> = Code::ALL
+            .iter()
+            .filter(persons)
+            .map(|code| code.as_str())
+            .collect();
+        insta::assert_snapshot!(codes.join(" "), @"UnknownState NoProvisioner AddressMissing CredentialsMissing CredentialsInvalid ProvisionerUnauthorized MachineTaken ProfileInvalid ReferenceMissing RetryLimit OnHold UnexpectedMachineState PowerOffDisabled DeleteDelayed");
     }
 }

@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 use crate::api::BareMetalHost;
 use crate::store::Key;
 
-pub use super::hosts::{Held, Reason};
+pub use super::hosts::{Following, Held, Reason};
 
 /// Why an answer could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -89,11 +89,11 @@ impl Client {
         self.read("/metalform/v1/hosts").await
     }
 
-    /// Actions of the plan that wait.
+    /// What is followed, how far it is, and what waits.
     ///
     /// # Errors
     /// When the answer cannot be had or read.
-    pub async fn held(&self) -> Result<Vec<Held>, ClientError> {
+    pub async fn following(&self) -> Result<Following, ClientError> {
         self.read("/metalform/v1/held").await
     }
 

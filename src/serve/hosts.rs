@@ -25,6 +25,9 @@ pub struct Reason {
     pub blocked: bool,
     /// Nothing is left to do.
     pub settled: bool,
+    /// Nothing goes on before a person did something.
+    #[serde(default)]
+    pub needs_person: bool,
     /// Since when the code is this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
@@ -41,6 +44,42 @@ pub struct Held {
     pub code: String,
     /// For people.
     pub text: String,
+    /// Nothing but a person's word or edit lets it go.
+    pub needs_person: bool,
+}
+
+/// What the running process reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// The spec, as an absolute path.
+    pub spec: String,
+    /// The file with parameters, as an absolute path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub params: Option<String>,
+    /// Why what it read last is not followed: then it keeps the last good fleet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+}
+
+/// What the running process follows, and how far it is with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Following {
+    /// What it reads.
+    #[serde(flatten)]
+    pub reading: Reading,
+    /// Digest of the fleet that was compared with the store last; 64 zeros before the first.
+    pub digest: String,
+    /// How many fleets were compared.
+    pub round: u64,
+    /// Everything that fleet says is in the store, but for what is held.
+    pub written: bool,
+    /// What the store refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// Effects that were sent and are not confirmed.
+    pub in_flight: usize,
+    /// Actions that wait.
+    pub held: Vec<Held>,
 }
 
 pub(super) fn hosts<S: Stores>(served: &Served<S>) -> Response<Body> {
@@ -61,6 +100,7 @@ pub(super) fn hosts<S: Stores>(served: &Served<S>) -> Response<Body> {
                 text,
                 blocked,
                 settled: line.settled,
+                needs_person: line.needs_person,
                 since: line.since,
             }
         })
@@ -76,9 +116,19 @@ pub(super) fn held<S: Stores>(served: &Served<S>) -> Response<Body> {
         .map(|(action, hold)| Held {
             host: action.host.to_string(),
             disruption: action.disruption.word().to_owned(),
-            code: hold.code.to_owned(),
-            text: hold.text.clone(),
+            code: hold.code.to_string(),
+            text: hold.text.to_string(),
+            needs_person: hold.code.needs_person(),
         })
         .collect();
-    answer::json(StatusCode::OK, &held)
+    let following = Following {
+        reading: served.reading.borrow().clone(),
+        digest: standing.digest.to_string(),
+        round: standing.round,
+        written: standing.trouble.is_none() && !standing.pending,
+        trouble: standing.trouble,
+        in_flight: served.engine.overview().in_flight,
+        held,
+    };
+    answer::json(StatusCode::OK, &following)
 }

@@ -208,7 +208,7 @@ impl Player {
                 }
             }
             "held" => {
-                for (action, hold) in &self.stage.standing().held {
+                for (action, hold) in self.stage.standing().held.iter() {
                     let _ = writeln!(text, "  {} {}: {}", action.host.name, hold.code, hold.text);
                 }
             }

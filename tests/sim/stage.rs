@@ -11,7 +11,9 @@ use metalform::api::BareMetalHost;
 use metalform::api::names::annotation;
 use metalform::budget::{Limits, SlotKind};
 use metalform::desired::{self, Desired};
-use metalform::engine::{self, Clock, DEFAULT_MACHINES, Engine, Machines, Metrics, Standing};
+use metalform::engine::{
+    self, Clock, DEFAULT_MACHINES, Engine, FirstPlan, Machines, Metrics, Standing, Telling,
+};
 use metalform::eval::range::{Pattern, fold};
 use metalform::eval::{self, Cache, Inputs};
 use metalform::plan::{self, Grants};
@@ -21,7 +23,7 @@ use metalform::secrets::{Sealed, Secret, SecretError, Secrets};
 use metalform::store::{self, Embedded, Store as _};
 use metalform::vfs::MemoryDisk;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -131,6 +133,7 @@ struct Process {
     simulation: Simulation,
     desired: watch::Sender<Option<Arc<Desired>>>,
     standing: watch::Receiver<Standing>,
+    plans: mpsc::UnboundedReceiver<FirstPlan>,
     /// Dropping it ends all of them at once, as a kill does.
     _tasks: JoinSet<()>,
 }
@@ -256,7 +259,7 @@ impl Stage {
 
     fn desire(&mut self) -> Option<Arc<Desired>> {
         let found = self.evaluate()?;
-        let (fleet, files) = (Arc::new(found.fleet.clone()), Arc::new(found.files.clone()));
+        let (fleet, files) = (found.fleet, Arc::new(found.files));
         let previous = self
             .process
             .as_ref()
@@ -303,13 +306,17 @@ impl Stage {
         ));
         let (desired, following) = watch::channel(None);
         let (telling, standing) = watch::channel(Standing::default());
+        let (showing, plans) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
         let stop = CancellationToken::new();
         let follow = engine::follow(
             Arc::clone(&self.store),
             following,
             Grants::default(),
-            telling,
+            Telling {
+                standing: telling,
+                plans: showing,
+            },
             stop.clone(),
         );
         tasks.spawn(follow);
@@ -320,6 +327,7 @@ impl Stage {
             simulation,
             desired,
             standing,
+            plans,
             _tasks: tasks,
         });
         self.follow().await;
@@ -327,9 +335,8 @@ impl Stage {
 
     /// Says that these hosts may be destroyed, as `apply --allow-destroy` does.
     pub async fn allow(&mut self, names: &Pattern) {
-        for (action, _) in self.standing().held {
-            if let Some(token) =
-                plan::grant_of(&action).filter(|_| names.matches(&action.host.name))
+        for (action, _) in self.standing().held.iter() {
+            if let Some(token) = plan::grant_of(action).filter(|_| names.matches(&action.host.name))
             {
                 let note = json!({"metadata": {"annotations": {annotation::ALLOW_DESTROY: token}}});
                 let allowed: Result<Arc<BareMetalHost>, _> = self
@@ -352,16 +359,17 @@ impl Stage {
         let Some(process) = &mut self.process else {
             return;
         };
-        let round = process.standing.borrow().round;
         process.desired.send_replace(Some(wanted));
-        let standing = process
+        let shown = process.plans.recv().await.expect("it follows");
+        let round = shown.round;
+        let told = process
             .standing
-            .wait_for(|standing| standing.round > round)
+            .wait_for(|standing| standing.round == round)
             .await;
-        let standing = standing.unwrap().clone();
+        drop(told.expect("it follows"));
         // Grouped here and not as people see it, which has tests of its own.
         let mut groups: BTreeMap<(&str, String), Vec<String>> = BTreeMap::new();
-        for (action, hold) in standing.plan.actions.iter().zip(&*standing.holds) {
+        for (action, hold) in shown.plan.actions.iter().zip(&shown.holds) {
             let word = match action.verb {
                 plan::Verb::Create => "create",
                 plan::Verb::Delete => "delete",

@@ -3,13 +3,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use futures::stream::BoxStream;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
-use serde_json::Value;
-use tokio::time::{Instant, timeout};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::*;
 use crate::api::ProvisioningState;
 use crate::plan::testing::{Lab, workers};
-use crate::store::{Deleted, Embedded, Version};
+use crate::plan::{Action, HoldCode};
+use crate::store::{Deleted, Embedded, Key, Patch, Version};
 
 /// A store that can be told to refuse.
 struct Moody {
@@ -18,6 +20,8 @@ struct Moody {
     refuses_reads: AtomicBool,
     writes: AtomicU32,
     times: Mutex<Vec<Instant>>,
+    /// Happens once, before the next write.
+    before: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Moody {
@@ -28,6 +32,7 @@ impl Moody {
             refuses_reads: AtomicBool::new(false),
             writes: AtomicU32::new(0),
             times: Mutex::default(),
+            before: Mutex::default(),
         })
     }
 
@@ -44,10 +49,18 @@ impl Moody {
     {
         self.writes.fetch_add(1, Ordering::Relaxed);
         self.times.lock().unwrap().push(Instant::now());
+        let before = self.before.lock().unwrap().take();
+        if let Some(event) = before {
+            event();
+        }
         if self.refuses_writes.load(Ordering::Relaxed) {
             return Box::pin(async { Err(StoreError::Backend("the disk is full".into())) });
         }
         write()
+    }
+
+    fn before_a_write(&self, event: impl FnOnce() + Send + 'static) {
+        *self.before.lock().unwrap() = Some(Box::new(event));
     }
 
     fn writes(&self) -> u32 {
@@ -122,6 +135,7 @@ struct Scene {
     store: Arc<Moody>,
     desired: watch::Sender<Option<Arc<Desired>>>,
     standing: watch::Receiver<Standing>,
+    plans: mpsc::UnboundedReceiver<FirstPlan>,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
@@ -131,10 +145,13 @@ impl Scene {
         let store = Moody::new(&lab);
         let (desired, following) = watch::channel(None);
         let (telling, standing) = watch::channel(Standing::default());
-        let stop = CancellationToken::new();
-        let grants = Grants {
-            names: names.iter().map(ToString::to_string).collect(),
+        let (showing, plans) = mpsc::unbounded_channel();
+        let telling = Telling {
+            standing: telling,
+            plans: showing,
         };
+        let stop = CancellationToken::new();
+        let grants = Grants::named(names.iter().map(ToString::to_string));
         let task = tokio::spawn(follow(
             Arc::clone(&store),
             following,
@@ -147,6 +164,7 @@ impl Scene {
             store,
             desired,
             standing,
+            plans,
             stop,
             task,
         }
@@ -170,6 +188,17 @@ impl Scene {
 
     async fn applied(&mut self, round: u64) -> Standing {
         self.until(|now| now.round == round && now.applied()).await
+    }
+
+    /// What was told of a round; earlier ones are passed over.
+    async fn plan(&mut self, round: u64) -> FirstPlan {
+        loop {
+            let next = timeout(Duration::from_mins(10), self.plans.recv()).await;
+            let next = next.expect("it is told").expect("it goes on");
+            if next.round == round {
+                return next;
+            }
+        }
     }
 
     fn names(&self) -> Vec<String> {
@@ -206,9 +235,10 @@ async fn what_is_wanted_is_applied_and_then_nothing_is_written() {
     a_while().await;
     assert_eq!(scene.standing.borrow().round, 0, "nothing is wanted yet");
     scene.say(&workers(3, ""));
-    let standing = scene.applied(1).await;
+    scene.applied(1).await;
+    let shown = scene.plan(1).await;
     assert_eq!(
-        standing.plan.actions.len(),
+        shown.plan.actions.len(),
         3,
         "the plan is what a person is shown"
     );
@@ -218,8 +248,8 @@ async fn what_is_wanted_is_applied_and_then_nothing_is_written() {
     scene.lab.provision("n01");
     a_while().await;
     scene.say(&workers(3, ""));
-    let standing = scene.applied(2).await;
-    assert!(standing.plan.is_empty());
+    scene.applied(2).await;
+    assert!(scene.plan(2).await.plan.is_empty());
     assert_eq!(scene.store.writes(), writes);
 }
 
@@ -232,8 +262,8 @@ async fn a_roll_goes_on_as_machines_are_done() {
         let standing = scene
             .until(|now| now.round == 1 && now.held.len() == left)
             .await;
-        assert!(standing.held.iter().all(|(_, hold)| hold.code == "Rolling"));
-        assert_eq!(standing.plan.actions.len(), 3, "the first plan stays");
+        let rolling = |(_, hold): &(Arc<Action>, Hold)| hold.code == HoldCode::Rolling;
+        assert!(standing.held.iter().all(rolling));
         scene.lab.state(name, ProvisioningState::Deprovisioning);
         a_while().await;
         assert_eq!(
@@ -252,7 +282,7 @@ async fn a_grant_by_annotation_frees_a_held_action() {
     scene.say(&workers(1, ""));
     let standing = scene.until(|now| !now.held.is_empty()).await;
     let (action, hold) = &standing.held[0];
-    assert_eq!(hold.code, "NeedsAllowDestroy");
+    assert_eq!(hold.code, HoldCode::NeedsAllowDestroy);
     scene.grant("n02", "delete:0000000000000000");
     a_while().await;
     assert_eq!(scene.names(), ["n01", "n02"], "that was for another change");
@@ -274,31 +304,63 @@ async fn a_grant_is_used_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_old_grant_goes_when_the_text_changes() {
+async fn a_grant_that_fits_nothing_goes_at_once() {
     let mut scene = Scene::new(Lab::provisioned(&workers(2, "")), &[]);
     scene.say(&workers(2, ""));
     scene.applied(1).await;
     scene.grant("n02", "delete:0123456789abcdef");
     a_while().await;
-    assert!(
-        scene.granted("n02").is_some(),
-        "the text that it is for may be on its way"
-    );
-    scene.say(&workers(2, "refine n01 { description d; }"));
-    scene.applied(2).await;
     assert_eq!(scene.granted("n02"), None);
+    // While something else waits, too.
+    scene.say(&workers(1, ""));
+    scene.until(|now| !now.held.is_empty()).await;
+    scene.grant("n01", "delete:0123456789abcdef");
+    a_while().await;
+    assert_eq!(scene.granted("n01"), None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_grant_that_came_before_its_text_holds() {
-    let mut scene = Scene::new(Lab::provisioned(&workers(2, "")), &[]);
-    scene.say(&workers(2, ""));
+async fn a_word_for_one_text_says_nothing_of_another() {
+    let mut scene = Scene::new(Lab::provisioned(&workers(3, "")), &[]);
+    scene.say(&workers(3, ""));
     scene.applied(1).await;
-    let plan = scene.lab.edit(&workers(1, ""));
-    scene.grant("n02", plan::grant_of(&plan.actions[0]).unwrap());
+    // Said of a text that is not followed, as `apply` would of another file.
+    let plan = scene
+        .lab
+        .edit(&workers(2, "refine n01 { description other; }"));
+    let going = |action: &&Arc<Action>| &*action.host.name == "n03";
+    let action = plan.actions.iter().find(going).unwrap();
+    scene.grant("n03", plan::grant_of(action).unwrap());
+    // Later the text that is followed comes to the same for this host.
+    scene.say(&workers(2, ""));
+    let standing = scene.until(|now| !now.held.is_empty()).await;
+    assert_eq!(standing.held[0].1.code, HoldCode::NeedsAllowDestroy);
+    a_while().await;
+    assert_eq!(scene.names(), ["n01", "n02", "n03"]);
+    assert_eq!(scene.granted("n03"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_changed_since_it_was_judged_is_judged_again() {
+    let mut scene = Scene::new(Lab::provisioned(&workers(2, "")), &[]);
+    // On its way, so that nothing would be lost with it.
+    scene.lab.state("n02", ProvisioningState::Provisioning);
+    let lab = Arc::clone(&scene.lab.store);
+    scene.store.before_a_write(move || {
+        let key = Lab::key("n02");
+        let host = Store::<BareMetalHost>::get(lab.as_ref(), &key).unwrap();
+        let mut object = BareMetalHost::clone(&host);
+        let status = object.status.get_or_insert_default();
+        status.provisioning.state = ProvisioningState::Provisioned;
+        let written = lab.update_status(object, host.version());
+        futures::FutureExt::now_or_never(written).unwrap().unwrap();
+    });
     scene.say(&workers(1, ""));
-    scene.applied(2).await;
-    assert_eq!(scene.names(), ["n01"]);
+    // It is provisioned by the time of the write.
+    let standing = scene.until(|now| !now.held.is_empty()).await;
+    assert_eq!(standing.held[0].1.code, HoldCode::NeedsAllowDestroy);
+    assert_eq!(standing.trouble, None);
+    assert_eq!(scene.names(), ["n01", "n02"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -323,8 +385,8 @@ async fn the_next_text_supersedes_what_is_held() {
     scene.say(&workers(1, ""));
     scene.until(|now| now.held.len() == 2).await;
     scene.say(&workers(3, ""));
-    let standing = scene.applied(2).await;
-    assert!(standing.plan.is_empty());
+    scene.applied(2).await;
+    assert!(scene.plan(2).await.plan.is_empty());
     assert_eq!(scene.names().len(), 3);
 }
 
@@ -369,7 +431,7 @@ async fn a_host_that_is_being_deleted_is_created_again_once_it_is_gone() {
     let old = scene.lab.host("n02").metadata.uid.clone();
     scene.say(&workers(2, ""));
     let standing = scene.until(|now| now.round == 2).await;
-    assert_eq!(standing.held[0].1.code, "MachineTaken");
+    assert_eq!(standing.held[0].1.code, HoldCode::MachineTaken);
     scene.lab.finalizer("n02", false);
     scene.applied(2).await;
     let new = scene.lab.host("n02");

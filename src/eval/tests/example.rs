@@ -37,7 +37,7 @@ fn the_numbers_of_the_design() {
     let fleet = &evaluation.fleet;
     assert_eq!(fleet.hosts.len(), 24);
     assert!(fleet.held.is_empty());
-    let placement = place(fleet, &BTreeMap::new());
+    let placement = place(fleet, &Seats::new());
     let members = |pool: &str| -> Vec<String> {
         placement
             .members(pool)

@@ -233,12 +233,19 @@ fn placement_is_sticky_and_spread() {
         "image i {\n    url \"oci://example.net/i\"\n}\npool p {\n    select role=a\n    replicas 3\n    spread across=rack\n    deploy i\n}\nrack r1 {\n    host \"a[1-4]\" {\n        labels role=a\n    }\n}\nrack r2 {\n    host \"b[1-4]\" {\n        labels role=a\n    }\n}\n",
     );
     let fleet = &evaluation.fleet;
+    let seats = |hosts: &[(&str, Option<&str>)]| -> Seats {
+        let seat = |(host, rack): &(&str, Option<&str>)| {
+            let seat = Seat {
+                rack: rack.map(Arc::from),
+                running: rack.is_some(),
+            };
+            (Arc::from(*host), seat)
+        };
+        Seats::from([(Arc::from("p"), hosts.iter().map(seat).collect())])
+    };
     let members = |current: &[&str]| -> Vec<String> {
-        let current: BTreeMap<Arc<str>, Arc<str>> = current
-            .iter()
-            .map(|host| (Arc::from(*host), Arc::from("p")))
-            .collect();
-        place(fleet, &current)
+        let current: Vec<_> = current.iter().map(|host| (*host, None)).collect();
+        place(fleet, &seats(&current))
             .members("p")
             .iter()
             .map(ToString::to_string)
@@ -247,6 +254,23 @@ fn placement_is_sticky_and_spread() {
     assert_eq!(members(&[]), ["a1", "a2", "b1"]);
     assert_eq!(members(&["b3", "b4"]), ["a1", "b3", "b4"]);
     assert_eq!(members(&["a2", "a3", "a4", "b4"]), ["a2", "a3", "b4"]);
+    // One that the pool selects no more keeps its seat, in its rack, for as long as it runs.
+    let placement = place(fleet, &seats(&[("x1", Some("r1")), ("a3", None)]));
+    assert_eq!(
+        placement.members("p"),
+        ["a3", "b1"].map(Arc::from).iter().collect::<Vec<_>>()
+    );
+    assert_eq!(
+        placement
+            .leaving
+            .keys()
+            .map(|host| &**host)
+            .collect::<Vec<_>>(),
+        ["x1"]
+    );
+    let placement = place(fleet, &seats(&[("x1", None), ("a3", None)]));
+    assert_eq!(placement.members("p").len(), 3);
+    assert!(placement.leaving.is_empty());
     assert!(matches!(
         fleet
             .host("a1")

@@ -3,13 +3,13 @@
 
 use crate::api::names::annotation;
 use crate::api::{BareMetalHost, ProvisioningState};
-use crate::desired::Wanted;
+use crate::desired::{Desired, Wanted};
 use crate::fleet::Digest;
 use crate::plan::class::{Payload, is_deployed, is_detached};
 use crate::plan::{Disruption, Guard, Refusal};
 
 /// The guard of a deletion.
-pub(super) fn of_deletion(host: &BareMetalHost) -> Option<Guard> {
+pub(super) fn of_deletion(desired: &Desired, host: &BareMetalHost) -> Option<Guard> {
     if !is_deployed(host) || is_detached(host) {
         return None;
     }
@@ -19,13 +19,14 @@ pub(super) fn of_deletion(host: &BareMetalHost) -> Option<Guard> {
     };
     Some(Guard {
         text: format!("{}, and in the spec no more{more}", host.state()),
-        token: token("delete", host, &[]),
+        token: token("delete", desired, host, &[]),
     })
 }
 
 /// The guard of an update: the deployment goes for good, or the host leaves its pool. A new image
 /// in the same pool needs none; it rolls.
 pub(super) fn of_update(
+    desired: &Desired,
     wanted: &Wanted,
     host: &BareMetalHost,
     disruption: Disruption,
@@ -50,19 +51,34 @@ pub(super) fn of_update(
     };
     Some(Guard {
         text: format!("{}, and {what}", host.state()),
-        token: token("leave", host, &[next.unwrap_or_default(), &wanted.digest]),
+        token: token(
+            "leave",
+            desired,
+            host,
+            &[next.unwrap_or_default(), &wanted.digest],
+        ),
     })
 }
 
 /// A deletion of a host that was protected when it was last applied: taking the host out of the
 /// spec takes the protection out of the text with it, but not off the machine.
 pub(super) fn prevented_deletion(host: &BareMetalHost, guard: &Guard) -> Option<Refusal> {
-    (host.annotation(annotation::PREVENT_DESTROY) == Some("true")).then(|| refusal(guard))
+    is_protected(host).then(|| refusal(guard))
 }
 
-/// An update that a guard would only hold.
-pub(super) fn prevented_update(wanted: &Wanted, guard: &Guard) -> Option<Refusal> {
-    wanted.prevent_destroy.then(|| refusal(guard))
+fn is_protected(host: &BareMetalHost) -> bool {
+    host.annotation(annotation::PREVENT_DESTROY) == Some("true")
+}
+
+/// An update that a guard would only hold: of a host that is protected by the text, or was when it
+/// was last applied. A pool protects its members, and one that leaves takes the pool's protection
+/// out of its text, but not off the machine.
+pub(super) fn prevented_update(
+    wanted: &Wanted,
+    host: &BareMetalHost,
+    guard: &Guard,
+) -> Option<Refusal> {
+    (wanted.prevent_destroy || is_protected(host)).then(|| refusal(guard))
 }
 
 fn refusal(guard: &Guard) -> Refusal {
@@ -76,13 +92,17 @@ fn refusal(guard: &Guard) -> Refusal {
     }
 }
 
-/// What a grant has to say: it names this host, what is on it now, and what becomes of it.
-fn token(kind: &str, host: &BareMetalHost, next: &[&str]) -> String {
+/// What a grant has to say: it names this host, what is on it now, what becomes of it, and the text
+/// that says so. A word that was given for one text says nothing of another, even if that one comes
+/// to the same for this host.
+fn token(kind: &str, desired: &Desired, host: &BareMetalHost, next: &[&str]) -> String {
     let applied = host
         .status
         .as_ref()
         .map(|status| Payload::applied(status).text());
+    let text = desired.digest.to_string();
     let mut parts = vec![
+        text.as_str(),
         host.metadata.uid.as_deref().unwrap_or_default(),
         applied.as_deref().unwrap_or_default(),
         host.annotation(annotation::POOL).unwrap_or_default(),

@@ -635,6 +635,89 @@ fn a_token_names_the_change() {
 }
 
 #[test]
+fn a_token_is_for_one_text() {
+    let lab = &mut Lab::provisioned(&two(""));
+    let token = |lab: &mut Lab, more: &str| {
+        let plan = lab.edit(&workers(1, more));
+        let going = plan.actions.iter().find(|one| &*one.host.name == "n02");
+        going.unwrap().guard.clone().unwrap().token
+    };
+    let one = token(lab, "");
+    assert_eq!(token(lab, "# a comment\n".replace('#', "//").as_str()), one);
+    assert_ne!(token(lab, "refine n01 { description d; }"), one);
+}
+
+/// A pool that protects its members.
+fn protected(more: &str) -> String {
+    two(more).replace("deploy a;", "deploy a; lifecycle prevent-destroy=#true;")
+}
+
+#[test]
+fn a_pool_protects_those_that_leave_it() {
+    let refused = |from: &str, to: &str| {
+        let plan = Lab::provisioned(from).edit(to);
+        let refused = plan.actions.iter().filter(|one| one.refusal.is_some());
+        let refused = refused.map(|one| {
+            let code = one.refusal.as_ref().unwrap().code;
+            format!("{} {} {code}", one.disruption.word(), one.host.name)
+        });
+        refused.collect::<Vec<_>>().join(", ")
+    };
+    let pool = protected("");
+    let spare = "refine n02 { labels role=spare; }";
+    let gone = "destroy n02 MF7101";
+    // By its label, by the number of members, by going.
+    assert_eq!(refused(&pool, &protected(spare)), gone);
+    assert_eq!(
+        refused(&pool, &pool.replace("deploy a;", "deploy a; replicas 1;")),
+        gone
+    );
+    assert_eq!(refused(&pool, &pool.replace("01-02", "01-01")), gone);
+    // With the pool itself.
+    let without = two("").replace("pool workers { select role=worker; deploy a; }", "");
+    assert_eq!(
+        refused(&pool, &without),
+        "destroy n01 MF7101, destroy n02 MF7101"
+    );
+    // A host that drops its own protection with its label.
+    let own = two("refine n02 { lifecycle prevent-destroy=#true; }");
+    assert_eq!(refused(&own, &two(spare)), gone);
+    // The line goes first, and is applied; then a word will do.
+    let lab = &mut Lab::provisioned(&own);
+    assert_eq!(
+        brief(&lab.edit(&two(""))),
+        "update none n02 prevent-destroy\n1 unchanged"
+    );
+    lab.apply();
+    let plan = lab.edit(&two(spare));
+    assert!(plan.actions[0].guard.is_some() && plan.actions[0].refusal.is_none());
+}
+
+#[test]
+fn what_is_known_of_a_host_holds_until_it_changes() {
+    let mut lab = Lab::provisioned(&workers(3, ""));
+    lab.edit(&workers(
+        3,
+        "each { labels zone=a; }; refine n03 { deploy b; }",
+    ));
+    let desired = lab.desired.clone();
+    let mut comparer = Comparer::new(&desired);
+    let first = comparer.diff(&lab.hosts(), &lab.owned());
+    assert_eq!(first.actions.len(), 3);
+    lab.patch("n02", json!({"metadata": {"labels": {"theirs": "x"}}}));
+    lab.state("n03", ProvisioningState::Available);
+    assert_eq!(comparer.differing(&lab.hosts()), [Lab::key("n02")]);
+    let second = comparer.diff(&lab.hosts(), &lab.owned());
+    assert_eq!(second, lab.plan(), "as if nothing had been known");
+    let of = |plan: &Plan, name: &str| {
+        let found = plan.actions.iter().find(|one| &*one.host.name == name);
+        Arc::clone(found.unwrap())
+    };
+    assert!(Arc::ptr_eq(&of(&first, "n01"), &of(&second, "n01")));
+    assert_ne!(of(&first, "n03").disruption, of(&second, "n03").disruption);
+}
+
+#[test]
 fn worst_comes_first_in_natural_order() {
     let hosts = |extra: &str| {
         format!(

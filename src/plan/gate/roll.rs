@@ -8,10 +8,10 @@ use crate::api::{BareMetalHost, OperationalStatus, ProvisioningState};
 use crate::desired::{Desired, Rollout};
 use crate::fleet::natural;
 use crate::plan::class::Payload;
-use crate::plan::{Action, Disruption};
-use crate::store::{Key, Object as _};
+use crate::plan::{Action, Disruption, Live};
+use crate::store::Object as _;
 
-use super::Hold;
+use super::{Hold, HoldCode};
 
 /// The most names that a text lists.
 const MOST_NAMES: usize = 4;
@@ -39,6 +39,9 @@ struct Pool {
     failed: BTreeMap<Arc<str>, String>,
     /// Racks of the members that ask to go.
     asking: BTreeSet<Arc<str>>,
+    /// What members of each rack that are not out were told since the last one went: it is the same
+    /// for all, and thousands may ask.
+    told: BTreeMap<Arc<str>, Hold>,
 }
 
 impl<'a> Pools<'a> {
@@ -53,51 +56,68 @@ impl<'a> Pools<'a> {
             if !ours || host.metadata.deletion_timestamp.is_some() || !should_serve(host) {
                 continue;
             }
-            if in_service(host) {
+            let error = error_of(host);
+            if carries(host) && error.is_none() {
                 continue;
             }
             let pool = pools.entry(pool.into()).or_default();
             let name = host.key().name;
-            if let Some(error) = error_of(host) {
+            if let Some(error) = error {
                 pool.failed.insert(Arc::clone(&name), error);
             }
-            pool.out.insert(name, rack_of(host));
+            pool.out.insert(name, rack_of(host).into());
         }
         Self { desired, pools }
     }
 
     /// Notes that an action would roll, before any is judged.
-    pub fn ask(&mut self, action: &Action, live: &BTreeMap<Key, &BareMetalHost>) {
-        if let Some((pool, host)) = in_pool(action, live) {
-            self.pools
-                .entry(pool)
-                .or_default()
-                .asking
-                .insert(rack_of(host));
+    pub fn ask(&mut self, action: &Action, live: &Live<'_>) {
+        if let Some((name, host)) = in_pool(action, live) {
+            let pool = self.pools.entry(name).or_default();
+            let rack = rack_of(host);
+            if !pool.asking.contains(rack) {
+                pool.asking.insert(rack.into());
+            }
         }
     }
 
-    /// Lets an action go or says why it waits. Only a machine that is in service counts: one that
-    /// is out already (new, failed, on its way) changes without making things worse.
-    pub fn judge(&mut self, action: &Action, live: &BTreeMap<Key, &BareMetalHost>) -> Option<Hold> {
+    /// Lets an action go or says why it waits. Only a machine whose system runs counts: one that
+    /// is out already (new, being deployed, failed at it) changes without making things worse. One
+    /// that runs and is in an error (its BMC is away, say) is judged by how the others are: it may
+    /// be what the change mends, but a trouble that all share lets none go.
+    pub fn judge(&mut self, action: &Action, live: &Live<'_>) -> Option<Hold> {
         let (name, host) = in_pool(action, live)?;
         let rollout = self.desired.pools.get(&name).copied().unwrap_or_default();
         let pool = self.pools.entry(Arc::clone(&name)).or_default();
+        let own = &action.host.name;
         let rack = rack_of(host);
+        let alike = !pool.out.contains_key(own);
+        if let Some(told) = pool.told.get(rack).filter(|_| alike) {
+            return Some(told.clone());
+        }
         let hold = pool
-            .stopped(&name)
-            .or_else(|| pool.full(&name, &rack, rollout));
-        if hold.is_none() {
-            pool.out.insert(Arc::clone(&action.host.name), rack);
+            .stopped(&name, own)
+            .or_else(|| pool.full(&name, own, rack, rollout));
+        match &hold {
+            None => {
+                pool.told.clear();
+                pool.out.insert(Arc::clone(own), rack.into());
+            }
+            Some(hold) if alike => {
+                pool.told.insert(rack.into(), hold.clone());
+            }
+            Some(_) => {}
         }
         hold
     }
 }
 
 impl Pool {
-    fn stopped(&self, name: &str) -> Option<Hold> {
-        let (host, error) = in_order(self.failed.iter()).next()?;
-        let more = match self.failed.len() {
+    /// A member other than `own` failed.
+    fn stopped(&self, name: &str, own: &str) -> Option<Hold> {
+        let failed = || self.failed.iter().filter(|(host, _)| &***host != own);
+        let (host, error) = in_order(failed()).next()?;
+        let more = match failed().count() {
             1 => String::new(),
             many => format!(" (and {} more failed)", many - 1),
         };
@@ -105,48 +125,38 @@ impl Pool {
             "the roll of pool `{name}` stopped: {host} failed: {error}{more}; it goes on when \
              that machine recovers or leaves the pool"
         );
-        Some(Hold {
-            code: "RollStopped",
-            text,
-        })
+        Some(Hold::new(HoldCode::RollStopped, text))
     }
 
-    fn full(&self, name: &str, rack: &Arc<str>, rollout: Rollout) -> Option<Hold> {
-        let rolling = |text: String| {
-            Some(Hold {
-                code: "Rolling",
-                text,
-            })
-        };
+    /// As many members other than `own` are out as may be, or it is another rack's turn.
+    fn full(&self, name: &str, own: &str, rack: &str, rollout: Rollout) -> Option<Hold> {
+        let rolling = |text: String| Some(Hold::new(HoldCode::Rolling, text));
+        let others = || self.out.iter().filter(|(host, _)| &***host != own);
         if rollout.by_rack {
             let turn = self.turn();
-            if turn.as_ref() != Some(rack) {
+            if turn.as_deref() != Some(rack) {
                 let turn = turn.unwrap_or_default();
                 return rolling(format!(
                     "pool `{name}` rolls by rack; rack `{turn}` comes first"
                 ));
             }
-            if let Some(other) = self.out.values().find(|other| *other != rack) {
+            if let Some((_, other)) = others().find(|(_, other)| &***other != rack) {
                 return rolling(format!(
                     "pool `{name}` rolls by rack; a machine in rack `{other}` is out of service"
                 ));
             }
         }
-        if self.out.len() < rollout.max_unavailable {
+        let count = others().count();
+        if count < rollout.max_unavailable {
             return None;
         }
-        let names: Vec<&str> = in_order(self.out.iter())
+        let names: Vec<&str> = in_order(others())
             .take(MOST_NAMES)
             .map(|(name, _)| &**name)
             .collect();
-        let more = if self.out.len() > MOST_NAMES {
-            ", …"
-        } else {
-            ""
-        };
+        let more = if count > MOST_NAMES { ", …" } else { "" };
         rolling(format!(
-            "pool `{name}`: {} of at most {} out of service: {}{more}",
-            self.out.len(),
+            "pool `{name}`: {count} of at most {} out of service: {}{more}",
             rollout.max_unavailable,
             names.join(", ")
         ))
@@ -172,18 +182,15 @@ fn in_order<'a, T: 'a>(
     hosts.into_iter()
 }
 
-/// The pool that a rolling action counts in, and its host, if that is in service.
-fn in_pool<'h>(
-    action: &Action,
-    live: &BTreeMap<Key, &'h BareMetalHost>,
-) -> Option<(Arc<str>, &'h BareMetalHost)> {
-    let host = *live.get(&action.host)?;
-    (should_serve(host) && in_service(host)).then_some(())?;
+/// The pool that a rolling action counts in, and its host, if a system that is missed runs on it.
+fn in_pool<'h>(action: &Action, live: &Live<'h>) -> Option<(Arc<str>, &'h BareMetalHost)> {
+    let host = live.get(&action.host)?;
+    (should_serve(host) && carries(host)).then_some(())?;
     Some((Arc::clone(action.pool.as_ref()?), host))
 }
 
-fn rack_of(host: &BareMetalHost) -> Arc<str> {
-    host.annotation(annotation::RACK).unwrap_or_default().into()
+fn rack_of(host: &BareMetalHost) -> &str {
+    host.annotation(annotation::RACK).unwrap_or_default()
 }
 
 /// True when a machine is meant to run something. One that is wanted off, or that nothing is to be
@@ -192,17 +199,16 @@ fn should_serve(host: &BareMetalHost) -> bool {
     host.spec.online && (host.spec.externally_provisioned || !Payload::wanted(&host.spec).is_none())
 }
 
-/// True when the machine is deployed with what its object asks for, and well.
-fn in_service(host: &BareMetalHost) -> bool {
+/// True when the machine runs what its object asks for, whatever error the object is in.
+fn carries(host: &BareMetalHost) -> bool {
     let Some(status) = &host.status else {
         return false;
     };
-    let deployed = match status.provisioning.state {
+    match status.provisioning.state {
         ProvisioningState::Provisioned => Payload::applied(status) == Payload::wanted(&host.spec),
         ProvisioningState::ExternallyProvisioned => true,
         _ => false,
-    };
-    deployed && status.operational_status != OperationalStatus::Error
+    }
 }
 
 /// The error that a host is in, on one line.

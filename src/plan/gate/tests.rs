@@ -3,6 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::api::{OperationalStatus, ProvisioningState};
 use crate::plan::testing::{HOST, IMAGES, Lab, workers};
+use crate::store::Object as _;
 
 /// `count` workers in racks `r1`, `r2`, … of five, provisioned with image `a`.
 fn racks(count: usize, rollout: &str) -> String {
@@ -157,6 +158,51 @@ fn many_failed_are_counted() {
 }
 
 #[test]
+fn a_trouble_that_all_share_lets_none_go() {
+    // Their systems run; only their BMCs are away.
+    let mut lab = Lab::provisioned(&racks(6, "rollout max-unavailable=2;"));
+    for host in lab.hosts() {
+        lab.fail(&host.key().name, "the BMC does not answer");
+    }
+    lab.edit(&to_b(&racks(6, "rollout max-unavailable=2;")));
+    assert_eq!(going(&lab), [] as [&str; 0]);
+    insta::assert_snapshot!(rulings(&lab, &[])[0], @"n01 RollStopped: the roll of pool `workers` stopped: n02 failed: the BMC does not answer (and 4 more failed); it goes on when that machine recovers or leaves the pool");
+    // Without the error they roll as ever.
+    for host in lab.hosts() {
+        lab.recover(&host.key().name);
+    }
+    assert_eq!(going(&lab), ["n01", "n02"]);
+}
+
+#[test]
+fn one_sick_machine_may_be_mended_by_the_change() {
+    let mut lab = Lab::provisioned(&workers(4, ""));
+    lab.fail("n03", "power failure");
+    lab.edit(&to_b(&workers(4, "")));
+    assert_eq!(going(&lab), ["n03"], "the others wait for it");
+    let plan = lab.plan();
+    let action = plan.actions.iter().find(|one| &*one.host.name == "n03");
+    lab.carry_out(action.unwrap());
+    assert_eq!(going(&lab), [] as [&str; 0]);
+    lab.provision("n03");
+    assert_eq!(going(&lab), ["n01"]);
+}
+
+#[test]
+fn a_sick_machine_waits_while_another_is_out() {
+    let mut lab = Lab::provisioned(&workers(4, ""));
+    lab.edit(&to_b(&workers(4, "")));
+    let plan = lab.plan();
+    lab.carry_out(&plan.actions[0]);
+    lab.fail("n03", "power failure");
+    insta::assert_snapshot!(rulings(&lab, &[]).join("\n"), @r"
+    n02 RollStopped: the roll of pool `workers` stopped: n03 failed: power failure; it goes on when that machine recovers or leaves the pool
+    n03 Rolling: pool `workers`: 1 of at most 1 out of service: n01
+    n04 RollStopped: the roll of pool `workers` stopped: n03 failed: power failure; it goes on when that machine recovers or leaves the pool
+    ");
+}
+
+#[test]
 fn machines_that_nobody_misses_do_not_count() {
     let mut lab = Lab::provisioned(&workers(4, "refine n04 { online #false; }"));
     lab.state("n04", ProvisioningState::Available);
@@ -264,6 +310,29 @@ fn no_word_allows_what_is_refused() {
     n02 Refused: provisioned, and in the spec no more; `lifecycle prevent-destroy=#true` forbids it: apply the spec without that line first [MF7101]
     n01 goes
     ");
+}
+
+#[test]
+fn names_become_the_changes_of_one_plan() {
+    let text = workers(3, "refine n02 { lifecycle prevent-destroy=#true; }");
+    let mut lab = Lab::provisioned(&text);
+    let plan = lab.edit(&workers(1, ""));
+    let bound = Grants::named(["n[02-03]".to_owned()]).bound(&plan);
+    assert!(bound.names.is_empty());
+    let hosts: Vec<&str> = bound.tokens.keys().map(|key| &*key.name).collect();
+    assert_eq!(hosts, ["n03"], "no word lies in wait for a refusal to go");
+    let free = |lab: &Lab, plan: &Plan| {
+        let rulings = gate(plan, &lab.desired, &lab.hosts(), &bound);
+        rulings
+            .iter()
+            .filter(|ruling| ruling.hold.is_none())
+            .count()
+    };
+    assert_eq!(free(&lab, &plan), 1);
+    // The same host, another text.
+    let plan = lab.edit(&workers(1, "refine n01 { description d; }"));
+    assert_eq!(plan.actions.len(), 3);
+    assert_eq!(free(&lab, &plan), 1, "n01's description");
 }
 
 #[test]

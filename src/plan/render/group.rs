@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::layout::FIXED;
 use crate::eval::range::fold;
 use crate::plan::fields::difference;
-use crate::plan::{Action, Disruption, FieldChange, Ruling, Verb};
+use crate::plan::{Action, Disruption, FieldChange, HoldCode, Ruling, Verb};
 
 /// The most lines of changed fields that one group shows.
 const MOST_FIELDS: usize = 6;
@@ -275,11 +275,11 @@ fn wait(ruling: &Ruling<'_>) -> Option<Wait> {
         })
     };
     match (&ruling.hold, &action.guard) {
-        (Some(hold), Some(guard)) if hold.code == "NeedsAllowDestroy" => {
+        (Some(hold), Some(guard)) if hold.code == HoldCode::NeedsAllowDestroy => {
             wait(Kind::Guarded, "", &guard.text)
         }
-        (Some(hold), _) if hold.code == "Refused" => wait(Kind::Refused, "", &hold.text),
-        (Some(hold), _) => wait(Kind::Other, hold.code, &hold.text),
+        (Some(hold), _) if hold.code == HoldCode::Refused => wait(Kind::Refused, "", &hold.text),
+        (Some(hold), _) => wait(Kind::Other, hold.code.as_str(), &hold.text),
         (None, Some(guard)) => wait(Kind::Allowed, "", &guard.text),
         (None, None) => None,
     }

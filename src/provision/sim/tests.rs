@@ -698,7 +698,7 @@ fn every_rule_in_the_guide_can_be_read() {
     };
     let found = crate::eval::evaluate(&inputs, &mut crate::eval::Cache::default());
     assert!(found.diagnostics.is_empty(), "{:?}", found.diagnostics);
-    let spec = found.fleet.simulation.unwrap();
+    let spec = found.fleet.simulation.clone().unwrap();
     let options = Options::from_spec(&spec, std::path::Path::new("/lab")).unwrap();
     assert_eq!(
         (options.rules.len(), options.fault_permille, options.pace),
