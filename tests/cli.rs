@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "cli/apply.rs"]
+mod apply;
 #[path = "cli/bad_input.rs"]
 mod bad_input;
 #[path = "cli/canary.rs"]
@@ -24,3 +26,7 @@ mod project;
 mod render;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "cli/seats.rs"]
+mod seats;
+#[path = "cli/terminal.rs"]
+mod terminal;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// How long anything may take before the test fails. Long, because a loaded machine is no bug.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Four machines of one pool that settle within a second.
 pub const WORKERS: &str = r#"/- kdl-version 2
