@@ -21,7 +21,7 @@ use crate::serve::{self, Reading, Served};
 use crate::store::{Embedded, OpenError, Store as _};
 use crate::vfs::watch::{self, Watch};
 
-use super::ending::{Ending, Picture, Verdict};
+use super::ending::{self, Ending, Picture, Verdict};
 use super::home::Home;
 use super::machines::{self, MachinesArgs};
 use super::screen::Screen;
@@ -308,7 +308,7 @@ impl Run<'_> {
                                 return Ok(Exit::Success);
                             }
                             Verdict::Stuck(waits) => {
-                                waits.iter().for_each(|wait| wait.say(self.term));
+                                ending::say(self.term, &waits);
                                 return Ok(Exit::No);
                             }
                         }
