@@ -157,7 +157,7 @@ impl Source<'_> {
             "#none" | "#nil" | "#undefined" => Some("#null"),
             "#infinity" | "#+inf" => Some("#inf"),
             "#-infinity" => Some("#-inf"),
-            _ => suggest::similar(word, KEYWORDS),
+            _ => suggest::similar(word, KEYWORDS).map(|found| found.word),
         };
         let shown = self.excerpt(span);
         let mut found = Diagnostic::error(

@@ -151,3 +151,17 @@ fn a_tree_is_small() {
         size_of::<EntryRecord>()
     );
 }
+
+#[test]
+fn an_entry_knows_its_node() {
+    let read = kdl("a\nb {\n  c 1 x=2\n  d\n  e {\n    f 3 /-4\n  }\n}\ng 5\n");
+    let mut seen = Vec::new();
+    for index in 0..read.tree.len() as u32 {
+        let node = read.tree.node(index).expect("a node");
+        for entry in node.all_entries() {
+            assert_eq!(entry.node().index(), index);
+            seen.push(node.name());
+        }
+    }
+    assert_eq!(seen, ["c", "c", "f", "f", "g"]);
+}

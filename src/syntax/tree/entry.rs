@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{BROKEN, DASHED, EntryRecord, Form, NONE, Tag, Text, Tree, Value};
+use super::{BROKEN, DASHED, EntryRecord, Form, NONE, Node, Tag, Text, Tree, Value};
 use crate::diag::{FileId, Span};
 use crate::syntax::string;
 
@@ -21,6 +21,18 @@ impl<'t> Entry<'t> {
     /// The file it stands in.
     pub fn file(self) -> FileId {
         self.tree.file
+    }
+
+    /// The node that it stands on.
+    pub fn node(self) -> Node<'t> {
+        // Nodes and entries lie in the order of the text; of nodes that begin at one entry, all
+        // but the last have none.
+        let nodes = &self.tree.nodes;
+        let after = nodes.partition_point(|node| node.first_entry <= self.index);
+        Node {
+            tree: self.tree,
+            index: after.saturating_sub(1) as u32,
+        }
     }
 
     /// A property's key, decoded; none for an argument.
