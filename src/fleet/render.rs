@@ -157,7 +157,24 @@ fn deploy<'f>(
             out.line(&format!("{name} {}", value(found.value)));
             continue;
         }
-        let fact = format!("pool_{}", name.replace('-', "_"));
+        let mut fact = format!("pool_{}", name.replace('-', "_"));
+        // A fact of that name that says something else is another one.
+        let is_other = |(host, fields): &(&Host, &Fields), fact: &str| {
+            let said = fields.get(path).map(|found| match found.value {
+                Value::Ref(reference) => reference.name.to_string(),
+                Value::Text(text) => text.to_string(),
+                other => value(other),
+            });
+            host.facts
+                .get(fact)
+                .is_some_and(|known| match (known, &said) {
+                    (Val::Str(known), Some(said)) => **known != **said,
+                    _ => true,
+                })
+        };
+        while candidates.iter().any(|host| is_other(host, &fact)) {
+            fact.push('_');
+        }
         let mut annotation = String::new();
         for (host, fields) in &candidates {
             let Some(other) = fields.get(path) else {
@@ -199,7 +216,7 @@ fn deploy<'f>(
 fn write_host(host: &Host, extra: Option<&BTreeMap<String, String>>, out: &mut Writer) {
     let mut all = facts(host.facts.iter().map(|(name, value)| (&**name, value)));
     for (name, text) in extra.into_iter().flatten() {
-        all.entry(name.clone()).or_insert_with(|| text.clone());
+        all.insert(name.clone(), text.clone());
     }
     out.open(&headed(&format!("host {}", word(&host.name)), &all));
     fields(&host.fields, Entity::Host, out);
