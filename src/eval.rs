@@ -34,6 +34,7 @@ mod report;
 mod rules;
 mod run;
 mod scope;
+mod spelling;
 pub mod unit;
 
 pub use explain::{ExplainError, Ladder, Rung, explain};

@@ -28,6 +28,9 @@ pub use place::{Placement, Seat, Seats, Spot, place};
 pub use render::to_kdl;
 pub use value::{Ref, RefKind, Text, Value, show_duration, show_size};
 
+/// The namespace of a fleet that names none.
+pub const NAMESPACE: &str = "metal3";
+
 /// A whole fleet after evaluation.
 #[derive(Debug, Clone)]
 pub struct Fleet {
@@ -432,7 +435,7 @@ impl Fleet {
     pub fn empty() -> Self {
         Self {
             name: Arc::from("fleet"),
-            namespace: Arc::from("metal3"),
+            namespace: Arc::from(NAMESPACE),
             edition: Arc::from(crate::schema::EDITION),
             lab: false,
             simulation: None,

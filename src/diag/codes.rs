@@ -4,6 +4,7 @@
 //! tables to their order and completeness.
 
 pub mod host;
+pub mod hygiene;
 pub mod language;
 pub mod limits;
 pub mod plan;
@@ -39,6 +40,7 @@ const TABLES: &[&[Entry]] = &[
     language::ENTRIES,
     host::ENTRIES,
     pool::ENTRIES,
+    hygiene::ENTRIES,
     plan::ENTRIES,
     limits::ENTRIES,
 ];

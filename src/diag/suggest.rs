@@ -1,12 +1,46 @@
 //! Did you mean: at most one suggestion for a word that is not known.
 
+use super::{Applicability, Diagnostic, Fix, Place};
+
 /// What was probably meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Suggestion<'c> {
     /// The word.
     pub word: &'c str,
-    /// Whether nothing else is as near, so that it may be offered as a fix.
-    pub unique: bool,
+    /// Whether writing it may be offered as a fix: none where something else is as near, safe only
+    /// where the words differ in nothing that tells two things apart.
+    pub fix: Option<Applicability>,
+}
+
+impl Suggestion<'_> {
+    /// Whether hardly anything else can have been meant.
+    pub fn is_sure(self) -> bool {
+        self.fix == Some(Applicability::Safe)
+    }
+}
+
+impl Diagnostic {
+    /// Says what was probably meant by the word at `place`, and offers to write it where that is
+    /// clear. `written` gives the word as it has to stand there, quotes included.
+    #[must_use]
+    pub fn did_you_mean(
+        self,
+        near: Option<Suggestion<'_>>,
+        place: Place,
+        written: impl FnOnce(&str) -> String,
+    ) -> Self {
+        let Some(near) = near else { return self };
+        let finding = self.help(format!("did you mean `{}`?", near.word));
+        match near.fix {
+            Some(applicability) => finding.fix(Fix::replace(
+                format!("write `{}`", near.word),
+                applicability,
+                place,
+                written(near.word),
+            )),
+            None => finding,
+        }
+    }
 }
 
 /// Finds what `word` was probably meant to be, in this order:
@@ -16,7 +50,11 @@ pub struct Suggestion<'c> {
 ///    with what it is called here (`boot mac`), which need not be a candidate;
 /// 3. the candidate with the smallest Damerau-Levenshtein distance, if that is at most a third of
 ///    the word's length;
-/// 4. a candidate of the same words in another order (`secure-boot-UEFI`).
+/// 4. a candidate of the same words in another order (`secure-boot-UEFI`);
+/// 5. the only candidate that has the word in it (`Secureboot`).
+///
+/// Of equally near candidates the least is named, so that the answer does not depend on their
+/// order, and none is a fix.
 pub fn suggest<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
@@ -24,14 +62,8 @@ pub fn suggest<'c>(
 ) -> Option<Suggestion<'c>> {
     let candidates: Vec<&'c str> = candidates.into_iter().collect();
     let lower = word.to_lowercase();
-    let by = |test: &dyn Fn(&str) -> bool| -> Option<Suggestion<'c>> {
-        let mut fitting = candidates.iter().filter(|candidate| test(candidate));
-        let first = fitting.next()?;
-        let unique = fitting.all(|other| other == first);
-        Some(Suggestion {
-            word: first,
-            unique,
-        })
+    let by = |test: &dyn Fn(&str) -> bool| {
+        best(word, candidates.iter().copied().filter(|other| test(other)))
     };
     by(&|candidate| candidate.to_lowercase() == lower)
         .or_else(|| {
@@ -40,52 +72,78 @@ pub fn suggest<'c>(
                 .find(|(name, _)| name.eq_ignore_ascii_case(word))?;
             Some(Suggestion {
                 word: meant,
-                unique: true,
+                fix: Some(Applicability::Safe),
             })
         })
-        .or_else(|| nearest(&lower, &candidates))
+        .or_else(|| nearest(word, &lower, &candidates))
         .or_else(|| {
             let wanted = sorted_words(word);
             (wanted.len() > 1).then(|| by(&|candidate| sorted_words(candidate) == wanted))?
         })
+        .or_else(|| {
+            /// Shorter words are part of too many others.
+            const LEAST: usize = 4;
+            let found = (lower.len() >= LEAST)
+                .then(|| by(&|candidate| candidate.to_lowercase().contains(&lower)))??;
+            // What it was part of is a guess.
+            found.fix.map(|_| Suggestion {
+                fix: Some(Applicability::Unsafe),
+                ..found
+            })
+        })
 }
 
-/// [`suggest`] without other spellings, and only the word.
-pub fn similar<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    suggest(word, candidates, &[]).map(|found| found.word)
+/// [`suggest`] without other spellings.
+pub fn similar<'c>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<Suggestion<'c>> {
+    suggest(word, candidates, &[])
 }
 
-/// The candidate at the smallest distance from `word`, which is in lower case.
-fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Option<Suggestion<'c>> {
+/// The least of equally good candidates; a fix if there is no other.
+fn best<'c>(word: &str, fitting: impl Iterator<Item = &'c str>) -> Option<Suggestion<'c>> {
+    let (mut least, mut unique) = (None, true);
+    for candidate in fitting {
+        unique &= least.is_none_or(|other| other == candidate);
+        least = Some(least.map_or(candidate, |other: &str| other.min(candidate)));
+    }
+    let found = least?;
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    let fix = match (unique, digits(word) == digits(found)) {
+        (false, _) => None,
+        (true, true) => Some(Applicability::Safe),
+        // `n12` and `n21`, `ubuntu-22.04` and `ubuntu-24.04`: near as words, and not the same.
+        (true, false) => Some(Applicability::Unsafe),
+    };
+    Some(Suggestion { word: found, fix })
+}
+
+/// The candidate at the smallest distance from `word`; `lower` is the word in lower case.
+fn nearest<'c>(word: &str, lower: &str, candidates: &[&'c str]) -> Option<Suggestion<'c>> {
     /// Longer words are not compared: nobody mistypes them, and the comparison is quadratic.
     const MOST: usize = 128;
-    let len = word.chars().count();
+    let len = lower.chars().count();
     let limit = len.max(3) / 3;
-    let mut best: Option<(usize, Suggestion<'c>)> = None;
+    let mut found: Vec<(usize, &'c str)> = Vec::new();
     for &candidate in candidates {
         let other = candidate.chars().count();
         if len > MOST || other > MOST || len.abs_diff(other) > limit {
             continue;
         }
-        let distance = strsim::damerau_levenshtein(word, &candidate.to_lowercase());
-        if distance > limit {
-            continue;
-        }
-        match &mut best {
-            Some((least, found)) if *least == distance => {
-                found.unique &= found.word == candidate;
-            }
-            Some((least, _)) if *least < distance => {}
-            _ => {
-                let found = Suggestion {
-                    word: candidate,
-                    unique: true,
-                };
-                best = Some((distance, found));
-            }
+        let distance = strsim::damerau_levenshtein(lower, &candidate.to_lowercase());
+        if distance <= limit {
+            found.push((distance, candidate));
         }
     }
-    best.map(|(_, found)| found)
+    let least = found.iter().map(|(distance, _)| *distance).min()?;
+    best(
+        word,
+        found
+            .into_iter()
+            .filter(|(distance, _)| *distance == least)
+            .map(|(_, candidate)| candidate),
+    )
 }
 
 /// The words of a name in alphabetical order, in lower case: `UEFISecureBoot` and
@@ -157,22 +215,50 @@ mod tests {
     }
 
     #[test]
-    fn a_tie_is_no_fix() {
-        let tied = suggest("n1", ["n2", "n3"], &[]);
-        assert_eq!(
-            tied,
-            Some(Suggestion {
-                word: "n2",
-                unique: false
-            })
-        );
+    fn a_tie_is_no_fix_and_names_the_least() {
+        for candidates in [["n3", "n2"], ["n2", "n3"]] {
+            let tied = suggest("n1", candidates, &[]);
+            assert_eq!(
+                tied,
+                Some(Suggestion {
+                    word: "n2",
+                    fix: None
+                })
+            );
+        }
         let exact = suggest("N2", ["n2", "n3"], &[]);
         assert_eq!(
             exact,
             Some(Suggestion {
                 word: "n2",
-                unique: true
+                fix: Some(Applicability::Safe)
             })
         );
+    }
+
+    #[test]
+    fn another_number_is_another_thing_and_never_a_safe_fix() {
+        let fix = |word, other| suggest(word, [other], &[]).and_then(|found| found.fix);
+        assert_eq!(fix("rakc1-n12", "rack1-n12"), Some(Applicability::Safe));
+        assert_eq!(fix("rack1-n12", "rack1-n21"), Some(Applicability::Unsafe));
+        assert_eq!(
+            fix("ubuntu-22.04", "ubuntu-24.04"),
+            Some(Applicability::Unsafe)
+        );
+    }
+
+    #[test]
+    fn the_only_word_that_holds_it_is_meant() {
+        let meant =
+            |word, candidates: &[&'static str]| suggest(word, candidates.iter().copied(), &[]);
+        assert_eq!(
+            meant("Secureboot", &["UEFI", "UEFISecureBoot", "legacy"]),
+            Some(Suggestion {
+                word: "UEFISecureBoot",
+                fix: Some(Applicability::Unsafe)
+            })
+        );
+        assert_eq!(meant("dell", &["dell-r650-gpu", "dell-r760-gpu"]), None);
+        assert_eq!(meant("gpu", &["dell-r650-gpu"]), None);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering as Atomic};
 
-use super::compile::{Arg, At, Given, Item, Made, Step, Use, expression};
+use super::compile::{Arg, At, Given, Item, Key, Made, Step, Use, expression};
 use super::decode::{self, Raw};
 use super::expr::{ExprError, Val};
 use super::merge::{Def, Rank, Strength};
@@ -292,7 +292,13 @@ impl<'t> Collector<'_, 't> {
             match item {
                 Item::Text(text) => texts.push(text.clone()),
                 Item::Made(made) => match self.eval(made, at)? {
-                    Val::Str(text) => texts.push(Text::from(text)),
+                    Val::Str(text) => {
+                        if let Err(finding) = decode::annotated_text(made.entry, &text) {
+                            self.report(finding);
+                            return None;
+                        }
+                        texts.push(Text::from(text));
+                    }
                     Val::List(list) if single => {
                         for item in list.iter() {
                             texts.push(match item {
@@ -332,13 +338,9 @@ impl<'t> Collector<'_, 't> {
                 Some(key) => match keys.iter().find(|(shape, _)| *shape == part) {
                     None => self.paths.key_or_add(path, &key),
                     Some((_, made)) => {
-                        let Some(value) = self.eval(made, at) else {
+                        let Some(text) = self.key(made, at) else {
                             into.broken = true;
                             return None;
-                        };
-                        let text = match value {
-                            Val::Str(text) => text,
-                            other => Arc::from(other.to_string()),
                         };
                         self.paths.key_or_add(path, &text)
                     }
@@ -346,6 +348,31 @@ impl<'t> Collector<'_, 't> {
             };
         }
         Some(path)
+    }
+
+    fn key(&mut self, key: &Key<'t>, at: Spot<'_>) -> Option<Arc<str>> {
+        let text = |value: Val| match value {
+            Val::Str(text) => text,
+            other => Arc::from(other.to_string()),
+        };
+        match key {
+            Key::Made(made) => self.eval(made, at).map(text),
+            Key::Content(parts) => {
+                // Each is looked at, also behind one that has no value.
+                let said: Vec<Option<String>> = parts
+                    .iter()
+                    .map(|(field, item)| {
+                        let said = match item {
+                            Item::Text(said) => Arc::from(&**said),
+                            Item::Made(made) => self.eval(made, at).map(text)?,
+                        };
+                        Some(format!("{field}={said}"))
+                    })
+                    .collect();
+                let said: Option<Vec<String>> = said.into_iter().collect();
+                Some(Arc::from(said?.join(",")))
+            }
+        }
     }
 
     /// Puts a use on the list, unless the same one is there.

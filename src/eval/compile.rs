@@ -12,8 +12,8 @@ use super::decode::{self, Want};
 use super::expr::{Expr, ExprError, Template};
 use super::merge::Strength;
 use super::report::Findings;
-use crate::diag::suggest::similar;
-use crate::diag::{Applicability, Code, Diagnostic, Fix, Place, Span};
+use crate::diag::suggest::{Suggestion, similar};
+use crate::diag::{Applicability, Code, Diagnostic, Edit, Fix, Place, Span};
 use crate::fleet::{Text, Value};
 use crate::schema::{
     ENTITY_WORDS, Entity, Field, Kind, LATER_WORDS, Lower, PathId, Paths, Type, suggest_field,
@@ -56,7 +56,15 @@ pub(super) struct Set<'t> {
 pub(super) enum At<'t> {
     Path(PathId),
     /// The path has keys that are expressions: the shape of it, and which of its parts they are.
-    Keyed(PathId, Arc<[(PathId, Made<'t>)]>),
+    Keyed(PathId, Arc<[(PathId, Key<'t>)]>),
+}
+
+/// A key that has to be made for each instance.
+#[derive(Debug, Clone)]
+pub(super) enum Key<'t> {
+    Made(Made<'t>),
+    /// A record that is known by its content: names of fields and what they say.
+    Content(Arc<[(&'static str, Item<'t>)]>),
 }
 
 impl At<'_> {
@@ -77,7 +85,7 @@ pub(super) enum Given<'t> {
     MadeList(Vec<Item<'t>>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Item<'t> {
     Text(Text),
     Made(Made<'t>),
@@ -130,6 +138,8 @@ pub(super) struct Compiler<'a, 't> {
     pub findings: &'a mut Findings,
     pub profiles: &'a Signatures<'t>,
     pub entity: Entity,
+    /// See [`super::declare::Program::partial`].
+    pub partial: bool,
 }
 
 /// The strength that a node's annotation states.
@@ -143,21 +153,8 @@ pub(super) fn strength(node: Node<'_>) -> Result<Option<Strength>, Diagnostic> {
         "force" => Strength::Force,
         "final" => Strength::Final,
         _ => {
-            let on_values = [
-                "secret",
-                "configmap",
-                "cidr",
-                "mac",
-                "GB",
-                "GiB",
-                "MB",
-                "MiB",
-                "TB",
-                "TiB",
-                "s",
-            ];
-            if on_values.contains(&word) {
-                return Err(Diagnostic::error(
+            if decode::is_constructor(word) {
+                let finding = Diagnostic::error(
                     Code(2010),
                     format!("`({word})` stands on a node; it says what a value is"),
                     place,
@@ -166,7 +163,26 @@ pub(super) fn strength(node: Node<'_>) -> Result<Option<Strength>, Diagnostic> {
                 .help(format!(
                     "write it before the value: `{} ({word})…`",
                     node.name()
-                )));
+                ));
+                let mut entries = node.entries();
+                return Err(match (entries.next(), entries.next()) {
+                    (Some(only), None) if only.annotation().is_none() => finding.fix(Fix {
+                        title: "write it before the value".into(),
+                        applicability: Applicability::Safe,
+                        edits: vec![
+                            Edit {
+                                place: Span::new(span.start, node.name_span().start)
+                                    .in_file(node.file()),
+                                text: String::new(),
+                            },
+                            Edit {
+                                place: Span::point(only.value_span().start).in_file(node.file()),
+                                text: format!("({word})"),
+                            },
+                        ],
+                    }),
+                    _ => finding,
+                });
             }
             let finding = Diagnostic::error(
                 Code(2011),
@@ -175,15 +191,8 @@ pub(super) fn strength(node: Node<'_>) -> Result<Option<Strength>, Diagnostic> {
                 "",
             )
             .note("a node takes `(default)`, `(force)` or `(final)`");
-            return Err(match similar(word, decode::STRENGTHS.iter().copied()) {
-                Some(near) => finding.fix(Fix::replace(
-                    format!("write `({near})`"),
-                    Applicability::Safe,
-                    place,
-                    format!("({near})"),
-                )),
-                None => finding,
-            });
+            let near = similar(word, decode::STRENGTHS.iter().copied());
+            return Err(finding.did_you_mean(near, place, |word| format!("({word})")));
         }
     }))
 }
@@ -386,18 +395,13 @@ pub(super) fn let_in_when(place: Place) -> Diagnostic {
 }
 
 /// Adds "did you mean" for the value of an entry.
-pub(super) fn with_near(finding: Diagnostic, entry: Entry<'_>, near: Option<&str>) -> Diagnostic {
-    match near {
-        Some(near) => finding
-            .help(format!("did you mean `{near}`?"))
-            .fix(Fix::replace(
-                format!("write `{near}`"),
-                Applicability::Safe,
-                entry.value_span().in_file(entry.file()),
-                decode::quoted_like(entry, near),
-            )),
-        None => finding,
-    }
+pub(super) fn with_near(
+    finding: Diagnostic,
+    entry: Entry<'_>,
+    near: Option<Suggestion<'_>>,
+) -> Diagnostic {
+    let place = entry.value_span().in_file(entry.file());
+    finding.did_you_mean(near, place, |word| decode::quoted_like(entry, word))
 }
 
 fn below<'t>(parent: &At<'t>, path: PathId) -> At<'t> {

@@ -19,18 +19,20 @@ use super::range::{self, Pattern, RangeError};
 use super::report::Findings;
 use super::scope::{Frame, Let, LetValue, Scope, ScopeKind, Subject, View, World};
 use super::unit;
-use crate::diag::suggest::similar;
+use crate::diag::suggest::{Suggestion, similar};
 use crate::diag::{Applicability, Code, Diagnostic, FileId, Fix, Place, Subject as About};
 use crate::fleet::{Facts, fold, natural};
 use crate::schema::{EDITION, ENTITY_WORDS, Entity, LATER_WORDS, Paths};
 use crate::syntax::{Entry, Node, Nodes};
 
 mod circle;
+mod dashed;
 mod host;
 mod inputs;
 mod lexical;
 mod profile;
 mod scope;
+mod unchosen;
 mod unique;
 
 /// Everything that is declared.
@@ -46,6 +48,8 @@ pub(super) struct Program<'t> {
     pub spec: Option<Spec<'t>>,
     /// What can be read is all that was meant.
     pub complete: bool,
+    /// Something that is reported is missing, so that what refers to it may be right.
+    pub partial: bool,
 }
 
 /// A compiled block that reaches several instances.
@@ -72,6 +76,8 @@ pub(super) struct Declared<'t> {
     pub captures: range::Captures,
     pub own: Own<'t>,
     pub place: Place,
+    /// The node that declares it.
+    pub node: Node<'t>,
     pub refines: Vec<usize>,
     pub broken: bool,
     /// Index of the facts from its properties, shared by a range.
@@ -124,7 +130,10 @@ pub(super) fn declare<'t>(
         findings,
         signatures: HashMap::new(),
         program: Program {
-            world: World::default(),
+            world: World {
+                max_string: project.limits.string,
+                ..World::default()
+            },
             profiles: Vec::new(),
             bodies: Vec::new(),
             tables: Vec::new(),
@@ -133,6 +142,7 @@ pub(super) fn declare<'t>(
             named: Vec::new(),
             spec: None,
             complete: project.complete,
+            partial: project.partial,
         },
         properties: Vec::new(),
         pending: Vec::new(),
@@ -236,6 +246,7 @@ impl<'t> Declarer<'_, 't> {
         self.duplicates();
         self.refines();
         self.close_names();
+        self.commented_out();
     }
 
     fn compile(&mut self, entity: Entity, owner: &str, nodes: Nodes<'t>) -> Vec<Step<'t>> {
@@ -246,6 +257,7 @@ impl<'t> Declarer<'_, 't> {
             findings: self.findings,
             profiles: &self.signatures,
             entity,
+            partial: self.project.partial,
         }
         .block(owner, nodes, &mut steps);
         steps
@@ -410,7 +422,7 @@ impl<'t> Declarer<'_, 't> {
 
     fn troubles(&mut self, troubles: Vec<(Entry<'t>, super::expr::ExprError)>) {
         for (entry, error) in troubles {
-            self.findings.add(expression(entry, &error));
+            self.findings.trouble(expression(entry, &error));
         }
     }
 }

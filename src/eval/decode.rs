@@ -5,22 +5,22 @@ use std::sync::Arc;
 use super::expr::Val;
 use super::unit::{self, SizeUnit, UnitError};
 use crate::diag::suggest::similar;
-use crate::diag::{Applicability, Code, Diagnostic, Fix, Place};
+use crate::diag::{Applicability, Code, Diagnostic, Edit, Fix, Place, Span};
 use crate::fleet::{Ref, RefKind, Text, Value};
 use crate::schema::{Lower, Type};
 use crate::syntax::{Entry, Form, Value as Kdl};
 
-/// Annotations that say how to merge; they belong on nodes.
-pub(super) const STRENGTHS: &[&str] = &["default", "force", "final"];
-const REFS: &[&str] = &["secret", "configmap"];
-const SIZES: &[&str] = &["B", "KB", "KiB", "MB", "MiB", "GB", "GiB", "TB", "TiB"];
-const TIMES: &[&str] = &["ms", "s", "m", "h"];
-const PINNED: &[&str] = &[
-    "ipv4", "ipv6", "url", "uuid", "hostname", "duration", "regex", "cidr", "mac", "u8", "u16",
-    "u32", "u64", "i8", "i16", "i32", "i64", "string", "size",
-];
-/// Constructors of later versions.
-const LATER: &[&str] = &["vault", "sops"];
+mod annotation;
+mod quantity;
+
+pub(super) use annotation::{
+    STRENGTHS, Slot, annotated_text, check_annotation, is_constructor, pinned,
+};
+use annotation::{in_bounds, integer, misfit};
+use quantity::{duration, size};
+
+/// Characters of the name of an object.
+const MAX_OBJECT_NAME: usize = 253;
 
 /// The whole text of an entry is a template: `${` in a quoted string.
 pub(super) fn is_template(entry: Entry<'_>) -> bool {
@@ -94,48 +94,6 @@ pub(super) fn val(entry: Entry<'_>) -> Result<Val, Diagnostic> {
     pinned(entry, value)
 }
 
-/// Checks a value against the annotation of its entry.
-pub(super) fn pinned(entry: Entry<'_>, value: Val) -> Result<Val, Diagnostic> {
-    let Some((word, _)) = entry.annotation() else {
-        return Ok(value);
-    };
-    check_annotation(entry, "a value")?;
-    if REFS.contains(&word) || LATER.contains(&word) {
-        return Err(Diagnostic::error(
-            Code(2010),
-            format!("`({word})` cannot stand here: a secret is referred to by fields only"),
-            annotation_place(entry),
-            "",
-        ));
-    }
-    let wrong = |reason: String| Diagnostic::error(Code(2005), reason, value_place(entry), "");
-    let text = |value: &Val| value.as_str().map(ToOwned::to_owned);
-    match word {
-        "cidr" | "ipv4" | "ipv6" | "url" | "uuid" | "hostname" | "mac" => {
-            let Some(text) = text(&value) else {
-                return Err(wrong(format!("`({word})` needs a string")));
-            };
-            pin(word, &text)
-                .map(Val::from)
-                .map_err(|error| unit_error(entry, error))
-        }
-        _ => Ok(value),
-    }
-}
-
-/// A value of a pinned type, in its usual form.
-fn pin(word: &str, text: &str) -> Result<String, UnitError> {
-    match word {
-        "cidr" => unit::cidr(text).map(|net| net.to_string()),
-        "ipv4" => unit::ipv4(text).map(|ip| ip.to_string()),
-        "ipv6" => unit::ipv6(text).map(|ip| ip.to_string()),
-        "mac" => text.parse::<unit::Mac>().map(|mac| mac.to_string()),
-        "uuid" => unit::uuid(text),
-        "hostname" => unit::hostname(text).map(str::to_owned),
-        _ => unit::url(text, &["http", "https", "ftp", "oci", "file"]).map(|_| text.to_owned()),
-    }
-}
-
 /// What is wrong with a value, at its place.
 pub(super) fn unit_error(entry: Entry<'_>, error: UnitError) -> Diagnostic {
     let place = value_place(entry);
@@ -151,57 +109,6 @@ pub(super) fn unit_error(entry: Entry<'_>, error: UnitError) -> Diagnostic {
         }
         _ => finding,
     }
-}
-
-fn annotation_place(entry: Entry<'_>) -> Place {
-    let span = entry
-        .annotation()
-        .map_or_else(|| entry.value_span(), |(_, span)| span);
-    span.in_file(entry.file())
-}
-
-/// Refuses annotations that are unknown or that belong on nodes.
-pub(super) fn check_annotation(entry: Entry<'_>, what: &str) -> Result<(), Diagnostic> {
-    let Some((word, span)) = entry.annotation() else {
-        return Ok(());
-    };
-    let known = |list: &[&str]| list.contains(&word);
-    if known(REFS) || known(SIZES) || known(TIMES) || known(PINNED) {
-        return Ok(());
-    }
-    let place = span.in_file(entry.file());
-    if known(STRENGTHS) {
-        return Err(Diagnostic::error(
-            Code(2010),
-            format!(
-                "`({word})` stands on a value; it says how to merge, so it belongs on the node"
-            ),
-            place,
-            "",
-        )
-        .help(format!("write `({word})` before the name of the field")));
-    }
-    if known(LATER) {
-        return Err(later(place, &format!("`({word})`")));
-    }
-    let all = [REFS, SIZES, TIMES, PINNED].concat();
-    let finding = Diagnostic::error(
-        Code(2011),
-        format!("unknown annotation `({word})` on {what}"),
-        place,
-        "",
-    );
-    Err(match similar(word, all) {
-        Some(near) => finding
-            .help(format!("did you mean `({near})`?"))
-            .fix(Fix::replace(
-                format!("write `({near})`"),
-                Applicability::Safe,
-                place,
-                format!("({near})"),
-            )),
-        None => finding,
-    })
 }
 
 /// A word of the language that this version has no meaning for.
@@ -276,14 +183,19 @@ pub(super) fn decode(
     raw: &Raw<'_>,
     computed: bool,
 ) -> Result<Value, Diagnostic> {
-    check_annotation(entry, "this field")?;
+    check_annotation(entry, Slot::Field)?;
     let annotation = entry.annotation().map(|(word, _)| word);
     let wrong = |wanted: &str| mismatch(entry, wanted, raw.what());
     if let Some(word) = annotation
-        && let Some(finding) = annotation_misfit(want.ty, word, entry)
+        && let Some(finding) = misfit(want.ty, word, entry)
     {
         return Err(finding);
     }
+    let pinned_count = |number: i64| match annotation.and_then(|word| Some((word, integer(word)?)))
+    {
+        Some((word, bounds)) => in_bounds(entry, word, bounds, number).map(Value::Int),
+        None => Ok(Value::Int(number)),
+    };
     match want.ty {
         Type::Bool => match raw {
             Raw::Bool(value) => Ok(Value::Bool(*value)),
@@ -298,7 +210,7 @@ pub(super) fn decode(
             _ => Err(wrong("#true or #false")),
         },
         Type::Int(min, max) => match raw {
-            Raw::Int(number) if (min..=max).contains(number) => Ok(Value::Int(*number)),
+            Raw::Int(number) if (min..=max).contains(number) => pinned_count(*number),
             Raw::Int(number) => Err(Diagnostic::error(
                 Code(2008),
                 format!("{number} is out of range: {} is wanted", want.ty),
@@ -308,14 +220,13 @@ pub(super) fn decode(
             _ => Err(wrong(&want.ty.to_string())),
         },
         Type::CountOrAll => match raw {
-            Raw::Int(number) if (0..=i64::from(u32::MAX)).contains(number) => {
-                Ok(Value::Int(*number))
-            }
+            Raw::Int(number) if (0..=i64::from(u32::MAX)).contains(number) => pinned_count(*number),
             Raw::Text(text) if &**text == "all" => Ok(Value::Text(text.clone())),
             _ => Err(wrong("a whole number or `all`")),
         },
         Type::Text | Type::LabelValue | Type::ImageRef | Type::IronicRef | Type::File => {
             let text = text_of(raw, computed).ok_or_else(|| wrong("a string"))?;
+            annotated_text(entry, &text)?;
             Ok(Value::Text(text))
         }
         Type::Enum(words) => {
@@ -357,7 +268,7 @@ pub(super) fn decode(
             let text = text_of(raw, false).ok_or_else(|| wrong("a BMC address"))?;
             Ok(Value::Text(text))
         }
-        Type::Secret | Type::Bundle => reference(want.ty, entry, raw, annotation),
+        Type::Secret | Type::Bundle => reference(want.ty, entry, raw, annotation, computed),
         Type::Texts => match raw {
             Raw::Text(text) => Ok(Value::List(Arc::from([text.clone()]))),
             Raw::List(items) => items
@@ -390,37 +301,6 @@ fn bool_fix(entry: Entry<'_>, word: &str) -> Fix {
     )
 }
 
-/// An annotation that does not go with the type.
-fn annotation_misfit(ty: Type, word: &str, entry: Entry<'_>) -> Option<Diagnostic> {
-    let fits = match ty {
-        Type::Size => SIZES.contains(&word) || word == "size",
-        Type::Duration => TIMES.contains(&word) || word == "duration",
-        Type::Secret | Type::Bundle => REFS.contains(&word),
-        Type::Mac => word == "mac",
-        Type::Url(_) | Type::BmcAddress => matches!(word, "url" | "string"),
-        Type::Bool => false,
-        Type::Int(..) | Type::CountOrAll => word.starts_with('u') || word.starts_with('i'),
-        Type::Text
-        | Type::LabelValue
-        | Type::Enum(_)
-        | Type::ImageRef
-        | Type::IronicRef
-        | Type::File
-        | Type::Texts => !(REFS.contains(&word) || SIZES.contains(&word) || TIMES.contains(&word)),
-    };
-    if fits {
-        return None;
-    }
-    let dimension = (matches!(ty, Type::Size) && TIMES.contains(&word))
-        || (matches!(ty, Type::Duration) && SIZES.contains(&word));
-    Some(Diagnostic::error(
-        Code(if dimension { 2006 } else { 2005 }),
-        format!("`({word})` does not fit: {ty} is wanted here"),
-        annotation_place(entry),
-        "",
-    ))
-}
-
 fn enum_error(entry: Entry<'_>, text: &str, words: &[&str]) -> Diagnostic {
     let place = entry.value_span().in_file(entry.file());
     let finding = Diagnostic::error(
@@ -430,22 +310,18 @@ fn enum_error(entry: Entry<'_>, text: &str, words: &[&str]) -> Diagnostic {
         "",
     )
     .note(format!("it takes {}", words.join(", ")));
-    match similar(text, words.iter().copied()) {
-        Some(near) => finding
-            .help(format!("did you mean `{near}`?"))
-            .fix(Fix::replace(
-                format!("write `{near}`"),
-                Applicability::Safe,
-                place,
-                quoted_like(entry, near),
-            )),
-        None => finding,
-    }
+    let near = similar(text, words.iter().copied());
+    finding.did_you_mean(near, place, |word| quoted_like(entry, word))
 }
 
 /// A word written the way the entry was: quoted or bare.
 pub(super) fn quoted_like(entry: Entry<'_>, word: &str) -> String {
-    let bare = entry.form() == Form::Bare
+    quoted_unless(entry.form() == Form::Bare, word)
+}
+
+/// A word in quotes, unless it may be and can be bare.
+pub(super) fn quoted_unless(bare: bool, word: &str) -> String {
+    let bare = bare
         && word.starts_with(|c: char| c.is_ascii_alphabetic())
         && word
             .bytes()
@@ -457,77 +333,12 @@ pub(super) fn quoted_like(entry: Entry<'_>, word: &str) -> String {
     }
 }
 
-fn size(
-    want: Want,
-    entry: Entry<'_>,
-    raw: &Raw<'_>,
-    annotation: Option<&str>,
-) -> Result<Value, Diagnostic> {
-    let place = value_place(entry);
-    let wrong = |code: u16, message: String| Diagnostic::error(Code(code), message, place, "");
-    let read = |text: &str| unit::size(text).map_err(|error| unit_error(entry, error));
-    let size = match (raw, annotation) {
-        (Raw::Int(number), Some(unit)) => read(&format!("{number}{unit}"))?,
-        (Raw::Int(number), None) => {
-            let unit = if matches!(want.lower, Lower::Gigabytes(_)) {
-                "GB"
-            } else {
-                "GiB"
-            };
-            let finding = wrong(2006, format!("{number} has no unit"))
-                .help("sizes are written with their unit: `(GiB)446` or `\"446GiB\"`");
-            return Err(if entry.form() == Form::Number {
-                finding.fix(Fix::replace(
-                    format!("write `({unit}){number}`, if that is what is meant"),
-                    Applicability::Unsafe,
-                    Place {
-                        span: crate::diag::Span::point(place.span.start),
-                        ..place
-                    },
-                    format!("({unit})"),
-                ))
-            } else {
-                finding
-            });
-        }
-        (Raw::Text(text), None | Some("size")) => read(text)?,
-        _ => return Err(mismatch(entry, "a size with its unit", raw.what())),
-    };
-    // The API counts in whole units here; nothing is ever rounded (MF3317).
-    match want.lower {
-        Lower::Gigabytes(_) => size.whole(SizeUnit::GB),
-        Lower::Gibibytes(_) => size.whole(SizeUnit::GiB),
-        _ => Ok(0),
-    }
-    .map_err(|error| unit_error(entry, error))?;
-    Ok(Value::Size(size.bytes()))
-}
-
-fn duration(
-    entry: Entry<'_>,
-    raw: &Raw<'_>,
-    annotation: Option<&str>,
-) -> Result<Value, Diagnostic> {
-    let wrong =
-        |code: u16, message: String| Diagnostic::error(Code(code), message, value_place(entry), "");
-    match (raw, annotation) {
-        (Raw::Int(number), Some(unit)) => unit::duration(&format!("{number}{unit}")),
-        (Raw::Text(text), None | Some("duration")) => unit::duration(text),
-        (Raw::Int(number), None) => {
-            return Err(wrong(2006, format!("{number} has no unit"))
-                .help("durations are written with their unit: `(s)60` or `\"60s\"`"));
-        }
-        _ => return Err(mismatch(entry, "a duration with its unit", raw.what())),
-    }
-    .map(Value::Duration)
-    .map_err(|error| unit_error(entry, error))
-}
-
 fn reference(
     ty: Type,
     entry: Entry<'_>,
     raw: &Raw<'_>,
     annotation: Option<&str>,
+    computed: bool,
 ) -> Result<Value, Diagnostic> {
     let place = value_place(entry);
     let Raw::Text(name) = raw else {
@@ -556,13 +367,25 @@ fn reference(
                 "write it as the name of a secret",
                 Applicability::Unsafe,
                 Place {
-                    span: crate::diag::Span::point(place.span.start),
+                    span: Span::point(place.span.start),
                     ..place
                 },
                 "(secret)",
             )));
         }
     };
+    if computed && name.len() > MAX_OBJECT_NAME {
+        return Err(Diagnostic::error(
+            Code(3102),
+            format!(
+                "the name of this {} becomes {} characters long, and Kubernetes takes {MAX_OBJECT_NAME}",
+                kind.word(),
+                name.len()
+            ),
+            place,
+            "",
+        ));
+    }
     if unit::secret_name(name).is_err() {
         // The text is not shown: somebody may have written the secret itself.
         return Err(Diagnostic::error(

@@ -144,7 +144,7 @@ pub fn explain(evaluation: &Evaluation, host: &str, path: &str) -> Result<Ladder
     let declared = program.hosts.iter().find(|known| *known.name == *host);
     let Some(declared) = declared else {
         let names = program.hosts.iter().map(|host| &*host.name);
-        let near = similar(host, names).map(str::to_owned);
+        let near = similar(host, names).map(|found| found.word.to_owned());
         return Err(ExplainError::NoHost {
             name: host.to_owned(),
             near,

@@ -25,7 +25,7 @@ use node::{Kind, Node};
 
 /// Longest expression in bytes.
 pub const MAX_EXPRESSION: usize = 4 * 1024;
-/// Longest string in bytes, as source and as result.
+/// Longest string in bytes that an expression makes, unless [`Env::max_string`] says otherwise.
 pub const MAX_STRING: usize = 64 * 1024;
 /// Most items in a list.
 pub const MAX_LIST: usize = 4 * 1024;
@@ -44,6 +44,11 @@ pub trait Env {
 
     /// All paths with a value, written with dots. Only asked for when a name is unknown.
     fn names(&self) -> Vec<String>;
+
+    /// Longest string in bytes that may be made (MF9005).
+    fn max_string(&self) -> usize {
+        MAX_STRING
+    }
 
     /// Whether `path` is configuration that expressions here may not read (MF2308).
     fn is_config(&self, path: &[&str]) -> bool;

@@ -1,7 +1,7 @@
 //! Facts: what expressions read of an instance. Inputs, so they never merge; a second value that
 //! differs is an error.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::compile::{Arg, arg};
@@ -15,11 +15,15 @@ use crate::schema::Entity;
 use crate::syntax::{Entry, Node, Value as Kdl};
 use crate::vfs::Files;
 
+mod csv;
+
 /// A table of facts: rows found by the value of one fact.
 #[derive(Debug)]
 pub(super) struct Table {
     /// The fact that chooses the row.
     pub key: String,
+    /// Names of the facts that its rows give, whether or not each row does.
+    pub columns: BTreeSet<Arc<str>>,
     /// Columns and values, by the key's value as text.
     pub rows: HashMap<String, Row>,
 }
@@ -228,9 +232,8 @@ pub(super) fn value(
             let result = made.template.eval(view);
             for (entry, error) in view.troubles.take() {
                 let finding = super::compile::expression(entry, &error);
-                findings.about(kind, name, error.code, finding.primary.place, "", || {
-                    finding
-                });
+                let place = finding.primary.place;
+                findings.about(kind, name, error.code, place, "", || finding);
             }
             match result {
                 Ok(value) => match decode::pinned(made.entry, value) {
@@ -282,6 +285,7 @@ pub(super) fn table(
     };
     let mut table = Table {
         key: key.to_owned(),
+        columns: BTreeSet::new(),
         rows: HashMap::new(),
     };
     let mut broken = false;
@@ -302,7 +306,7 @@ pub(super) fn table(
         broken |= !inline_row(row, &mut table, findings);
     }
     if let Some(file) = csv {
-        broken |= !read_csv(file, files, &mut table, findings);
+        broken |= !csv::read(file, files, &mut table, findings);
     } else if node.props().any(|prop| prop.key() == Some("from")) {
         broken = true;
     }
@@ -346,7 +350,11 @@ fn inline_row(row: Node<'_>, table: &mut Table, findings: &mut Findings) -> bool
         let fact = prop.key().unwrap_or_default();
         let checked = cell_name(fact, place).and_then(|()| literal(prop));
         match checked {
-            Ok(value) => cells.push((Arc::from(fact), value, decode::value_place(prop))),
+            Ok(value) => {
+                let fact: Arc<str> = Arc::from(fact);
+                table.columns.insert(Arc::clone(&fact));
+                cells.push((fact, value, decode::value_place(prop)));
+            }
             Err(finding) => {
                 findings.add(finding);
                 fine = false;
@@ -439,175 +447,5 @@ pub(super) fn plain(value: &Val) -> String {
     match value {
         Val::Str(text) => text.to_string(),
         other => other.to_string(),
-    }
-}
-
-/// Comma-separated values as RFC 4180 has them, with a header of fact names.
-fn read_csv(file: FileId, files: &Files, table: &mut Table, findings: &mut Findings) -> bool {
-    let text = files.text(file);
-    let start = text
-        .strip_prefix('\u{feff}')
-        .map_or(0, |_| '\u{feff}'.len_utf8());
-    let mut records = Records { text, at: start };
-    let place = |span: Span| span.in_file(file);
-    let Some(header) = records.next() else {
-        findings.add(Diagnostic::error(
-            Code(2005),
-            "the table is empty: its first line has to name the facts",
-            place(Span::point(0)),
-            "",
-        ));
-        return false;
-    };
-    let mut fine = true;
-    let mut names: Vec<Arc<str>> = Vec::new();
-    for (span, name) in &header {
-        if let Err(finding) = cell_name(name.trim(), place(*span)) {
-            findings.add(finding);
-            fine = false;
-        }
-        names.push(Arc::from(name.trim()));
-    }
-    let Some(key) = names.iter().position(|name| **name == *table.key) else {
-        findings.add(
-            Diagnostic::error(
-                Code(2301),
-                format!("the table has no column `{}`", table.key),
-                place(header[0].0),
-                "",
-            )
-            .note(format!("it has {}", names.join(", "))),
-        );
-        return false;
-    };
-    for record in records {
-        if record.len() == 1 && record[0].1.trim().is_empty() {
-            continue;
-        }
-        if record.len() != names.len() {
-            findings.add(Diagnostic::error(
-                Code(2004),
-                format!(
-                    "this line has {} values, the header has {}",
-                    record.len(),
-                    names.len()
-                ),
-                place(record[0].0),
-                "",
-            ));
-            fine = false;
-            continue;
-        }
-        let mut cells = Vec::new();
-        for (name, (span, cell)) in names.iter().zip(&record) {
-            let cell = cell.trim();
-            if **name == *table.key || cell.is_empty() {
-                continue;
-            }
-            cells.push((Arc::clone(name), typed(cell), place(*span)));
-        }
-        let (span, value) = &record[key];
-        fine &= add_row(
-            table,
-            &plain(&typed(value.trim())),
-            cells,
-            place(*span),
-            findings,
-        );
-    }
-    fine
-}
-
-/// Whole numbers are numbers; what only looks like one (`007`, `+1`) stays text.
-fn typed(cell: &str) -> Val {
-    match cell.parse::<i64>() {
-        Ok(number) if number.to_string() == cell => Val::Int(number),
-        _ => Val::from(cell),
-    }
-}
-
-/// Lines of a CSV text.
-struct Records<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl Iterator for Records<'_> {
-    type Item = Vec<(Span, String)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let bytes = self.text.as_bytes();
-        if self.at >= bytes.len() {
-            return None;
-        }
-        let mut record = Vec::new();
-        loop {
-            let start = self.at;
-            let mut cell = String::new();
-            if bytes.get(self.at) == Some(&b'"') {
-                self.at += 1;
-                while let Some(offset) = self.text[self.at..].find('"') {
-                    cell.push_str(&self.text[self.at..self.at + offset]);
-                    self.at += offset + 1;
-                    if bytes.get(self.at) == Some(&b'"') {
-                        cell.push('"');
-                        self.at += 1;
-                    } else {
-                        break;
-                    }
-                }
-            }
-            let rest = &self.text[self.at..];
-            let end = rest.find([',', '\n', '\r']).unwrap_or(rest.len());
-            cell.push_str(&rest[..end]);
-            self.at += end;
-            record.push((Span::new(start as u32, self.at as u32), cell));
-            match bytes.get(self.at) {
-                Some(b',') => self.at += 1,
-                Some(b'\r') if bytes.get(self.at + 1) == Some(&b'\n') => {
-                    self.at += 2;
-                    return Some(record);
-                }
-                Some(_) => {
-                    self.at += 1;
-                    return Some(record);
-                }
-                None => return Some(record),
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn csv_is_read_with_quotes_and_both_line_ends() {
-        let text = "slot,mac\r\n1,\"a,\"\"b\"\n2,c";
-        let records: Vec<Vec<String>> = Records { text, at: 0 }
-            .map(|record| record.into_iter().map(|(_, cell)| cell).collect())
-            .collect();
-        assert_eq!(
-            records,
-            [vec!["slot", "mac"], vec!["1", "a,\"b"], vec!["2", "c"]]
-        );
-    }
-
-    #[test]
-    fn an_unclosed_quote_ends_with_the_text() {
-        let records: Vec<_> = Records {
-            text: "a,\"b",
-            at: 0,
-        }
-        .collect();
-        assert_eq!(records.len(), 1);
-    }
-
-    #[test]
-    fn numbers_are_numbers_only_if_they_are_written_as_one() {
-        assert_eq!(typed("12"), Val::Int(12));
-        assert_eq!(typed("012"), Val::from("012"));
-        assert_eq!(typed("-"), Val::from("-"));
     }
 }

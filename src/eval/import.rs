@@ -17,11 +17,14 @@ use crate::vfs::{self, Digest, FileKind, Files, ReadError, Root};
 /// The name of the root file in a folder.
 pub const ROOT_FILE: &str = "fleet.kdl";
 
-/// Trees of texts that were read before, by digest of the text.
+/// Trees of texts that were read before, by digest of the text and the limits it was read with.
 #[derive(Debug, Default)]
 pub struct Cache {
-    trees: HashMap<(FileId, Digest), Arc<Parse>>,
+    trees: HashMap<TreeKey, Arc<Parse>>,
 }
+
+/// File, text, and the limits on nesting, strings and findings.
+type TreeKey = (FileId, Digest, [usize; 3]);
 
 /// All texts of a project with their trees.
 #[derive(Debug)]
@@ -36,6 +39,9 @@ pub(super) struct Project {
     pub limits: Limits,
     /// False when something could not be had or did not parse.
     pub complete: bool,
+    /// What is missing is reported as an error; set when all is loaded. A name that nothing
+    /// declares may then be right, and is not reported as well.
+    pub partial: bool,
     pub watched: Vec<PathBuf>,
 }
 
@@ -45,7 +51,7 @@ struct Loader<'a> {
     root: Root,
     project: Project,
     findings: &'a mut Findings,
-    trees: HashMap<(FileId, Digest), Arc<Parse>>,
+    trees: HashMap<TreeKey, Arc<Parse>>,
     cache: &'a Cache,
     read: vfs::Limits,
     /// Files that are being read, outermost first, with the place of the import that led there.
@@ -63,6 +69,7 @@ pub(super) fn load(inputs: &Inputs<'_>, cache: &mut Cache, findings: &mut Findin
         tables: BTreeMap::new(),
         limits: inputs.limits.clone(),
         complete: true,
+        partial: false,
         watched: Vec::new(),
     };
     let is_folder = matches!(inputs.disk.kind(inputs.root), Ok(FileKind::Folder));
@@ -190,7 +197,9 @@ impl Loader<'_> {
     }
 
     fn parse(&mut self, file: FileId) -> Arc<Parse> {
-        let key = (file, self.project.files.digest(file));
+        let limits = &self.project.limits;
+        let bounds = [limits.nesting, limits.string, limits.diagnostics];
+        let key = (file, self.project.files.digest(file), bounds);
         let parse = match self.cache.trees.get(&key) {
             Some(parse) => {
                 self.project.files.share(file, parse.tree.shared_text());

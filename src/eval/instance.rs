@@ -206,6 +206,7 @@ impl<'t> Bench<'_, 't> {
                     findings: &mut self.findings,
                     profiles: self.signatures,
                     entity: Entity::Host,
+                    partial: program.partial,
                 }
                 .block("host", node.children(), &mut steps);
                 Some((steps, frame))

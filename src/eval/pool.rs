@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::collect::{Collector, Part, Spot, no_args};
 use super::instance::{Bench, Evaluated, Layer};
+use super::rules;
 use super::run;
 use super::scope::Subject;
-use crate::diag::suggest::similar;
+use super::spelling::with_near_word;
+use crate::diag::suggest::{Suggestion, similar};
 use crate::diag::{Code, Diagnostic, Subject as About};
 use crate::fleet::{Fields, Item, Origin, Pool, Rollout, Text, Value, fold};
 use crate::schema::{Entity, Paths};
@@ -56,6 +58,7 @@ pub(super) fn select(
         if let Some((_, items, false)) = entities
             .iter()
             .find(|(entity, ..)| *entity == selector.pool)
+            && !program.partial
         {
             let sure = found.iter().filter(|host| !hosts[**host].broken).count();
             replicas(bench, selector, items, sure + unsure);
@@ -220,10 +223,15 @@ fn nothing(bench: &mut Bench<'_, '_>, selector: &Selector, labels: &Labels) {
             "",
         );
         let near = similar(key, labels.known.iter().map(String::as_str));
-        bench.findings.add(match near {
-            Some(near) => finding.help(format!("did you mean `{near}`?")),
-            None => finding,
-        });
+        if bench.program.partial && !near.is_some_and(Suggestion::is_sure) {
+            return;
+        }
+        let place = origin.place();
+        let finding = with_near_word(finding, bench.files, place, key, near);
+        bench.findings.add(finding);
+        return;
+    }
+    if bench.program.partial {
         return;
     }
     bench.findings.add(
@@ -364,7 +372,8 @@ fn deploy_of(
         &mut bench.gathered,
     );
     let items = bench.settle("pool", &named.name);
-    let broken = bench.merged.bad || !bench.merged.problems.is_empty();
+    let mut broken = bench.gathered.broken || bench.merged.bad || !bench.merged.problems.is_empty();
+    broken |= rules::deployment(bench, named, &items, broken);
     (items, broken)
 }
 

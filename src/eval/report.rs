@@ -22,6 +22,19 @@ struct Group {
     names: Vec<Arc<str>>,
 }
 
+impl Group {
+    /// Adds instances. One finding names instances of one kind: hosts, where there are any.
+    fn join(&mut self, kind: &'static str, mut names: Vec<Arc<str>>) {
+        if self.kind != kind && (self.kind.is_empty() || kind == "host") {
+            self.kind = kind;
+            self.names.clear();
+        }
+        if self.kind == kind {
+            self.names.append(&mut names);
+        }
+    }
+}
+
 impl Findings {
     /// Adds a finding that is about no instance. The same finding twice counts once.
     pub(super) fn add(&mut self, finding: Diagnostic) {
@@ -56,7 +69,23 @@ impl Findings {
                 kind,
                 names: Vec::new(),
             });
-        group.names.push(Arc::clone(name));
+        group.join(kind, vec![Arc::clone(name)]);
+    }
+
+    /// Adds what is wrong with an expression while no instance is in sight: the same finding as
+    /// that of the instances which read it.
+    pub(super) fn trouble(&mut self, finding: Diagnostic) {
+        let key = (finding.code.0, finding.primary.place, String::new());
+        self.groups.entry(key).or_insert_with(|| Group {
+            finding,
+            kind: "",
+            names: Vec::new(),
+        });
+    }
+
+    /// Whether there is an error among them.
+    pub(super) fn has_errors(&self) -> bool {
+        self.groups.values().any(|group| group.finding.is_error())
     }
 
     /// Takes in what another thread found about later instances.
@@ -64,7 +93,8 @@ impl Findings {
         for (key, mut group) in other.groups {
             match self.groups.entry(key) {
                 std::collections::btree_map::Entry::Occupied(mut entry) => {
-                    entry.get_mut().names.append(&mut group.names);
+                    let names = std::mem::take(&mut group.names);
+                    entry.get_mut().join(group.kind, names);
                 }
                 std::collections::btree_map::Entry::Vacant(entry) => {
                     entry.insert(group);

@@ -4,6 +4,7 @@
 mod between;
 mod host;
 mod image;
+mod raid;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use super::report::Findings;
 use crate::diag::{Code, Diagnostic, Place, Severity, Subject};
 use crate::fleet::{Item, Text, Value};
 use crate::schema::{Entity, Kind, PathId, Paths};
+use crate::vfs::Files;
 
 pub(super) use between::between;
 
@@ -22,19 +24,20 @@ pub(super) fn single<'t>(
     host: &Declared<'t>,
     evaluated: &mut Evaluated,
 ) {
+    let namespace = bench.program.spec.as_ref().map(|spec| &*spec.namespace);
     let mut case = Case {
+        files: bench.files,
         paths: &bench.paths,
         findings: &mut bench.findings,
         items: &evaluated.items,
         kind: "host",
         name: &host.name,
         place: host.place,
+        whole: !evaluated.broken,
         failed: false,
     };
-    // What could not be read is not missing.
-    if !evaluated.broken {
-        case.required(Entity::Host);
-    }
+    case.required(Entity::Host);
+    host::node_name(&mut case, namespace.unwrap_or(crate::fleet::NAMESPACE));
     let identity = host::judge(&mut case, &bench.known, bench.lab);
     evaluated.broken |= case.failed;
     evaluated.bmc = identity;
@@ -47,24 +50,45 @@ pub(super) fn entity<'t>(
     items: &[Item],
     broken: bool,
 ) -> bool {
-    let mut case = Case {
-        paths: &bench.paths,
-        findings: &mut bench.findings,
-        items,
-        kind: named.entity.word(),
-        name: &named.name,
-        place: named.place,
-        failed: false,
-    };
-    if !broken {
-        case.required(named.entity);
-    }
+    let mut case = case(bench, named, items, broken);
+    case.required(named.entity);
     if named.entity == Entity::Image {
         let root = Paths::root(Entity::Image);
         let image = image::Image::of(case.paths, root);
         image::judge(&mut case, &image);
     }
     case.failed
+}
+
+/// Rules on what a pool deploys on one of its hosts. True when it cannot be used.
+pub(super) fn deployment<'t>(
+    bench: &mut Bench<'_, 't>,
+    pool: &Named<'t>,
+    items: &[Item],
+    broken: bool,
+) -> bool {
+    let mut case = case(bench, pool, items, broken);
+    case.required_below(Entity::Pool);
+    case.failed
+}
+
+fn case<'a, 't>(
+    bench: &'a mut Bench<'_, 't>,
+    named: &'a Named<'t>,
+    items: &'a [Item],
+    broken: bool,
+) -> Case<'a> {
+    Case {
+        files: bench.files,
+        paths: &bench.paths,
+        findings: &mut bench.findings,
+        items,
+        kind: named.entity.word(),
+        name: &named.name,
+        place: named.place,
+        whole: !broken,
+        failed: false,
+    }
 }
 
 /// Paths that rules ask for; all without keys, so that they are the same in every table.
@@ -81,6 +105,8 @@ pub(super) struct Known {
     pub device: PathId,
     pub hardware: PathId,
     pub software: PathId,
+    /// Hints that name one disk in the world.
+    pub disks: [(PathId, &'static str); 3],
     pub labels: PathId,
     pub annotations: PathId,
     image: image::Image,
@@ -108,6 +134,11 @@ impl Known {
             device: at(&["root-device", "device"]),
             hardware: at(&["raid", "hardware", "volume"]),
             software: at(&["raid", "software", "volume"]),
+            disks: [
+                (at(&["root-device", "serial"]), "serial number"),
+                (at(&["root-device", "wwn"]), "WWN"),
+                (at(&["root-device", "wwn-with-extension"]), "WWN"),
+            ],
             labels: at(&["labels"]),
             annotations: at(&["annotations"]),
             image: image::Image::of(paths, at(&["image"])),
@@ -117,6 +148,7 @@ impl Known {
 
 /// One instance under judgement.
 pub(super) struct Case<'a> {
+    pub files: &'a Files,
     pub paths: &'a Paths,
     pub findings: &'a mut Findings,
     /// In the order of their paths, as [`Bench::settle`] leaves them.
@@ -124,6 +156,8 @@ pub(super) struct Case<'a> {
     pub kind: &'static str,
     pub name: &'a Arc<str>,
     pub place: Place,
+    /// All that was said about it could be read: only then is something missing that is not there.
+    pub whole: bool,
     pub failed: bool,
 }
 
@@ -197,9 +231,14 @@ impl<'a> Case<'a> {
 
     /// MF2009: fields that have to be there once what they belong to is.
     fn required(&mut self, entity: Entity) {
+        self.required_of(Paths::root(entity), self.place);
+        self.required_below(entity);
+    }
+
+    /// MF2009 without what the entity itself has to have.
+    fn required_below(&mut self, entity: Entity) {
         debug_assert!(self.items.is_sorted_by_key(|item| item.path));
         let root = Paths::root(entity);
-        self.required_of(root, self.place);
         // Parents of values, each once, by the first of its values: records that are there.
         let mut records: Vec<(PathId, Place)> = Vec::new();
         for item in self.items {
@@ -225,6 +264,9 @@ impl<'a> Case<'a> {
     }
 
     fn required_of(&mut self, parent: PathId, place: Place) {
+        if !self.whole {
+            return;
+        }
         for field in self.paths.fields(parent) {
             if !field.required {
                 continue;

@@ -24,7 +24,9 @@ const WORTH_A_THREAD: usize = 256;
 /// See [`super::evaluate`].
 pub(super) fn evaluate(inputs: &Inputs<'_>, cache: &mut Cache) -> Evaluation {
     let mut findings = Findings::default();
-    let project = Arc::new(load(inputs, cache, &mut findings));
+    let mut project = load(inputs, cache, &mut findings);
+    project.partial = !project.complete && findings.has_errors();
+    let project = Arc::new(project);
     let (fleet, complete) = fleet(&project, &mut findings);
     let mut diagnostics = findings.finish();
     let files = &project.files;

@@ -1,7 +1,7 @@
 //! What expressions can see: parameters, `let`s by lexical scope, and the facts of the instance.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use super::expr::{Env, ExprError, Template, Val};
@@ -64,7 +64,15 @@ pub(super) struct Let<'t> {
     pub place: Place,
     /// It is the same for every instance in its scope, so that one evaluation will do.
     pub shared: bool,
-    pub cached: OnceLock<Option<Val>>,
+    pub cached: OnceLock<Outcome<'t>>,
+}
+
+/// What a `let` came to: its value, or what is wrong with it. Everybody who reads it reports the
+/// latter, so that who reads it first makes no difference.
+#[derive(Debug, Clone)]
+pub(super) struct Outcome<'t> {
+    value: Option<Val>,
+    troubles: Arc<[(Entry<'t>, ExprError)]>,
 }
 
 #[derive(Debug)]
@@ -81,6 +89,10 @@ pub(super) struct World<'t> {
     pub params: BTreeMap<String, Option<Val>>,
     pub scopes: Vec<Scope>,
     pub frames: Vec<Frame<'t>>,
+    /// Facts that a table gives: these may be called like a field.
+    pub columns: BTreeSet<Arc<str>>,
+    /// Longest string that an expression may make.
+    pub max_string: usize,
 }
 
 /// The instance that an expression is evaluated for.
@@ -103,6 +115,8 @@ pub(super) struct View<'a, 't> {
     pub tainted: Cell<bool>,
     /// `let`s that have no value, to be reported where they stand.
     pub troubles: RefCell<Vec<(Entry<'t>, ExprError)>>,
+    /// The rack or group whose own properties are evaluated, with the facts that it has by then.
+    pub within: Option<(ScopeKind, &'a Arc<str>, &'a Facts)>,
     /// How many `let`s deep; cycles are refused before, so this only guards against bugs.
     pub depth: u8,
 }
@@ -121,6 +135,7 @@ impl<'a, 't> View<'a, 't> {
             args,
             tainted: Cell::new(false),
             troubles: RefCell::default(),
+            within: None,
             depth: 0,
         }
     }
@@ -138,6 +153,15 @@ impl<'a, 't> View<'a, 't> {
     }
 
     fn fact(&self, kind: ScopeKind, name: &str) -> Option<Val> {
+        if let Some((_, own, facts)) = self.within.filter(|(inner, ..)| *inner == kind) {
+            let found = match name {
+                "name" => Some(Val::Str(Arc::clone(own))),
+                _ => facts.get(name).cloned(),
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
         let scope = self.scope_of(kind)?;
         if name == "name" {
             return Some(Val::Str(Arc::clone(&scope.name)));
@@ -178,9 +202,12 @@ impl<'a, 't> View<'a, 't> {
                 return None;
             }
         };
-        let compute = || {
+        let compute = || -> Outcome<'t> {
             if self.depth >= 64 {
-                return None;
+                return Outcome {
+                    value: None,
+                    troubles: Arc::from([]),
+                };
             }
             let inner = View {
                 world: self.world,
@@ -189,30 +216,36 @@ impl<'a, 't> View<'a, 't> {
                 args: self.args,
                 tainted: Cell::new(false),
                 troubles: RefCell::default(),
+                within: self.within,
                 depth: self.depth + 1,
             };
             let value = template.eval(&inner);
-            self.troubles
-                .borrow_mut()
-                .append(&mut inner.troubles.borrow_mut());
-            match (value, found.entry) {
+            let mut troubles = inner.troubles.take();
+            let value = match (value, found.entry) {
                 (Ok(value), _) => Some(value),
                 (Err(error), Some(entry)) if !inner.tainted.get() => {
-                    self.troubles.borrow_mut().push((entry, error));
+                    troubles.push((entry, error));
                     None
                 }
                 (Err(_), _) => None,
+            };
+            Outcome {
+                value,
+                troubles: troubles.into(),
             }
         };
-        let value = if found.shared {
+        let outcome = if found.shared {
             found.cached.get_or_init(compute).clone()
         } else {
             compute()
         };
-        if value.is_none() {
+        self.troubles
+            .borrow_mut()
+            .extend(outcome.troubles.iter().cloned());
+        if outcome.value.is_none() {
             self.tainted.set(true);
         }
-        value
+        outcome.value
     }
 }
 
@@ -248,6 +281,14 @@ impl Env for View<'_, '_> {
             .keys()
             .map(|name| format!("param.{name}"))
             .collect();
+        if let Some((kind, _, facts)) = self.within {
+            names.push(format!("{}.name", kind.word()));
+            names.extend(
+                facts
+                    .iter()
+                    .map(|(name, _)| format!("{}.{name}", kind.word())),
+            );
+        }
         for kind in [ScopeKind::Fleet, ScopeKind::Rack, ScopeKind::Group] {
             if let Some(scope) = self.scope_of(kind) {
                 names.push(format!("{}.name", kind.word()));
@@ -277,12 +318,19 @@ impl Env for View<'_, '_> {
         names
     }
 
+    fn max_string(&self) -> usize {
+        self.world.max_string
+    }
+
     fn is_config(&self, path: &[&str]) -> bool {
         let field = |word: &str| {
             let word = word.replace('_', "-");
             Entity::Host.fields().iter().any(|field| field.name == word)
         };
         match path {
+            // A table may have a column that is called like a field; where it says nothing, the
+            // fact is missing.
+            ["host", word] if self.world.columns.contains(*word) => false,
             ["host", word, ..] => field(word),
             [word, ..] => !matches!(*word, "param" | "fleet" | "rack" | "group") && field(word),
             [] => false,

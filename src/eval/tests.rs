@@ -12,6 +12,8 @@ mod docs;
 mod example;
 mod laws;
 mod meaning;
+mod mistakes;
+mod repair;
 mod scale;
 
 /// Evaluates files below `/spec`, the first of them the root.

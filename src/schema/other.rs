@@ -114,7 +114,7 @@ const LIMITS: &[Field] = &[
     Field {
         name: "string",
         kind: Kind::Leaf(Type::Size),
-        doc: "Longest string that an expression may give.",
+        doc: "Longest string: in a file that is read after the root file, and as what an expression gives.",
         default: Some("\"64KiB\""),
         ..BLANK
     },

@@ -1,15 +1,18 @@
 //! "Did you mean" for fields: near names, and what other tools call them.
 
 use super::{Field, Kind};
-use crate::diag::suggest::similar as nearest;
+use crate::diag::Applicability;
+use crate::diag::suggest::similar;
 
 /// A field that was probably meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suggestion {
     /// The words to write, from where the unknown name stood: `boot mac` or `address`.
     pub words: String,
-    /// The word can be put in the place of the unknown one as it is.
-    pub replaces: bool,
+    /// Whether it may be put in the place of the unknown word as it is.
+    pub fix: Option<Applicability>,
+    /// It is a field of the entity, not of where the unknown name stood.
+    pub elsewhere: bool,
 }
 
 /// Looks for the field that was meant by `name`: among `here`, the fields that may stand where it
@@ -18,20 +21,23 @@ pub fn suggest_field(name: &str, here: &[Field], all: &'static [Field]) -> Optio
     if let Some(field) = here.iter().find(|field| spelt(field, name)) {
         return Some(Suggestion {
             words: field.name.to_owned(),
-            replaces: true,
+            fix: Some(Applicability::Safe),
+            elsewhere: false,
         });
     }
     let mut trail = Vec::new();
     if let Some(words) = find_spelling(name, all, &mut trail) {
         return Some(Suggestion {
             words,
-            replaces: false,
+            fix: None,
+            elsewhere: true,
         });
     }
     let names: Vec<&str> = here.iter().map(|field| field.name).collect();
-    nearest(name, names).map(|near| Suggestion {
-        words: near.to_owned(),
-        replaces: true,
+    similar(name, names).map(|near| Suggestion {
+        words: near.word.to_owned(),
+        fix: near.fix,
+        elsewhere: false,
     })
 }
 

@@ -108,7 +108,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "An annotation on a node says how to merge: `(default)`, `(force)`, `(final)`. One on a value says what the value is: `(secret)`, `(GiB)`.",
         bad: "host n1 {\n    online (default)#true\n}\n",
         good: "host n1 {\n    (default)online #true\n}\n",
-        fix: "Move the annotation.",
+        fix: "Move the annotation; the fix does where it is the only thing on its line.",
     },
     Entry {
         code: Code(2011),
@@ -158,7 +158,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "A host is declared once; everything else that is said about it is a `refine`. So a typing error in a range cannot merge two machines into one.",
         bad: "host \"n[1-3]\"\nhost n2 {\n    online #false\n}\n",
         good: "host \"n[1-3]\"\nrefine n2 {\n    online #false\n}\n",
-        fix: "Write `refine` for the second, or narrow the range with `except`.",
+        fix: "Write `refine` for the second, or narrow the range with `except`. The fix writes `refine` where that is all there is to it.",
     },
     Entry {
         code: Code(2103),
@@ -294,7 +294,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code(2304),
         slug: "let-cycle",
         severity: Severity::Error,
-        summary: "`let`s that read each other in a circle",
+        summary: "`let`s or parameters that read each other in a circle",
         why: "There would be no end to it.",
         bad: "let a \"${b}\"\nlet b \"${a}\"\nhost n1\n",
         good: "let a 1\nlet b \"${a}\"\nhost n1\n",

@@ -58,6 +58,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         fix: "Use sha256 or sha512.",
     },
     Entry {
+        code: Code(4107),
+        slug: "image-format",
+        severity: Severity::Error,
+        summary: "A format that the name of the image's file contradicts",
+        why: "Ironic takes the format as it is said: a qcow2 file that is written to the disk as raw boots nothing.",
+        bad: "image a {\n    url \"https://images.example.net/a.qcow2\"\n    checksum \"sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0\"\n    format raw\n}\n",
+        good: "image a {\n    url \"https://images.example.net/a.qcow2\"\n    checksum \"sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0\"\n    format qcow2\n}\n",
+        fix: "Correct the format, or rename the file.",
+    },
+    Entry {
         code: Code(4110),
         slug: "auth-not-oci",
         severity: Severity::Error,

@@ -42,6 +42,7 @@ impl<'t> Compiler<'_, 't> {
             let key = prop.key().unwrap_or_default();
             if let Some(child) = children.get(key) {
                 self.twice(key, prop, *child, out);
+                continue;
             }
             let path = self.paths.key_or_add(at.shape(), key);
             let value = self.given(prop, want);
@@ -161,12 +162,12 @@ impl<'t> Compiler<'_, 't> {
             return Ok(below(at, path));
         }
         let template = template(entry)?;
-        Ok(self.made_key(Made { template, entry }, key, at))
+        Ok(self.made_key(Key::Made(Made { template, entry }), key, at))
     }
 
-    pub(super) fn made_key(&mut self, made: Made<'t>, key: &str, at: &At<'t>) -> At<'t> {
+    fn made_key(&mut self, made: Key<'t>, key: &str, at: &At<'t>) -> At<'t> {
         let path = self.paths.key_or_add(at.shape(), key);
-        let before: &[(PathId, Made<'t>)] = match at {
+        let before: &[(PathId, Key<'t>)] = match at {
             At::Path(_) => &[],
             At::Keyed(_, keys) => keys,
         };
@@ -188,8 +189,9 @@ impl<'t> Compiler<'_, 't> {
         owner: &str,
         out: &mut Vec<Step<'t>>,
     ) {
-        let mut parts = Vec::new();
-        let mut made = None;
+        let mut parts: Vec<(&'static str, Item<'t>)> = Vec::new();
+        // What stands for the key until it is made.
+        let mut shape = Vec::new();
         for field in fields {
             let prop = node.props().find(|prop| prop.key() == Some(field.name));
             let child = || node.children().find(|child| child.name() == field.name);
@@ -197,18 +199,22 @@ impl<'t> Compiler<'_, 't> {
                 continue;
             };
             let text = match entry.value() {
-                Kdl::Str(text) => {
-                    if decode::is_template(entry) {
-                        made = Some(entry);
-                    }
-                    text.to_owned()
-                }
+                Kdl::Str(text) => text.to_owned(),
                 _ => match entry.annotation() {
                     Some((unit, _)) => format!("{}{unit}", entry.source()),
                     None => entry.source().trim_start_matches('#').to_owned(),
                 },
             };
-            parts.push(format!("{}={text}", field.name));
+            shape.push(format!("{}={text}", field.name));
+            let item = if decode::is_template(entry) {
+                match template(entry) {
+                    Ok(template) => Item::Made(Made { template, entry }),
+                    Err(finding) => return self.report(finding, out),
+                }
+            } else {
+                Item::Text(Text::from(text))
+            };
+            parts.push((field.name, item));
         }
         let place = node.name_span().in_file(node.file());
         if parts.is_empty() {
@@ -221,19 +227,13 @@ impl<'t> Compiler<'_, 't> {
             .help(format!("it has fields: {}", list(fields)));
             return self.report(finding, out);
         }
-        let key = parts.join(",");
-        let at = match made {
-            None => {
-                let path = self.paths.key_or_add(at.shape(), &key);
-                below(at, path)
-            }
-            Some(entry) => match Template::compile(&key) {
-                Ok(template) => self.made_key(Made { template, entry }, &key, at),
-                Err(error) => {
-                    let finding = expression(entry, &error);
-                    return self.report(finding, out);
-                }
-            },
+        let key = shape.join(",");
+        let is_made = parts.iter().any(|(_, item)| matches!(item, Item::Made(_)));
+        let at = if is_made {
+            self.made_key(Key::Content(parts.into()), &key, at)
+        } else {
+            let path = self.paths.key_or_add(at.shape(), &key);
+            below(at, path)
         };
         let value = Given::Value(Value::Present);
         out.push(Step::Set(Set {

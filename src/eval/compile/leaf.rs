@@ -80,7 +80,8 @@ impl<'t> Compiler<'_, 't> {
         let mut items = Vec::with_capacity(entries.len());
         let mut made = false;
         for entry in entries {
-            if let Err(finding) = decode::check_annotation(*entry, "this field") {
+            let annotation = decode::check_annotation(*entry, decode::Slot::Field);
+            if let Err(finding) = annotation {
                 self.findings.add(finding);
                 return Given::Bad;
             }
@@ -97,7 +98,11 @@ impl<'t> Compiler<'_, 't> {
                 }
                 made = true;
             } else {
-                match decode::name(*entry, "an item of the list") {
+                let text = decode::name(*entry, "an item of the list").and_then(|text| {
+                    decode::annotated_text(*entry, text)?;
+                    Ok(text)
+                });
+                match text {
                     Ok(text) => {
                         items.push(Item::Text(Text::of(self.files.text(entry.file()), text)));
                     }

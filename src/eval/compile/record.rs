@@ -87,6 +87,7 @@ impl<'t> Compiler<'_, 't> {
             let key = prop.key().unwrap_or_default();
             if let Some(child) = children.get(key) {
                 self.twice(key, prop, *child, out);
+                continue;
             }
             self.set_child(key, prop, at, strength, out);
         }
@@ -232,7 +233,10 @@ impl<'t> Compiler<'_, 't> {
             let spelt = variants
                 .iter()
                 .find(|v| v.also.iter().any(|also| also.eq_ignore_ascii_case(name)))
-                .map(|v| v.name);
+                .map(|v| Suggestion {
+                    word: v.name,
+                    fix: Some(Applicability::Safe),
+                });
             let near = spelt.or_else(|| similar(name, names.iter().copied()));
             let finding = with_near(finding, first, near);
             return self.report(finding, out);

@@ -59,7 +59,36 @@ impl<'t> Compiler<'_, 't> {
                 _ => "it stands at the top of a file",
             });
         }
-        self.unknown_prop(name, place, parent)
+        let finding = self.unknown_prop(name, place, parent);
+        match self.elsewhere(name, node, parent) {
+            Some((words, value)) if top => finding.fix(Fix::replace(
+                format!("write `{} {}=…`", words.0, words.1),
+                Applicability::Safe,
+                Span::new(span.start, value.start).in_file(node.file()),
+                format!("{} {}=", words.0, words.1),
+            )),
+            _ => finding,
+        }
+    }
+
+    /// For a node with one value that stands one block too far out, as `bootMACAddress "…"` does:
+    /// the record and its field, and where the value starts.
+    fn elsewhere(
+        &self,
+        name: &str,
+        node: Node<'t>,
+        parent: PathId,
+    ) -> Option<((String, String), Span)> {
+        let meant = suggest_field(name, self.paths.fields(parent), self.entity.fields())?;
+        let (record, field) = meant.words.split_once(' ').filter(|_| meant.elsewhere)?;
+        let path = self.paths.child(parent, record)?;
+        let path = self.paths.child(path, field)?;
+        let is_leaf = matches!(self.paths.get(path).field?.kind, Kind::Leaf(_));
+        let mut entries = node.all_entries();
+        let value = entries.next().filter(|value| value.key().is_none())?;
+        let alone = entries.next().is_none() && node.block_span().is_none();
+        (is_leaf && alone && !value.is_dashed())
+            .then(|| ((record.to_owned(), field.to_owned()), value.span()))
     }
 
     pub(super) fn unknown_prop(&self, name: &str, place: Place, parent: PathId) -> Diagnostic {
@@ -72,17 +101,11 @@ impl<'t> Compiler<'_, 't> {
         let finding = Diagnostic::error(Code(2002), what, place, "");
         match suggest_field(name, here, self.entity.fields()) {
             Some(meant) => {
-                let finding = finding.help(format!("did you mean `{}`?", meant.words));
-                if meant.replaces {
-                    finding.fix(Fix::replace(
-                        format!("write `{}`", meant.words),
-                        Applicability::Safe,
-                        place,
-                        meant.words.clone(),
-                    ))
-                } else {
-                    finding
-                }
+                let near = Suggestion {
+                    word: &meant.words,
+                    fix: meant.fix,
+                };
+                finding.did_you_mean(Some(near), place, str::to_owned)
             }
             None if here.len() <= 12 => finding.note(format!("it has {}", list(here))),
             None => finding,

@@ -46,6 +46,11 @@ impl<'t> Compiler<'_, 't> {
                 place,
                 "",
             );
+            if self.partial && !near.is_some_and(Suggestion::is_sure) {
+                // What is missing may declare it.
+                out.push(Step::Broken);
+                return;
+            }
             let finding = with_near(finding, entry, near);
             return self.report(finding, out);
         };
@@ -69,14 +74,7 @@ impl<'t> Compiler<'_, 't> {
             );
             let names = signature.params.iter().map(|(param, _)| *param);
             wrong.push(match similar(key, names) {
-                Some(near) => finding
-                    .help(format!("did you mean `{near}`?"))
-                    .fix(Fix::replace(
-                        format!("write `{near}`"),
-                        Applicability::Safe,
-                        key_place,
-                        near,
-                    )),
+                near @ Some(_) => finding.did_you_mean(near, key_place, str::to_owned),
                 None if signature.params.is_empty() => finding.note("it takes none"),
                 None => finding.note(format!(
                     "it takes {}",

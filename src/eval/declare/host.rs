@@ -77,6 +77,7 @@ impl<'t> Declarer<'_, 't> {
                 captures,
                 own,
                 place,
+                node,
                 refines: Vec::new(),
                 broken,
                 facts,
@@ -95,15 +96,18 @@ impl<'t> Declarer<'_, 't> {
         for (pattern, place) in except {
             let found = index.find(pattern, None);
             if found.is_empty() {
-                let finding =
-                    Diagnostic::warning(Code(2105), "`except` takes out no host", *place, "");
-                self.findings.add(finding);
+                self.idle_exception(*place);
             }
             for number in found {
                 out[number] = true;
             }
         }
         out
+    }
+
+    fn idle_exception(&mut self, place: Place) {
+        let finding = Diagnostic::warning(Code(2105), "`except` takes out no host", place, "");
+        self.findings.add(finding);
     }
 
     pub(super) fn except(
@@ -214,10 +218,15 @@ impl<'t> Declarer<'_, 't> {
             let mut matched = index.find(&pattern, Some(within));
             matched.retain(|host| self.within(self.program.hosts[*host].scope, scope));
             if !except.is_empty() && !matched.is_empty() {
-                let out: HashSet<usize> = except
-                    .iter()
-                    .flat_map(|(pattern, _)| index.find(pattern, Some(within)))
-                    .collect();
+                let mut out: HashSet<usize> = HashSet::new();
+                let all: HashSet<usize> = matched.iter().copied().collect();
+                for (pattern, place) in &except {
+                    let found = index.find(pattern, Some(within));
+                    if !found.iter().any(|host| all.contains(host)) {
+                        self.idle_exception(*place);
+                    }
+                    out.extend(found);
+                }
                 matched.retain(|host| !out.contains(host));
             }
             if matched.is_empty() {
@@ -237,8 +246,12 @@ impl<'t> Declarer<'_, 't> {
                         .help("write it where the host is declared, or at the top of a file")
                 } else {
                     let names = self.program.hosts.iter().map(|host| &*host.name);
-                    let near = similar(&text, names).map(str::to_owned);
-                    with_near(finding, entry, near.as_deref())
+                    let near = similar(&text, names);
+                    if self.project.partial && !near.is_some_and(Suggestion::is_sure) {
+                        // What is missing may declare it.
+                        continue;
+                    }
+                    with_near(finding, entry, near)
                 };
                 self.findings.add(finding);
                 continue;

@@ -168,7 +168,7 @@ impl<'t> Declarer<'_, 't> {
             return self.lost(finding);
         }
         let mut edition: Arc<str> = Arc::from(EDITION);
-        let mut namespace: Arc<str> = Arc::from("metal3");
+        let mut namespace: Arc<str> = Arc::from(crate::fleet::NAMESPACE);
         for prop in node.props() {
             match prop.key() {
                 Some("edition") => match decode::name(prop, "an edition") {
@@ -202,7 +202,8 @@ impl<'t> Declarer<'_, 't> {
                     Err(finding) => self.lost(finding),
                 },
                 Some(other) => {
-                    if let Some(near) = similar(other, ["edition", "namespace"]) {
+                    let near = similar(other, ["edition", "namespace"]);
+                    if near.is_some() {
                         let key = prop.key_span().unwrap_or_else(|| prop.span());
                         let place = key.in_file(prop.file());
                         let finding = Diagnostic::error(
@@ -211,13 +212,7 @@ impl<'t> Declarer<'_, 't> {
                             place,
                             "",
                         )
-                        .help(format!("did you mean `{near}`?"))
-                        .fix(Fix::replace(
-                            format!("write `{near}`"),
-                            Applicability::Safe,
-                            place,
-                            near,
-                        ));
+                        .did_you_mean(near, place, str::to_owned);
                         self.lost(finding);
                     }
                 }

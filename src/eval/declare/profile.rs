@@ -97,11 +97,87 @@ impl<'t> Declarer<'_, 't> {
                 Some(Param { name, default })
             })
             .collect();
+        let params = self.in_order(params, frame);
         let steps = self.compile(Entity::Host, "profile", node.children());
         let profile = &mut self.program.profiles[index];
         profile.params = params;
         profile.steps = steps;
         profile.frame = frame;
+    }
+
+    /// Parameters such that each comes after those that its default reads, itself or by way of the
+    /// profile's `let`s: in which order they are written means nothing. MF2304 for a circle.
+    fn in_order(&mut self, mut params: Vec<Param<'t>>, frame: usize) -> Vec<Param<'t>> {
+        let names: Vec<&str> = params.iter().map(|param| param.name).collect();
+        let mut reads = self.reads_of(&params, frame);
+        for circle in circle::circles(&names, &reads) {
+            if let Some(Arg::Made(made)) = &params[circle.way[0]].default {
+                let mut finding = Diagnostic::error(
+                    Code(2304),
+                    format!("parameters in a circle: {}", circle.show(&names)),
+                    decode::value_place(made.entry),
+                    "",
+                );
+                if let Some(note) = circle.others(&names) {
+                    finding = finding.note(note);
+                }
+                self.findings.add(finding);
+            }
+            for member in circle.members {
+                params[member].default = Some(Arg::Bad);
+                reads[member].clear();
+            }
+        }
+        // Depth first, without a circle: what is read, then the reader.
+        let mut order: Vec<usize> = Vec::with_capacity(params.len());
+        let mut seen = vec![false; params.len()];
+        for start in 0..params.len() {
+            let mut trail = vec![(start, 0)];
+            while let Some((param, followed)) = trail.pop() {
+                if followed == 0 && std::mem::replace(&mut seen[param], true) {
+                    continue;
+                }
+                match reads[param].get(followed) {
+                    Some(next) => trail.extend([(param, followed + 1), (*next, 0)]),
+                    None => order.push(param),
+                }
+            }
+        }
+        let mut params: Vec<Option<Param<'t>>> = params.into_iter().map(Some).collect();
+        order
+            .into_iter()
+            .filter_map(|param| params[param].take())
+            .collect()
+    }
+
+    /// By parameter, the numbers of those that its default reads.
+    fn reads_of(&self, params: &[Param<'t>], frame: usize) -> Vec<Vec<usize>> {
+        let lets = &self.program.world.frames[frame].lets;
+        let numbers: HashMap<&str, usize> = params
+            .iter()
+            .enumerate()
+            .map(|(number, param)| (param.name, number))
+            .collect();
+        let reads = |param: &Param<'t>| {
+            let Some(Arg::Made(made)) = &param.default else {
+                return Vec::new();
+            };
+            let mut found = Vec::new();
+            let mut seen: HashSet<&str> = HashSet::new();
+            let mut open = made.template.references();
+            while let Some(read) = open.pop() {
+                if !seen.insert(read.path) {
+                    continue;
+                }
+                match lets.get(read.path).map(|found| &found.value) {
+                    Some(LetValue::Template(template)) => open.extend(template.references()),
+                    Some(_) => {}
+                    None => found.extend(numbers.get(read.path)),
+                }
+            }
+            found
+        };
+        params.iter().map(reads).collect()
     }
 
     pub(super) fn profile_cycles(&mut self) {

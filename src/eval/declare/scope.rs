@@ -82,18 +82,7 @@ impl<'t> Declarer<'_, 't> {
             place,
             "",
         );
-        let finding = match similar(name, words) {
-            Some(near) => finding
-                .help(format!("did you mean `{near}`?"))
-                .fix(Fix::replace(
-                    format!("write `{near}`"),
-                    Applicability::Safe,
-                    place,
-                    near,
-                )),
-            None => finding,
-        };
-        self.lost(finding);
+        self.lost(finding.did_you_mean(similar(name, words), place, str::to_owned));
     }
 
     pub(super) fn when(&mut self, node: Node<'t>, scope: usize, frame: usize) {
@@ -114,7 +103,7 @@ impl<'t> Declarer<'_, 't> {
         self.troubles(troubles);
         match result {
             Ok(true) => self.items(node.children(), scope, frame, false),
-            Ok(false) => {}
+            Ok(false) => self.unchosen(node.children(), scope == 0),
             Err(error) => {
                 self.program.complete = false;
                 if !tainted {
@@ -212,7 +201,11 @@ impl<'t> Declarer<'_, 't> {
             return;
         }
         let frame = self.inner_frame(node, frame, 0);
-        let steps = self.compile(entity, entity.word(), node.children());
+        let mut steps = self.compile(entity, entity.word(), node.children());
+        if node.props().next().is_some() {
+            // What was meant by it is not there.
+            steps.push(Step::Broken);
+        }
         self.program.named.push(Named {
             entity,
             name: Arc::from(name),
@@ -251,6 +244,8 @@ impl<'t> Declarer<'_, 't> {
             });
         let (table, broken) = facts::table(node, csv, &self.project.files, self.findings);
         let index = table.map(|table| {
+            let columns = table.columns.iter().map(Arc::clone);
+            self.program.world.columns.extend(columns);
             self.program.tables.push(table);
             self.program.tables.len() - 1
         });
@@ -297,13 +292,16 @@ impl<'t> Declarer<'_, 't> {
                 );
             }
             let args = no_args();
+            // As with hosts, what the name gives may be read, and the other properties may not.
+            let captured = collected.so_far();
             for (fact, value, at) in &properties {
-                let view = View::new(
+                let mut view = View::new(
                     &self.program.world,
                     Subject { scope, host: None },
                     frame,
                     &args,
                 );
+                view.within = Some((kind, &name, &captured));
                 match facts::value(value, &view, self.findings, kind.word(), &name) {
                     Some(value) => {
                         collected.add(kind.word(), &name, fact, value, *at, self.findings);

@@ -30,6 +30,8 @@ impl Declarer<'_, '_> {
                 first = index;
             }
         }
+        let mut fixes = self.as_refines(&doubles);
+        let hosts = &mut self.program.hosts;
         hosts.dedup_by(|later, earlier| later.name == earlier.name);
         for ((place, first), names) in doubles {
             let texts: Vec<&str> = names.iter().map(|name| &**name).collect();
@@ -43,6 +45,14 @@ impl Declarer<'_, '_> {
             let mut finding = Diagnostic::error(Code(2102), message, place, "again here")
                 .label(first, format!("the same {what} here"))
                 .help("to change a host that is there, write `refine` in the place of `host`");
+            if let Some(word) = fixes.remove(&(place, first)) {
+                finding = finding.fix(Fix::replace(
+                    "write `refine`",
+                    Applicability::Unsafe,
+                    word,
+                    "refine",
+                ));
+            }
             finding.subject = Some(About {
                 kind: "host",
                 names: texts.iter().map(ToString::to_string).collect(),
@@ -50,6 +60,36 @@ impl Declarer<'_, '_> {
             });
             self.findings.add(finding);
         }
+    }
+
+    /// Of each pair of declarations the word `host` that can be `refine`: that of the one all of
+    /// whose hosts the other declares, where a `refine` reaches them, and that gives no facts.
+    fn as_refines(
+        &self,
+        doubles: &BTreeMap<(Place, Place), Vec<Arc<str>>>,
+    ) -> BTreeMap<(Place, Place), Place> {
+        let mut declared: HashMap<Place, (&Declared<'_>, usize)> = HashMap::new();
+        if !doubles.is_empty() {
+            for host in &self.program.hosts {
+                declared.entry(host.place).or_insert((host, 0)).1 += 1;
+            }
+        }
+        let word = |(later, first): &(Place, Place), common: usize| {
+            let (later, first) = (declared.get(later)?, declared.get(first)?);
+            [(later, first), (first, later)]
+                .into_iter()
+                .find_map(|((host, count), (other, _))| {
+                    let fits = *count == common
+                        && host.captures.is_empty()
+                        && host.node.props().next().is_none()
+                        && self.within(other.scope, host.scope);
+                    fits.then(|| host.node.name_span().in_file(host.node.file()))
+                })
+        };
+        doubles
+            .iter()
+            .filter_map(|(places, names)| Some((*places, word(places, names.len())?)))
+            .collect()
     }
 
     pub(super) fn duplicate_scopes(&mut self) {
@@ -80,7 +120,8 @@ impl Declarer<'_, '_> {
     /// MF2106: names that differ only by case or padding.
     pub(super) fn close_names(&mut self) {
         let mut seen: HashMap<String, usize> = HashMap::with_capacity(self.program.hosts.len());
-        let mut found = Vec::new();
+        // One warning a pair of declarations: two ranges that are padded differently are one slip.
+        let mut close: BTreeMap<(Place, Place), Vec<(Arc<str>, Arc<str>)>> = BTreeMap::new();
         for (index, host) in self.program.hosts.iter().enumerate() {
             let mut key = String::with_capacity(host.name.len());
             let mut zeros = true;
@@ -94,25 +135,37 @@ impl Declarer<'_, '_> {
             match seen.get(&key) {
                 Some(first) => {
                     let other = &self.program.hosts[*first];
-                    found.push(
-                        Diagnostic::warning(
-                            Code(2106),
-                            format!(
-                                "`{}` and `{}` differ only by case or padding",
-                                other.name, host.name
-                            ),
-                            host.place,
-                            "",
-                        )
-                        .label(other.place, "the other one"),
-                    );
+                    close
+                        .entry((host.place, other.place))
+                        .or_default()
+                        .push((Arc::clone(&other.name), Arc::clone(&host.name)));
                 }
                 None => {
                     seen.insert(key, index);
                 }
             }
         }
-        for finding in found {
+        for ((place, first), pairs) in close {
+            let others: Vec<&str> = pairs.iter().map(|(other, _)| &**other).collect();
+            let names: Vec<&str> = pairs.iter().map(|(_, name)| &**name).collect();
+            let mut finding = Diagnostic::warning(
+                Code(2106),
+                format!(
+                    "`{}` and `{}` differ only by case or padding",
+                    fold(&others),
+                    fold(&names)
+                ),
+                place,
+                "",
+            );
+            if first != place {
+                finding = finding.label(first, "the other one");
+            }
+            finding.subject = Some(About {
+                kind: "host",
+                names: names.iter().map(ToString::to_string).collect(),
+                path: None,
+            });
             self.findings.add(finding);
         }
     }

@@ -318,11 +318,16 @@ impl Fault {
 }
 
 /// The values of a call's arguments; as many as the table says.
-pub(super) struct Args<'v>(&'v [Val]);
+pub(super) struct Args<'v>(&'v [Val], usize);
 
 impl<'v> Args<'v> {
-    pub(super) fn new(values: &'v [Val]) -> Args<'v> {
-        Args(values)
+    /// `max_string` bounds the text that the call may make, in bytes.
+    pub(super) fn new(values: &'v [Val], max_string: usize) -> Args<'v> {
+        Args(values, max_string)
+    }
+
+    fn max_string(&self) -> usize {
+        self.1
     }
 
     fn wrong(&self, nth: usize, expected: &str) -> Fault {

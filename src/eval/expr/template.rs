@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::error::{TOO_LONG, TYPE};
+use super::error::TYPE;
 use super::node::{Kind, Node};
-use super::{Env, ExprError, MAX_STRING, Reference, Val, parse, walk};
+use super::{Env, ExprError, Reference, Val, parse, walk};
 
 /// A quoted string, compiled.
 #[derive(Debug, Clone)]
@@ -40,16 +40,6 @@ impl Template {
     ///
     /// Errors as [`super::Expr::compile`]; the first one only.
     pub fn compile(text: &str) -> Result<Template, ExprError> {
-        if text.len() > MAX_STRING {
-            return Err(ExprError::new(
-                TOO_LONG,
-                format!(
-                    "the string is {} bytes long, the limit is {MAX_STRING}",
-                    text.len()
-                ),
-                0..text.len(),
-            ));
-        }
         let mut parts = Vec::new();
         let mut plain = String::new();
         let mut at = 0;
@@ -93,13 +83,15 @@ impl Template {
     /// The value: of any type for exactly one `${…}`, else a string.
     ///
     /// Inside a text integers are written in decimal and booleans as `true` and `false`; a list
-    /// there is MF2307. Other errors as [`super::Expr::eval`].
+    /// there is MF2307. Other errors as [`super::Expr::eval`]. A text without expressions is
+    /// bounded by who read it.
     pub fn eval(&self, env: &dyn Env) -> Result<Val, ExprError> {
         let parts = match &self.parts {
             Parts::Literal(value) => return Ok(value.clone()),
             Parts::One(node) => return walk::value(node, &self.text, env),
             Parts::Many(parts) => parts,
         };
+        let limit = env.max_string();
         let mut out = String::with_capacity(self.text.len());
         for part in parts {
             match part {
@@ -113,14 +105,14 @@ impl Template {
                         )
                         .help("write it with `join(list, ',')`"));
                     }
-                    if out.len() > MAX_STRING {
-                        return Err(walk::string_too_long(out.len(), range.clone()));
+                    if out.len() > limit {
+                        return Err(walk::string_too_long(out.len(), limit, range.clone()));
                     }
                 }
             }
         }
-        if out.len() > MAX_STRING {
-            return Err(walk::string_too_long(out.len(), 0..self.text.len()));
+        if out.len() > limit {
+            return Err(walk::string_too_long(out.len(), limit, 0..self.text.len()));
         }
         Ok(Val::from(out))
     }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::builtin::{Args, Run};
 use super::error::{ARITHMETIC, CONFIG, TOO_LONG, TYPE};
 use super::node::{Kind, Node, Op, Path, Test};
-use super::{Env, ExprError, MAX_LIST, MAX_STRING, Val};
+use super::{Env, ExprError, MAX_LIST, Val};
 
 /// The value of `node`, whose places are in `text`. Depth is bounded by the parser.
 pub(super) fn value(node: &Node, text: &str, env: &dyn Env) -> Result<Val, ExprError> {
@@ -48,7 +48,8 @@ pub(super) fn value(node: &Node, text: &str, env: &dyn Env) -> Result<Val, ExprE
             for arg in args {
                 values.push(value(arg, text, env)?);
             }
-            run(&Args::new(&values)).map_err(|fault| {
+            let limit = env.max_string();
+            let value = run(&Args::new(&values, limit)).map_err(|fault| {
                 let range = fault
                     .arg
                     .and_then(|nth| args.get(nth))
@@ -69,7 +70,13 @@ pub(super) fn value(node: &Node, text: &str, env: &dyn Env) -> Result<Val, ExprE
                     Some(text) if literal => error.suggest(Val::from(text).to_string()),
                     _ => error,
                 }
-            })
+            })?;
+            match &value {
+                Val::Str(text) if text.len() > limit => {
+                    Err(string_too_long(text.len(), limit, node.range()))
+                }
+                _ => Ok(value),
+            }
         }
         Kind::Has(inner) => {
             let Kind::Path(path) = &inner.kind else {
@@ -106,7 +113,7 @@ pub(super) fn value(node: &Node, text: &str, env: &dyn Env) -> Result<Val, ExprE
             for (op, next) in rest {
                 let right = value(next, text, env)?;
                 let range = first.range().start..next.range().end;
-                total = arithmetic(*op, total, right, range, next)?;
+                total = arithmetic(*op, total, right, range, next, env.max_string())?;
             }
             Ok(total)
         }
@@ -175,6 +182,7 @@ fn arithmetic(
     right: Val,
     range: Range<usize>,
     next: &Node,
+    limit: usize,
 ) -> Result<Val, ExprError> {
     let sign = match op {
         Op::Add => '+',
@@ -202,8 +210,8 @@ fn arithmetic(
         }
         (Val::Str(a), Val::Str(b)) if op == Op::Add => {
             let length = a.len() + b.len();
-            if length > MAX_STRING {
-                return Err(string_too_long(length, range));
+            if length > limit {
+                return Err(string_too_long(length, limit, range));
             }
             let mut text = String::with_capacity(length);
             text.push_str(&a);
@@ -320,10 +328,10 @@ fn overflow(what: &str, range: Range<usize>) -> ExprError {
 }
 
 #[cold]
-pub(super) fn string_too_long(length: usize, range: Range<usize>) -> ExprError {
+pub(super) fn string_too_long(length: usize, limit: usize, range: Range<usize>) -> ExprError {
     ExprError::new(
         TOO_LONG,
-        format!("the text becomes {length} bytes long, the limit is {MAX_STRING}"),
+        format!("the text becomes {length} bytes long, the limit is {limit}"),
         range,
     )
 }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::api::bmc::BmcAddress;
-use crate::diag::suggest::similar;
+use crate::diag::suggest::{Suggestion, similar};
 use crate::diag::{Code, Diagnostic, Place, Subject};
 use crate::eval::instance::{Bench, Evaluated};
-use crate::fleet::{Item, Value, fold};
+use crate::eval::spelling::with_near_word;
+use crate::fleet::{Item, Text, Value, fold};
 use crate::schema::{Entity, PathId, Paths};
 
 use super::host::hash;
@@ -37,6 +38,11 @@ pub(in crate::eval) fn between(
     };
     let macs = clashes(hosts, mac, |host| text(host, known.mac));
     report(bench, hosts, known.mac, 3505, "boot MAC address", macs);
+    for (path, what) in known.disks {
+        let disk = |host: &Evaluated| text(host, path).map(|text| text.to_ascii_lowercase());
+        let same = clashes(hosts, |host| disk(host).map(|disk| hash(&disk)), disk);
+        report(bench, hosts, path, 3315, what, same);
+    }
     let bmcs = clashes(
         hosts,
         |host| host.bmc,
@@ -196,6 +202,8 @@ fn names(
         }
         evaluated.broken |= broken;
     }
+    // One name is usually missing to many hosts.
+    let mut nears: HashMap<(Entity, Text), Option<Suggestion<'_>>> = HashMap::new();
     for (index, place, entity, code, name) in found {
         let known = if entity == Entity::Image {
             &images
@@ -203,6 +211,13 @@ fn names(
             &ironics
         };
         let host = &bench.program.hosts[index].name;
+        let near = *nears
+            .entry((entity, name.clone()))
+            .or_insert_with(|| similar(&name, known.iter().copied()));
+        if bench.program.partial && !near.is_some_and(Suggestion::is_sure) {
+            // What is missing may declare it.
+            continue;
+        }
         bench.findings.about("host", host, code, place, &name, || {
             let finding = Diagnostic::error(
                 Code(code),
@@ -210,8 +225,8 @@ fn names(
                 place,
                 "",
             );
-            match similar(&name, known.iter().copied()) {
-                Some(near) => finding.help(format!("did you mean `{near}`?")),
+            match near {
+                Some(_) => with_near_word(finding, bench.files, place, &name, near),
                 None => finding.help(format!(
                     "declare it: `{} {} {{ … }}`",
                     entity.word(),

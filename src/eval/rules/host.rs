@@ -1,15 +1,14 @@
 //! Rules on one host.
 
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::api::bmc::{BmcAddress, BmcAddressError, Scheme};
+use crate::diag::suggest::{Suggestion, similar};
 use crate::diag::{Code, Diagnostic, Place};
-use crate::eval::unit;
+use crate::eval::{spelling, unit};
 use crate::fleet::Value;
-use crate::schema::PathId;
 
-use super::{Case, Known, image};
+use super::{Case, Known, image, raid};
 
 /// Annotations that are the controllers' own; the first is a whole domain.
 const RESERVED: &[&str] = &[
@@ -24,7 +23,7 @@ pub(super) fn judge(case: &mut Case<'_>, known: &Known, lab: bool) -> Option<u64
     let bmc = bmc(case, known, lab);
     boot(case, known, bmc.as_ref());
     power(case, known);
-    raid(case, known, bmc.as_ref());
+    raid::judge(case, known, bmc.as_ref());
     root_device(case, known);
     keys(case, known);
     image::judge(case, &known.image);
@@ -57,8 +56,14 @@ fn bmc(case: &mut Case<'_>, known: &Known, lab: bool) -> Option<BmcAddress> {
                 other => (3202, other.to_string()),
             };
             let finding = Diagnostic::error(Code(code), message, place, "");
-            let finding = match error.nearest() {
-                Some(near) => finding.help(format!("did you mean `{near}`?")),
+            let near = match &error {
+                BmcAddressError::UnknownScheme { scheme, .. } if !hidden => {
+                    near_scheme(case, finding.clone(), scheme, place)
+                }
+                _ => None,
+            };
+            let finding = match near {
+                Some(finding) => finding,
                 None if hidden => finding.help("name a secret: `credentials (secret)…`"),
                 None if code == 3201 => finding.note(
                     "it takes redfish, redfish-virtualmedia, redfish-uefihttp, idrac-redfish, \
@@ -99,6 +104,49 @@ fn bmc(case: &mut Case<'_>, known: &Known, lab: bool) -> Option<BmcAddress> {
     Some(address)
 }
 
+/// MF3201 with the scheme that was probably meant, if one is near.
+fn near_scheme(
+    case: &Case<'_>,
+    finding: Diagnostic,
+    written: &str,
+    place: Place,
+) -> Option<Diagnostic> {
+    let known: Vec<String> = Scheme::keys().collect();
+    let near = similar(written, known.iter().map(String::as_str))?;
+    let at = spelling::scheme(case.files, place, written);
+    let near = Suggestion {
+        fix: near.fix.filter(|_| at.is_some()),
+        ..near
+    };
+    Some(finding.did_you_mean(Some(near), at.unwrap_or(place), str::to_owned))
+}
+
+/// MF3102: the host's node in Ironic is called `namespace~name`.
+pub(super) fn node_name(case: &mut Case<'_>, namespace: &str) {
+    /// Bytes of a node's name that Ironic stores.
+    const MOST: usize = 255;
+    let length = namespace.len() + 1 + case.name.len();
+    if length > MOST {
+        let place = case.place;
+        case.error(
+            Diagnostic::error(
+                Code(3102),
+                format!(
+                    "the node of host `{}` in Ironic would have a name of {length} characters, \
+                     and {MOST} are taken",
+                    case.name
+                ),
+                place,
+                "",
+            )
+            .note(format!(
+                "it is the namespace and the name: `{namespace}~{}`",
+                case.name
+            )),
+        );
+    }
+}
+
 fn boot(case: &mut Case<'_>, known: &Known, bmc: Option<&BmcAddress>) {
     let Some(bmc) = bmc else { return };
     let driver = bmc.driver();
@@ -135,7 +183,7 @@ fn boot(case: &mut Case<'_>, known: &Known, bmc: Option<&BmcAddress>) {
         );
     }
     let blind = inspection.filter(|(mode, _)| &***mode == "disabled");
-    if case.get(known.mac).is_none() && (driver.needs_mac || blind.is_some()) {
+    if case.whole && case.get(known.mac).is_none() && (driver.needs_mac || blind.is_some()) {
         let why = if blind.is_some() {
             "inspection is disabled, so it cannot be found".to_owned()
         } else {
@@ -168,206 +216,6 @@ fn power(case: &mut Case<'_>, known: &Known) {
         )
         .label(online, "offline here"),
     );
-}
-
-fn raid(case: &mut Case<'_>, known: &Known, bmc: Option<&BmcAddress>) {
-    let Some((_, place)) = case.text(known.raid) else {
-        return;
-    };
-    let hardware: Vec<_> = case.records(known.hardware).collect();
-    let software: Vec<_> = case.records(known.software).collect();
-    if let Some(bmc) = bmc
-        && bmc.driver().raid == "no-raid"
-    {
-        case.error(Diagnostic::error(
-            Code(3301),
-            format!("BMC driver `{}` cannot make RAID volumes", bmc.scheme),
-            place,
-            "",
-        ));
-    }
-    for (item, key) in hardware.iter().chain(&software) {
-        if key.len() > 64 {
-            let place = item.origin.place();
-            case.error(Diagnostic::error(
-                Code(3310),
-                format!(
-                    "the name of a volume has at most 64 characters, this one has {}",
-                    key.len()
-                ),
-                place,
-                "",
-            ));
-        }
-    }
-    for (item, key) in hardware {
-        hardware_volume(case, item.path, key, item.origin.place());
-    }
-    software_volumes(case, known, &software);
-}
-
-fn hardware_volume(case: &mut Case<'_>, volume: PathId, key: &str, place: Place) {
-    let disks = case.child(volume, "physical-disks");
-    let count = case.child(volume, "disks");
-    if let Some(disks) = disks {
-        if case.child(volume, "controller").is_none() {
-            case.error(
-                Diagnostic::error(
-                    Code(3302),
-                    format!("volume `{key}` names its disks and no controller"),
-                    disks.origin.place(),
-                    "",
-                )
-                .help("write `controller \"…\"`"),
-            );
-        }
-        if let (Value::List(names), Some(Value::Int(number))) =
-            (&disks.value, count.map(|count| &count.value))
-            && names.len() as i64 != *number
-        {
-            case.error(Diagnostic::error(
-                Code(3303),
-                format!(
-                    "volume `{key}` names {} disks and counts {number}",
-                    names.len()
-                ),
-                disks.origin.place(),
-                "",
-            ));
-        }
-    }
-    let named = disks.and_then(|disks| match &disks.value {
-        Value::List(names) => Some(names.len() as i64),
-        _ => None,
-    });
-    let number = count
-        .and_then(|count| match count.value {
-            Value::Int(number) => Some(number),
-            _ => None,
-        })
-        .or(named);
-    if let (Some(number), Some(level)) = (number, case.child(volume, "level"))
-        && let Value::Text(level) = &level.value
-    {
-        levels(case, level, number, key, place);
-    }
-}
-
-/// MF3308: disks that a level needs at least.
-fn levels(case: &mut Case<'_>, level: &str, disks: i64, key: &str, place: Place) {
-    let (least, even) = match level {
-        "1" => (2, false),
-        "5" => (3, false),
-        "6" => (4, false),
-        "1+0" => (4, true),
-        "5+0" => (6, false),
-        "6+0" => (8, false),
-        _ => (1, false),
-    };
-    if disks < least || (even && disks % 2 == 1) {
-        let wants = if even {
-            "an even number of disks, 4 or more"
-        } else {
-            "more disks"
-        };
-        case.error(Diagnostic::error(
-            Code(3308),
-            format!(
-                "volume `{key}`: RAID {level} on {disks} disks is impossible, it wants {wants}"
-            ),
-            place,
-            "",
-        ));
-    }
-}
-
-fn software_volumes(case: &mut Case<'_>, known: &Known, volumes: &[(&crate::fleet::Item, &str)]) {
-    if let Some((item, _)) = volumes.get(2) {
-        let place = item.origin.place();
-        case.error(Diagnostic::error(
-            Code(3306),
-            format!(
-                "software RAID has at most two volumes, here are {}",
-                volumes.len()
-            ),
-            place,
-            "",
-        ));
-    }
-    let mut disks_of: HashMap<PathId, usize> = HashMap::new();
-    if !volumes.is_empty() {
-        for item in case
-            .items
-            .iter()
-            .filter(|item| item.value == Value::Present)
-        {
-            if let Some(parent) = case.paths.get(item.path).parent {
-                *disks_of.entry(parent).or_default() += 1;
-            }
-        }
-    }
-    let mut roots = Vec::new();
-    for (item, key) in volumes {
-        let level = case.child(item.path, "level");
-        if let Some(disk) = case.paths.child(item.path, "disk") {
-            if disks_of.get(&disk) == Some(&1) {
-                let place = item.origin.place();
-                case.error(
-                    Diagnostic::error(
-                        Code(3307),
-                        format!("volume `{key}` has one disk; software RAID needs two"),
-                        place,
-                        "",
-                    )
-                    .help("name two disks or more, or none and let Ironic choose"),
-                );
-            }
-        }
-        let root = case
-            .child(item.path, "root")
-            .filter(|root| root.value == Value::Bool(true));
-        if let Some(root) = root {
-            if let Some(level) = level.filter(|level| !is_mirror(&level.value)) {
-                case.error(
-                    Diagnostic::error(
-                        Code(3306),
-                        format!("the root volume `{key}` has to be RAID 1"),
-                        level.origin.place(),
-                        "",
-                    )
-                    .label(root.origin.place(), "it is the root volume"),
-                );
-            }
-            roots.push(root.origin.place());
-        }
-    }
-    if let [first, second, ..] = roots.as_slice() {
-        case.error(
-            Diagnostic::error(
-                Code(3304),
-                "two software volumes are the root volume",
-                *second,
-                "",
-            )
-            .label(*first, "the other one"),
-        );
-    }
-    if let (Some(root), Some(hint)) = (roots.first(), case.any(known.root_device)) {
-        case.error(
-            Diagnostic::error(
-                Code(3305),
-                "a software root volume and root-device hints exclude each other",
-                hint.origin.place(),
-                "a hint",
-            )
-            .label(*root, "the root volume")
-            .help("take the hints away: `root-device #null`"),
-        );
-    }
-}
-
-fn is_mirror(value: &Value) -> bool {
-    matches!(value, Value::Text(level) if &**level == "1")
 }
 
 fn root_device(case: &mut Case<'_>, known: &Known) {
@@ -416,11 +264,17 @@ fn keys(case: &mut Case<'_>, known: &Known) {
             continue;
         }
         let place = item.origin.place();
-        let wrong = unit::label_key(key).err().or_else(|| match &item.value {
-            Value::Text(text) if labels => unit::label_value(text).err(),
+        let wrong = match (unit::label_key(key), &item.value) {
+            (Err(error), _) => {
+                let key = spelling::key_before(case.files, place, key);
+                Some((error, key.unwrap_or(place)))
+            }
+            (Ok(_), Value::Text(text)) if labels => {
+                unit::label_value(text).err().map(|error| (error, place))
+            }
             _ => None,
-        });
-        if let Some(error) = wrong {
+        };
+        if let Some((error, place)) = wrong {
             case.error(Diagnostic::error(Code(3103), error.message, place, "").help(error.help));
         }
         let reserved = RESERVED.iter().find(|name| {

@@ -1,6 +1,7 @@
 //! Rules on images, at a host and as entities.
 
-use crate::diag::{Applicability, Code, Diagnostic, Fix};
+use crate::diag::{Applicability, Code, Diagnostic, Fix, Place};
+use crate::eval::unit;
 use crate::fleet::Value;
 use crate::schema::{PathId, Paths};
 
@@ -49,7 +50,7 @@ pub(super) fn judge(case: &mut Case<'_>, image: &Image) {
                     "",
                 )),
         ),
-        None if !oci && !live => case.error(
+        None if !oci && !live && case.whole => case.error(
             Diagnostic::error(
                 Code(4102),
                 format!(
@@ -61,6 +62,16 @@ pub(super) fn judge(case: &mut Case<'_>, image: &Image) {
             )
             .help("write `checksum \"sha256:…\"`, or the URL of a file with it"),
         ),
+        Some((text, place)) if text.contains("://") => {
+            // Whatever else is wrong with the URL, the Bare Metal Operator does not look at.
+            if let Err(error) = unit::url(text, &[])
+                && error.code == unit::HOLDS_SECRET
+            {
+                case.error(
+                    Diagnostic::error(Code(error.code), error.message, place, "").help(error.help),
+                );
+            }
+        }
         Some((text, place)) => {
             let kind = case
                 .text(image.checksum_type)
@@ -69,6 +80,7 @@ pub(super) fn judge(case: &mut Case<'_>, image: &Image) {
         }
         None => {}
     }
+    extension(case, image, url, url_place);
     if let Some(auth) = case.get(image.auth)
         && !oci
         && matches!(auth.value, Value::Ref(_))
@@ -85,11 +97,48 @@ pub(super) fn judge(case: &mut Case<'_>, image: &Image) {
     }
 }
 
-/// MF4104, MF4105.
-fn length(case: &mut Case<'_>, text: &str, kind: Option<&str>, place: crate::diag::Place) {
-    if text.contains("://") {
+/// MF4107: a format that the name of the file contradicts.
+fn extension(case: &mut Case<'_>, image: &Image, url: &str, url_place: Place) {
+    let Some((format, place)) = case.text(image.format) else {
+        return;
+    };
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let file = path.rsplit('/').next().unwrap_or_default();
+    let Some((_, extension)) = file.rsplit_once('.') else {
+        return;
+    };
+    let extension = extension.to_ascii_lowercase();
+    let named = match extension.as_str() {
+        known @ ("raw" | "qcow2" | "vdi" | "vmdk") => known,
+        // An ISO may be written to a disk as it is.
+        "iso" if &**format != "raw" => "live-iso",
+        _ => return,
+    };
+    if named == &**format || url.starts_with("oci://") {
         return;
     }
+    case.error(
+        Diagnostic::error(
+            Code(4107),
+            format!(
+                "the format is `{}`, and the name of the file ends in `.{extension}`",
+                &**format
+            ),
+            place,
+            "",
+        )
+        .label(url_place, "the file")
+        .fix(Fix::replace(
+            format!("write `{named}`"),
+            Applicability::Unsafe,
+            place,
+            named,
+        )),
+    );
+}
+
+/// MF4104, MF4105.
+fn length(case: &mut Case<'_>, text: &str, kind: Option<&str>, place: Place) {
     let (named, digits) = match text.split_once(':') {
         Some((named, digits)) => (Some(named), digits),
         None => (kind.filter(|kind| *kind != "auto"), text),

@@ -210,13 +210,13 @@ fn a_broken_pool_or_image_holds_its_hosts() {
 #[test]
 fn content_keys_come_from_expressions_too() {
     let evaluation = one(
-        "host n1 base=\"0:0:0\" {\n    raid software {\n        volume root level=\"1\" {\n            disk hctl=\"${host.base}:0\"\n            disk hctl=\"${host.base}:1\" min-size=(GB)100\n        }\n        volume \"${host.base}\" level=\"0\"\n    }\n}\n",
+        "host n1 base=\"0:0:0\" {\n    raid software {\n        volume root level=\"1\" {\n            disk hctl=\"${host.base}:0\"\n            disk hctl=\"${host.base}:1\" min-size=(GB)100\n        }\n        volume \"${host.base}\" level=\"1\"\n    }\n}\n",
     );
     assert_eq!(findings(&evaluation), Vec::<String>::new());
     insta::assert_snapshot!(show(&evaluation, "n1"), @r#"
     raid = "software"
     raid.software.volume."0:0:0" = there
-    raid.software.volume."0:0:0".level = "0"
+    raid.software.volume."0:0:0".level = "1"
     raid.software.volume.root = there
     raid.software.volume.root.disk."hctl=0:0:0:0" = there
     raid.software.volume.root.disk."hctl=0:0:0:0".hctl = "0:0:0:0"

@@ -1,7 +1,7 @@
 //! Functions of numbers, text and lists.
 
 use super::{Args, Fault};
-use crate::eval::expr::{MAX_LIST, MAX_STRING, Val};
+use crate::eval::expr::{MAX_LIST, Val};
 
 /// Widest number that `pad` and `hex` write.
 const MAX_WIDTH: i64 = 64;
@@ -23,17 +23,16 @@ fn natural(args: &Args<'_>, nth: usize) -> Result<i64, Fault> {
     }
 }
 
-fn bounded(text: String) -> Result<Val, Fault> {
-    if text.len() > MAX_STRING {
-        return Err(too_long(text.len()));
+/// Whether a text of that length may be made; asked before it is, where it may be far longer than
+/// the arguments.
+fn bounded(args: &Args<'_>, length: usize) -> Result<(), Fault> {
+    let limit = args.max_string();
+    if length > limit {
+        return Err(Fault::too_long(format!(
+            "the text becomes {length} bytes long, the limit is {limit}"
+        )));
     }
-    Ok(Val::from(text))
-}
-
-fn too_long(length: usize) -> Fault {
-    Fault::too_long(format!(
-        "the text becomes {length} bytes long, the limit is {MAX_STRING}"
-    ))
+    Ok(())
 }
 
 pub(super) fn pad(args: &Args<'_>) -> Result<Val, Fault> {
@@ -46,7 +45,7 @@ pub(super) fn pad(args: &Args<'_>) -> Result<Val, Fault> {
                 "`pad` takes a number, this string is none",
             ));
         }
-        return bounded(format!("{digits:0>width$}"));
+        return Ok(Val::from(format!("{digits:0>width$}")));
     }
     Ok(Val::from(format!("{:0width$}", natural(args, 0)?)))
 }
@@ -106,9 +105,7 @@ pub(super) fn replace(args: &Args<'_>) -> Result<Val, Fault> {
     // Counted first: a replacement may be far longer than the text.
     let found = text.matches(from).count();
     let length = text.len() - found * from.len() + found.saturating_mul(to.len());
-    if length > MAX_STRING {
-        return Err(too_long(length));
-    }
+    bounded(args, length)?;
     Ok(Val::from(text.replace(from, to)))
 }
 
@@ -162,9 +159,7 @@ pub(super) fn join(args: &Args<'_>) -> Result<Val, Fault> {
         }
         // A list holds no lists, so every item can be written.
         item.render(&mut out);
-        if out.len() > MAX_STRING {
-            return Err(too_long(out.len()));
-        }
+        bounded(args, out.len())?;
     }
     Ok(Val::from(out))
 }
