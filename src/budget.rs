@@ -141,15 +141,23 @@ impl Grants {
     }
 }
 
-/// What one host has of a budget. A host has at most one slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Share {
+/// What one host has of a budget. It works in at most one slot; while it does, it may wait for
+/// another: its machine goes on until it gets that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Share {
     /// It works in this slot.
-    Held(SlotKind),
-    /// It was woken to take this slot, which nobody else gets meanwhile.
-    Promised(SlotKind),
+    held: Option<SlotKind>,
+    /// What it asked for.
+    asked: Option<Asked>,
+}
+
+/// What a host gets of what it asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
     /// It waits for this slot.
     Queued(SlotKind),
+    /// It was woken to take this slot, which nobody else gets meanwhile.
+    Promised(SlotKind),
 }
 
 /// The slots of one provisioner.
@@ -175,9 +183,11 @@ impl Budget {
     /// What the host holds, was promised, or would get at once because a slot is free and nobody
     /// waits for it.
     pub fn grants(&self, host: &Key) -> Grants {
-        let of = |kind| match self.shares.get(host) {
-            Some(Share::Held(mine) | Share::Promised(mine)) if *mine == kind => true,
-            _ => self.is_free(kind),
+        let share = self.share(host);
+        let of = |kind| {
+            share.held == Some(kind)
+                || share.asked == Some(Asked::Promised(kind))
+                || self.is_free(kind)
         };
         Grants {
             inspect: of(SlotKind::Inspect),
@@ -190,8 +200,12 @@ impl Budget {
         self.queues[kind as usize].is_empty() && self.used(kind) < self.limits.of(kind)
     }
 
-    /// Carries out what a step said: the host occupies `slot` (none: gives back what it had) or
-    /// waits for one. Returns the hosts to wake, each of which was promised a slot.
+    fn share(&self, host: &Key) -> Share {
+        self.shares.get(host).copied().unwrap_or_default()
+    }
+
+    /// Carries out what a step said: the host occupies `slot` (none: gives back what it had), and
+    /// waits for one or not. Returns the hosts to wake, each of which was promised a slot.
     ///
     /// A slot that is not free is taken all the same: the step says so only for a machine that is
     /// already at it (after a restart), or that the same lock's [`Budget::grants`] allowed.
@@ -202,40 +216,57 @@ impl Budget {
         slot: Option<SlotKind>,
         waits_for: Option<SlotKind>,
     ) -> Vec<Key> {
-        let wanted = match (slot, waits_for) {
-            (Some(kind), _) => Some(Share::Held(kind)),
-            (None, Some(kind)) => Some(Share::Queued(kind)),
-            (None, None) => None,
+        let has = self.share(host);
+        let wanted = Share {
+            held: slot,
+            asked: waits_for.map(Asked::Queued),
         };
-        let has = self.shares.get(host).copied();
         if has == wanted {
             return Vec::new();
         }
-        // A host that keeps waiting keeps its place; a promise it does not use is given on.
-        let freed = self.drop_share(host, has);
-        match wanted {
-            Some(Share::Held(kind) | Share::Promised(kind)) => self.used[kind as usize] += 1,
-            Some(Share::Queued(kind)) => self.queues[kind as usize].push(host.clone(), rack),
-            None => {}
+        // A host that waits anew can be promised at once: its view may have been older.
+        let mut free: BTreeSet<SlotKind> = waits_for.into_iter().collect();
+        if let Some(kind) = wanted.held {
+            self.used[kind as usize] += 1;
         }
-        if let Some(share) = wanted {
-            self.shares.insert(host.clone(), share);
+        if let Some(kind) = has.held {
+            self.used[kind as usize] -= 1;
+            free.insert(kind);
+        }
+        // A host that keeps waiting keeps its place; a promise it does not use is given on.
+        if has.asked != wanted.asked {
+            match has.asked {
+                Some(Asked::Queued(kind)) => self.queues[kind as usize].remove(host),
+                Some(Asked::Promised(kind)) => {
+                    self.used[kind as usize] -= 1;
+                    free.insert(kind);
+                }
+                None => {}
+            }
+            if let Some(kind) = waits_for {
+                self.queues[kind as usize].push(host.clone(), rack);
+            }
+        }
+        if wanted == Share::default() {
+            self.shares.remove(host);
+        } else {
+            self.shares.insert(host.clone(), wanted);
         }
         let mut woken = Vec::new();
-        // A host that waits anew can be promised at once: its view may have been older.
-        for kind in [freed, waits_for]
-            .into_iter()
-            .flatten()
-            .collect::<BTreeSet<_>>()
-        {
+        for kind in free {
             self.promise(kind, &mut woken);
         }
         woken
     }
 
-    /// Takes a slot for a host whose machine was seen at it. For the rebuilding after a restart.
+    /// Takes a slot for a host whose machine was seen at it. For the rebuilding after a restart or
+    /// an outage; who waited for another slot waits on.
     pub fn hold(&mut self, host: &Key, rack: &str, kind: SlotKind) -> Vec<Key> {
-        self.settle(host, rack, Some(kind), None)
+        let waits_for = match self.share(host).asked {
+            Some(Asked::Queued(other)) if other != kind => Some(other),
+            Some(Asked::Queued(_) | Asked::Promised(_)) | None => None,
+        };
+        self.settle(host, rack, Some(kind), waits_for)
     }
 
     /// Gives back all that a host has: it needs nothing, or it is gone.
@@ -273,21 +304,6 @@ impl Budget {
         self.limits
     }
 
-    /// Drops what a host has; returns the kind of which a slot became free.
-    fn drop_share(&mut self, host: &Key, has: Option<Share>) -> Option<SlotKind> {
-        self.shares.remove(host);
-        match has? {
-            Share::Held(kind) | Share::Promised(kind) => {
-                self.used[kind as usize] -= 1;
-                Some(kind)
-            }
-            Share::Queued(kind) => {
-                self.queues[kind as usize].remove(host);
-                None
-            }
-        }
-    }
-
     /// Promises free slots to those whose turn it is.
     fn promise(&mut self, kind: SlotKind, woken: &mut Vec<Key>) {
         while self.used(kind) < self.limits.of(kind) {
@@ -295,7 +311,7 @@ impl Budget {
                 break;
             };
             self.used[kind as usize] += 1;
-            self.shares.insert(next.clone(), Share::Promised(kind));
+            self.shares.entry(next.clone()).or_default().asked = Some(Asked::Promised(kind));
             woken.push(next);
         }
     }

@@ -59,6 +59,28 @@ fn a_host_has_one_slot_and_going_on_frees_the_other() {
 }
 
 #[test]
+fn a_host_that_waits_for_another_slot_keeps_the_one_that_its_machine_uses() {
+    let (deploy, clean) = (SlotKind::Deploy, SlotKind::Clean);
+    let mut budget = Budget::new(limits(1));
+    budget.hold(&host(1), "a", clean);
+    budget.hold(&host(2), "a", deploy);
+    budget.settle(&host(2), "a", Some(deploy), Some(clean));
+    assert!(ask(&mut budget, 3, "a", deploy).is_empty());
+    assert!(
+        !budget.grants(&host(3)).deploy,
+        "its machine goes on deploying"
+    );
+    // Seen at work once more, after an outage say, it waits on.
+    budget.hold(&host(2), "a", deploy);
+    assert_eq!(budget.release(&host(1)), [host(2)]);
+    assert!(budget.grants(&host(2)).clean && budget.grants(&host(2)).deploy);
+    // It goes over to cleaning: now the next one may deploy.
+    assert_eq!(budget.settle(&host(2), "a", Some(clean), None), [host(3)]);
+    assert_eq!((budget.used(clean), budget.used(deploy)), (1, 1));
+    assert_eq!((budget.waiting(clean), budget.waiting(deploy)), (0, 0));
+}
+
+#[test]
 fn what_is_seen_at_work_holds_a_slot_above_the_limit() {
     let kind = SlotKind::Inspect;
     let mut budget = Budget::new(limits(2));
