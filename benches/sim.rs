@@ -15,7 +15,7 @@ use metalform::engine::{self, Clock, DEFAULT_MACHINES, Engine, Machines, Metrics
 use metalform::plan::OWNER;
 use metalform::provision::Provisioner;
 use metalform::provision::sim::{Options, Simulation};
-use metalform::secrets::{Sealed, Secret, SecretError, Secrets};
+use metalform::secrets::{Salt, Sealed, Secret, SecretError, Secrets};
 use metalform::store::{Embedded, Key, Store};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -120,6 +120,7 @@ async fn main() {
         Arc::clone(&metrics),
         engine::Options {
             seed: 7,
+            salt: Salt::new([7; 32]),
             ..engine::Options::default()
         },
     ));

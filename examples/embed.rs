@@ -22,7 +22,7 @@ use metalform::engine::{
 use metalform::eval::{Cache, Inputs, Limits, evaluate};
 use metalform::plan::Grants;
 use metalform::provision::sim;
-use metalform::secrets::{CachedSecrets, SecretsFolder};
+use metalform::secrets::{CachedSecrets, Salt, SecretsFolder};
 use metalform::store::{self, Embedded};
 use metalform::vfs::RealDisk;
 use tokio::sync::{mpsc, watch};
@@ -67,7 +67,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // The engine drives machines to what the store says; `follow` brings the spec into the store.
     let metrics = Arc::new(Metrics::default());
-    let options = engine::Options::default();
+    let options = engine::Options {
+        salt: Salt::new(store.salt()),
+        ..engine::Options::default()
+    };
     let engine = Engine::new(
         Arc::clone(&store),
         machines,

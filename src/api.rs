@@ -22,6 +22,7 @@ pub mod host;
 pub mod inventory;
 mod json;
 pub mod names;
+mod raid;
 pub mod status;
 mod text;
 pub mod validate;

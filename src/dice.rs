@@ -53,6 +53,19 @@ impl Dice {
     }
 }
 
+/// Bytes that nobody can foretell, from the system: for what a seed must not lead to.
+///
+/// # Panics
+/// When the system gives none, without which no TLS would work either.
+pub fn unpredictable() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    let source = rustls::crypto::ring::default_provider().secure_random;
+    source
+        .fill(&mut bytes)
+        .expect("the system gives random bytes");
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

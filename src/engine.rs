@@ -21,6 +21,9 @@ mod memo;
 mod metrics;
 mod notes;
 mod overview;
+mod slots;
+#[cfg(test)]
+mod tests;
 mod ticket;
 mod triggers;
 mod turn;
@@ -40,10 +43,9 @@ use tracing::{debug, info};
 
 use crate::api::names::annotation;
 use crate::api::{BareMetalHost, HardwareData};
-use crate::budget::{Budget, SlotKind};
-use crate::provision::{Provisioner, Sight};
-use crate::reconcile::{Code, Grants, Policy, Step, Wake, Why};
-use crate::secrets::Secrets;
+use crate::provision::Provisioner;
+use crate::reconcile::{Code, Credentials, Policy, Why};
+use crate::secrets::{self, Salt, Secrets};
 use crate::store::{Key, Object as _, Store, StoreError, Version};
 
 pub use self::clock::Clock;
@@ -52,6 +54,7 @@ use self::memo::Memos;
 pub use self::metrics::Metrics;
 use self::notes::Notes;
 pub use self::overview::{HostLine, Overview};
+use self::slots::Slots;
 use self::ticket::Ticket;
 
 /// A store of all the kinds that the engine reads and writes.
@@ -77,6 +80,9 @@ pub struct Options {
     pub policy: Policy,
     /// Seeds jitter; the same seed gives the same delays.
     pub seed: u64,
+    /// Salts the versions of credentials in statuses. Has to be the same at the next start, or all
+    /// credentials are written once more: the store keeps one.
+    pub salt: Salt,
 }
 
 impl Default for Options {
@@ -86,6 +92,7 @@ impl Default for Options {
             grace: Duration::from_secs(4),
             policy: Policy::default(),
             seed: 0,
+            salt: Salt::random(),
         }
     }
 }
@@ -94,6 +101,13 @@ impl Default for Options {
 pub struct Engine<S> {
     shared: Arc<Shared<S>>,
     queue: Mutex<Option<mpsc::UnboundedReceiver<Key>>>,
+}
+
+/// The provisioner of a host, with its name.
+#[derive(Clone)]
+struct Driven {
+    name: Arc<str>,
+    machines: Arc<dyn Provisioner>,
 }
 
 /// What all turns share.
@@ -105,7 +119,7 @@ pub(crate) struct Shared<S> {
     policy: Policy,
     seed: u64,
     memos: Memos,
-    budgets: Mutex<BTreeMap<Arc<str>, Budget>>,
+    budgets: Mutex<BTreeMap<Arc<str>, Slots>>,
     wake: mpsc::UnboundedSender<Key>,
     metrics: Arc<Metrics>,
     notes: Notes,
@@ -126,7 +140,7 @@ impl<S: Stores> Engine<S> {
         let (wake, queue) = mpsc::unbounded_channel();
         let budgets = machines
             .iter()
-            .map(|(name, machines)| (Arc::clone(name), Budget::new(machines.limits())))
+            .map(|(name, machines)| (Arc::clone(name), Slots::new(machines.limits())))
             .collect();
         let shared = Shared {
             store,
@@ -215,7 +229,7 @@ impl<S: Stores> Engine<S> {
             }
         }
         tasks.shutdown().await;
-        notes::drain(shared).await;
+        notes::last(shared).await;
         info!("engine stopped");
         Ok(())
     }
@@ -284,8 +298,16 @@ impl<S: Stores> Shared<S> {
             .map_or(DEFAULT_MACHINES, String::as_str)
     }
 
-    fn machines_of(&self, host: &BareMetalHost) -> Option<Arc<dyn Provisioner>> {
-        self.machines.get(Self::machines_name(host)).cloned()
+    fn machines_of(&self, host: &BareMetalHost) -> Option<Driven> {
+        let (name, machines) = self.machines.get_key_value(Self::machines_name(host))?;
+        Some(Driven {
+            name: Arc::clone(name),
+            machines: Arc::clone(machines),
+        })
+    }
+
+    fn credentials(&self, host: &BareMetalHost) -> Credentials {
+        secrets::credentials(host, self.secrets.as_ref(), &self.options.salt)
     }
 
     /// The reason of a host whose Ironic is not configured.
@@ -303,65 +325,6 @@ impl<S: Stores> Shared<S> {
         None
     }
 
-    fn budgets(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Budget>> {
-        self.budgets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn grants(&self, key: &Key, host: &BareMetalHost) -> Grants {
-        let budgets = self.budgets();
-        budgets
-            .get(Self::machines_name(host))
-            .map(|budget| budget.grants(key))
-            .unwrap_or_default()
-    }
-
-    /// Books what the step holds or waits for and wakes those whose turn for a slot it is.
-    fn settle_slots(&self, key: &Key, host: &BareMetalHost, step: &Step) {
-        if step.blind {
-            return;
-        }
-        let waits_for = match step.wake {
-            Wake::OnSlot(kind) => Some(kind),
-            Wake::OnChange | Wake::After(_) => None,
-        };
-        let mut budgets = self.budgets();
-        let Some(budget) = budgets.get_mut(Self::machines_name(host)) else {
-            return;
-        };
-        let woken = budget.settle(key, rack_of(host), step.slot, waits_for);
-        drop(budgets);
-        for key in woken {
-            self.trigger(key);
-        }
-    }
-
-    /// Books the slots of machines that are seen at work, before anybody is granted one: after a
-    /// start, and after an outage.
-    fn rebook(&self, name: &str, hosts: &[Arc<BareMetalHost>]) {
-        let Some(machines) = self.machines.get(name) else {
-            return;
-        };
-        let mut budgets = self.budgets();
-        let Some(budget) = budgets.get_mut(name) else {
-            return;
-        };
-        let mut woken = Vec::new();
-        for host in hosts
-            .iter()
-            .filter(|host| Self::machines_name(host) == name)
-        {
-            if let Sight::Present(facts) = machines.sight(host)
-                && let Some(kind) = SlotKind::of(facts.state)
-            {
-                woken.extend(budget.hold(&host.key(), rack_of(host), kind));
-            }
-        }
-        drop(budgets);
-        for key in woken {
-            self.trigger(key);
-        }
-    }
-
     fn trigger(&self, key: Key) {
         // The receiver is gone only at shutdown, when nothing is to be started any more.
         self.wake.send(key).ok();
@@ -377,14 +340,7 @@ impl<S: Stores> Shared<S> {
     /// A host is gone: its memory, its slots and its HardwareData go too.
     async fn forget(&self, key: &Key) {
         self.memos.forget(key);
-        let woken: Vec<Key> = self
-            .budgets()
-            .values_mut()
-            .flat_map(|budget| budget.release(key))
-            .collect();
-        for key in woken {
-            self.trigger(key);
-        }
+        self.leave_all(key);
         self.drop_hardware_data(key).await;
     }
 
@@ -403,12 +359,4 @@ impl<S: Stores> Shared<S> {
     fn store_trouble(&self, key: &Key, version: Version, error: &StoreError) {
         self.note_why(key, version, Why::new(Code::StoreFailed, error.to_string()));
     }
-}
-
-/// The rack that the host stands in, for fairness; empty when it names none.
-fn rack_of(host: &BareMetalHost) -> &str {
-    let annotations = host.metadata.annotations.as_ref();
-    annotations
-        .and_then(|all| all.get(annotation::RACK))
-        .map_or("", String::as_str)
 }

@@ -141,6 +141,9 @@ pub struct View<'a> {
     /// References of the spec (user-data, network-data, meta-data, pull secret) that cannot be
     /// read, each with the text that says what was tried. Empty when all is there.
     pub missing: &'a [String],
+    /// The one of them that enrolling a machine and writing its settings need too (the ramdisk's
+    /// network data), if it cannot be read.
+    pub unregistrable: Option<&'a str>,
     /// What the provisioner knows of the machine now.
     pub sight: &'a Sight,
     /// How the machine's settings differ from what the host asks for.
@@ -151,6 +154,9 @@ pub struct View<'a> {
     /// if what that step decided could not be written. Losing it (a crash) is safe: it saves
     /// time, events and repeated writes, no decision depends on it alone.
     pub outcome: Option<&'a Outcome>,
+    /// What the last step said in [`Step::hold`]. Losing it is safe: the provisioner is asked
+    /// sooner.
+    pub hold: Option<&'a Hold>,
     /// The time of this step.
     pub now: Timestamp,
     /// Seeds the jitter of back-offs; the same seed gives the same delays. The host's own id is
@@ -238,6 +244,8 @@ pub struct Step {
     /// The machine was not seen (an effect is not confirmed yet, the provisioner is down): what
     /// the host holds of slots, and its place in a queue, stay as they are.
     pub blind: bool,
+    /// Effects are put off: to be given to the next steps.
+    pub hold: Option<Hold>,
     /// Why this and not more.
     pub why: Why,
 }
@@ -253,9 +261,21 @@ impl Step {
             wake: Wake::OnChange,
             slot: sight.facts().and_then(|facts| SlotKind::of(facts.state)),
             blind: sight.is_blind(),
+            hold: None,
             why: Why::new(Code::Paused, "the annotation paused is set"),
         }
     }
+}
+
+/// Nothing is sent for a while, whatever wakes the host meanwhile: the provisioner was busy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// Until then.
+    pub until: Timestamp,
+    /// Why, for those that look.
+    pub code: Code,
+    /// The same as a text.
+    pub text: String,
 }
 
 /// Changes of metadata.
@@ -267,6 +287,8 @@ pub struct MetaChange {
     pub drop_finalizer: bool,
     /// Annotations that were acted on and go (`reboot.metal3.io`, `inspect.metal3.io`, …).
     pub drop_annotations: Vec<String>,
+    /// Annotations that were taken off too early and come back, with their values.
+    pub put_annotations: Vec<(String, String)>,
 }
 
 impl MetaChange {
@@ -287,6 +309,13 @@ impl MetaChange {
             && let Some(all) = &mut meta.finalizers
         {
             all.retain(|name| name != finalizer::HOST);
+        }
+        if meta.finalizers.as_ref().is_some_and(Vec::is_empty) {
+            meta.finalizers = None;
+        }
+        for (name, value) in &self.put_annotations {
+            let all = meta.annotations.get_or_insert_default();
+            all.entry(name.clone()).or_insert_with(|| value.clone());
         }
         if let Some(annotations) = &mut meta.annotations {
             for name in &self.drop_annotations {

@@ -1,13 +1,14 @@
 //! Secrets: where they come from, and values that never show.
 //!
 //! In local mode a secret is a folder with one file a key, as Kubernetes mounts them:
-//! `<dir>/<name>/<key>` ([`SecretsFolder`]). [`Secrets`] answers with a version (a digest, never
-//! the content) for decisions, and with content only for the effect that needs it.
+//! `<dir>/<name>/<key>` ([`SecretsFolder`]). Decisions are made on a version of what is in them (a
+//! salted digest, [`Salt`], never the content); the content goes to the effect that needs it.
 
 mod cached;
 mod folder;
 mod host;
 mod pull;
+mod salt;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,8 @@ use sha2::{Digest, Sha256};
 
 pub use self::cached::CachedSecrets;
 pub use self::folder::SecretsFolder;
-pub use self::host::{credentials, job_secrets, missing};
+pub use self::host::{Missing, credentials, job_secrets, missing};
+pub use self::salt::Salt;
 
 /// Text that is never shown: `Debug` prints `(secret)`, there is no `Display` and no `Serialize`.
 /// Cheap to clone.
@@ -56,21 +58,13 @@ impl fmt::Debug for Sealed {
 pub struct Secret {
     /// Key to content.
     pub data: Arc<BTreeMap<String, Sealed>>,
-    /// Changes whenever the content does.
-    pub version: String,
 }
 
 impl Secret {
-    /// A secret from its contents, with its version: the first 16 hex digits of a SHA-256 over
-    /// the keys and values.
+    /// A secret from its contents.
     pub fn new(data: BTreeMap<String, Sealed>) -> Self {
-        let parts = data
-            .iter()
-            .flat_map(|(key, value)| [key.as_str(), value.reveal()]);
-        let version = version(parts);
         Self {
             data: Arc::new(data),
-            version,
         }
     }
 
@@ -81,16 +75,6 @@ impl Secret {
             .get(key)
             .map(|text| Sealed::new(text.reveal().trim()))
     }
-}
-
-/// The version of some contents: parts are told apart by their lengths.
-fn version<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part.as_bytes());
-    }
-    hex(&hash.finalize())
 }
 
 /// The first 16 hex digits of a SHA-256.

@@ -79,9 +79,9 @@ pub fn is_repeat(earlier: &Event, later: &Event) -> bool {
         && earlier.type_ == later.type_
 }
 
-/// Counts one more occurrence in an event.
-pub fn repeat(event: &mut Event, now: Timestamp) {
-    event.count = Some(event.count.unwrap_or(1).saturating_add(1));
+/// Counts more occurrences in an event.
+pub fn repeat(event: &mut Event, times: i32, now: Timestamp) {
+    event.count = Some(event.count.unwrap_or(1).saturating_add(times));
     event.last_timestamp = Some(Time(now));
 }
 
@@ -134,8 +134,8 @@ mod tests {
         );
         assert_ne!(first.metadata.name, again.metadata.name);
         assert!(is_repeat(&first, &again));
-        repeat(&mut first, later);
-        assert_eq!(first.count, Some(2));
+        repeat(&mut first, 2, later);
+        assert_eq!(first.count, Some(3));
         assert_eq!(first.last_timestamp, Some(Time(later)));
         assert!(!is_repeat(
             &first,

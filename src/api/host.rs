@@ -303,6 +303,15 @@ impl BareMetalHost {
         self.spec.boot_mode.clone().unwrap_or_default()
     }
 
+    /// The boot mode that goes for the machine as it is: the one that its status says was set, which
+    /// follows the spec only when the machine is registered, inspected or provisioned, else the
+    /// spec's.
+    pub fn boot_mode_in_force(&self) -> BootMode {
+        let status = self.status.as_ref();
+        let set = status.and_then(|status| status.provisioning.boot_mode.clone());
+        set.unwrap_or_else(|| self.boot_mode())
+    }
+
     /// True when a BMC address or its credentials are given: the host can be registered.
     pub fn has_bmc_details(&self) -> bool {
         !self.spec.bmc.address.is_empty() || !self.spec.bmc.credentials_name.is_empty()

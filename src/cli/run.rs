@@ -16,7 +16,7 @@ use crate::diag::render;
 use crate::engine::{self, Clock, Engine, FirstPlan, Metrics, Standing, Telling};
 use crate::eval::Cache;
 use crate::plan::{self, Grants, Plan};
-use crate::secrets::{CachedSecrets, SecretsFolder};
+use crate::secrets::{CachedSecrets, Salt, SecretsFolder};
 use crate::serve::{self, Reading, Served};
 use crate::store::{Embedded, OpenError, Store as _};
 use crate::vfs::watch::{self, Watch};
@@ -118,6 +118,7 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
     let metrics = Arc::new(Metrics::default());
     let options = engine::Options {
         seed: seed(&spec),
+        salt: Salt::new(store.salt()),
         ..engine::Options::default()
     };
     let engine = Arc::new(Engine::new(

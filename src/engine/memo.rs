@@ -1,14 +1,14 @@
 //! What the engine remembers of a host between two turns. Nothing in it is needed for
 //! correctness across a restart: it is found again by looking.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
 use crate::api::Timestamp;
 use crate::provision::Effect;
-use crate::reconcile::{Outcome, Why};
+use crate::reconcile::{Hold, Outcome, Why};
 use crate::store::{Key, Version};
 
 /// One host's memory.
@@ -17,7 +17,9 @@ pub(super) struct Memo {
     /// What came of the last effect, until a step that saw it was written.
     pub outcome: Option<Outcome>,
     /// An effect that was accepted at this time and is not confirmed yet.
-    pub unconfirmed: Option<(Effect, Instant)>,
+    unconfirmed: Option<(Effect, Instant)>,
+    /// Effects are put off.
+    pub hold: Option<Hold>,
     /// Why the host is where it is.
     pub why: Option<Why>,
     /// Since when it is so.
@@ -26,56 +28,96 @@ pub(super) struct Memo {
     pub version: Version,
 }
 
+impl Memo {
+    /// The effect that is not confirmed yet.
+    pub fn unconfirmed(&self) -> Option<&Effect> {
+        self.unconfirmed.as_ref().map(|(effect, _)| effect)
+    }
+}
+
 /// All hosts' memories.
 #[derive(Debug, Default)]
-pub(super) struct Memos(Mutex<HashMap<Key, Memo>>);
+pub(super) struct Memos(Mutex<All>);
+
+#[derive(Debug, Default)]
+struct All {
+    hosts: HashMap<Key, Memo>,
+    /// Effects that are not confirmed, by the provisioner that was asked, in order of time: a look
+    /// confirms from the front, and costs nothing for hosts without one.
+    sent: BTreeMap<Arc<str>, VecDeque<(Instant, Key)>>,
+}
+
+impl All {
+    /// True while the host waits for just this confirmation.
+    fn waits(&self, key: &Key, at: Instant) -> bool {
+        let memo = self.hosts.get(key);
+        let unconfirmed = memo.and_then(|memo| memo.unconfirmed.as_ref());
+        unconfirmed.is_some_and(|(_, sent)| *sent == at)
+    }
+}
 
 impl Memos {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Memo>> {
+    fn lock(&self) -> MutexGuard<'_, All> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at or changes one memory, which is made when there was none.
     pub fn with<T>(&self, key: &Key, change: impl FnOnce(&mut Memo) -> T) -> T {
         let mut all = self.lock();
-        if let Some(memo) = all.get_mut(key) {
+        if let Some(memo) = all.hosts.get_mut(key) {
             return change(memo);
         }
-        change(all.entry(key.clone()).or_default())
+        change(all.hosts.entry(key.clone()).or_default())
     }
 
     /// Forgets a host that is gone.
     pub fn forget(&self, key: &Key) {
-        self.lock().remove(key);
+        self.lock().hosts.remove(key);
     }
 
-    /// Hosts whose effect was accepted before `as_of`, which are thereby confirmed, in order.
-    pub fn confirm(&self, as_of: Instant) -> Vec<Key> {
-        let mut confirmed: Vec<Key> = self
-            .lock()
-            .iter_mut()
-            .filter_map(|(key, memo)| {
-                memo.unconfirmed
-                    .take_if(|(_, at)| *at <= as_of)
-                    .map(|_| key.clone())
-            })
-            .collect();
+    /// Notes that `provisioner` was asked for an effect that it did, or may have done, by now.
+    pub fn sent(&self, provisioner: &Arc<str>, key: &Key, effect: Effect) {
+        let mut all = self.lock();
+        // Under the lock, so that a queue is in order.
+        let now = Instant::now();
+        all.hosts.entry(key.clone()).or_default().unconfirmed = Some((effect, now));
+        let queue = all.sent.entry(Arc::clone(provisioner)).or_default();
+        queue.push_back((now, key.clone()));
+    }
+
+    /// Hosts whose effect `provisioner` accepted before `as_of`, when a look at it began: they are
+    /// thereby confirmed. In order.
+    pub fn confirm(&self, provisioner: &str, as_of: Instant) -> Vec<Key> {
+        let mut all = self.lock();
+        let mut confirmed = Vec::new();
+        while let Some((at, key)) = all
+            .sent
+            .get_mut(provisioner)
+            .and_then(|queue| queue.pop_front_if(|(at, _)| *at <= as_of))
+        {
+            if all.waits(&key, at)
+                && let Some(memo) = all.hosts.get_mut(&key)
+            {
+                memo.unconfirmed = None;
+                confirmed.push(key);
+            }
+        }
         confirmed.sort_unstable();
         confirmed
     }
 
     /// Effects that are not confirmed.
     pub fn unconfirmed(&self) -> usize {
-        self.lock()
-            .values()
-            .filter(|memo| memo.unconfirmed.is_some())
-            .count()
+        let all = self.lock();
+        let sent = all.sent.values().flatten();
+        sent.filter(|(at, key)| all.waits(key, *at)).count()
     }
 
     /// The reasons of all hosts, in order of key.
     pub fn reasons(&self) -> Vec<(Key, Why, Option<Timestamp>, Version)> {
         let all = self.lock();
         let mut rows: Vec<_> = all
+            .hosts
             .iter()
             .filter_map(|(key, memo)| {
                 Some((key.clone(), memo.why.clone()?, memo.since, memo.version))
@@ -83,5 +125,37 @@ impl Memos {
             .collect();
         rows.sort_by(|a, b| a.0.cmp(&b.0));
         rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_confirms_what_its_own_provisioner_was_asked_before_it() {
+        let memos = Memos::default();
+        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
+        let key = |name: &str| Key::new("m", name);
+        memos.sent(&a, &key("two"), Effect::Inspect);
+        memos.sent(&a, &key("one"), Effect::Deploy);
+        memos.sent(&b, &key("other"), Effect::Deploy);
+        let look = Instant::now();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        memos.sent(&a, &key("late"), Effect::Inspect);
+        assert_eq!(memos.unconfirmed(), 4);
+        assert_eq!(memos.confirm("a", look), [key("one"), key("two")]);
+        assert_eq!(memos.confirm("a", look), []);
+        assert_eq!(memos.unconfirmed(), 2);
+        memos.with(&key("other"), |memo| {
+            assert_eq!(memo.unconfirmed(), Some(&Effect::Deploy));
+        });
+        assert_eq!(memos.confirm("b", look), [key("other")]);
+        // One that is gone leaves nothing to wait for.
+        memos.forget(&key("late"));
+        assert_eq!(memos.unconfirmed(), 0);
+        assert_eq!(memos.confirm("a", Instant::now()), []);
     }
 }

@@ -1,19 +1,22 @@
 //! Events: collected, counted and written in batches.
 //!
 //! kube's own recorder walks its whole cache for each event (1.6 ms at 50,000); ours is a map with
-//! a bound and one task that writes what is waiting once a second. Equal events of a host within
-//! the window become one with a count.
+//! a bound and one task that writes what is waiting once a second. Equal events of a host become
+//! one with a count: those of one second at once, later ones as long as the last was less than
+//! [`WINDOW`] ago.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Event;
+use serde_json::json;
 use tracing::{debug, info, warn};
 
-use crate::api::{BareMetalHost, event};
+use crate::api::{BareMetalHost, Timestamp, event};
 use crate::reconcile::Note;
-use crate::store::{Key, Object as _, Store};
+use crate::store::{Key, Object as _, Patch, Store, StoreError};
 
 use super::{Shared, Stores};
 
@@ -21,16 +24,36 @@ use super::{Shared, Stores};
 const FLUSH: Duration = Duration::from_secs(1);
 /// Events that may wait; more in one second are dropped with a warning, never hosts held up.
 const MOST: usize = 50_000;
+/// An equal event within this time is counted, and later it is an event of its own.
+const WINDOW: SignedDuration = SignedDuration::from_mins(10);
+/// How long the last events may take to be written when the engine stops.
+const LAST: Duration = Duration::from_millis(500);
 
-/// Events that wait to be written: host, reason and message to the count and the newest host.
+/// What an event tells: host, reason and message.
+type What = (Key, &'static str, String);
+
+/// Events that wait to be written, and where equal ones of late are.
 #[derive(Debug, Default)]
-pub(super) struct Notes(Mutex<BTreeMap<(Key, &'static str, String), Waiting>>);
+pub(super) struct Notes(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    waiting: BTreeMap<What, Waiting>,
+    written: BTreeMap<What, (Key, Timestamp)>,
+    dropped: u64,
+}
 
 #[derive(Debug)]
 struct Waiting {
     host: Arc<BareMetalHost>,
     note: Note,
     count: i32,
+}
+
+impl Notes {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<S: Stores> Shared<S> {
@@ -43,15 +66,13 @@ impl<S: Stores> Shared<S> {
             } else {
                 info!(host = %key, reason = note.reason, "{}", note.message);
             }
-            let mut waiting = self.notes.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if waiting.len() >= MOST {
-                debug!(
-                    code = "EventsDropped",
-                    "more than {MOST} events wait; one is dropped"
-                );
+            let mut inner = self.notes.lock();
+            if inner.waiting.len() >= MOST {
+                inner.dropped += 1;
                 continue;
             }
-            waiting
+            inner
+                .waiting
                 .entry((key, note.reason, note.message.clone()))
                 .and_modify(|known| known.count += 1)
                 .or_insert_with(|| Waiting {
@@ -59,6 +80,37 @@ impl<S: Stores> Shared<S> {
                     note: note.clone(),
                     count: 1,
                 });
+        }
+    }
+
+    /// Writes an event, or counts it in an equal one that was written lately. Answers where it is.
+    async fn write_event(
+        &self,
+        waiting: Waiting,
+        earlier: Option<Key>,
+        now: Timestamp,
+    ) -> Result<Key, StoreError> {
+        let Waiting { host, note, count } = waiting;
+        let mut new: Event = event::event(&host, note.reason, &note.message, note.warning, now);
+        let store = self.store.as_ref();
+        if let Some(key) = earlier
+            && let Some(known) = Store::<Event>::get(store, &key)
+            && event::is_repeat(&known, &new)
+        {
+            let mut known = Event::clone(&known);
+            event::repeat(&mut known, count, now);
+            let change = json!({ "count": known.count, "lastTimestamp": known.last_timestamp });
+            match Store::<Event>::patch(store, &key, Patch::Merge(change), None).await {
+                // Kept no longer: a new one.
+                Err(StoreError::NotFound { .. }) => {}
+                other => return other.map(|_| key),
+            }
+        }
+        new.count = Some(count);
+        let key = new.key();
+        match Store::<Event>::create(store, new).await {
+            Ok(_) | Err(StoreError::Exists { .. }) => Ok(key),
+            Err(error) => Err(error),
         }
     }
 }
@@ -71,28 +123,38 @@ pub(super) async fn flush<S: Stores>(shared: Arc<Shared<S>>) {
     }
 }
 
-/// Writes what waits now.
-pub(super) async fn drain<S: Stores>(shared: &Shared<S>) {
-    let waiting = {
-        let mut all = shared
-            .notes
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *all)
-    };
-    if waiting.is_empty() {
-        return;
+/// Writes what waits when the engine stops; a store that hangs does not hold it up.
+pub(super) async fn last<S: Stores>(shared: &Shared<S>) {
+    if tokio::time::timeout(LAST, drain(shared)).await.is_err() {
+        warn!(
+            code = "EventsDropped",
+            "the last events were not written in time"
+        );
     }
+}
+
+/// Writes what waits now.
+async fn drain<S: Stores>(shared: &Shared<S>) {
     let now = shared.clock.now();
-    let writes = waiting.into_values().map(|Waiting { host, note, count }| {
-        let mut object: Event = event::event(&host, note.reason, &note.message, note.warning, now);
-        object.count = Some(count);
-        async move {
-            match Store::<Event>::create(shared.store.as_ref(), object).await {
-                Ok(_) | Err(crate::store::StoreError::Exists { .. }) => {}
-                Err(error) => debug!(code = error.code(), "event not written: {error}"),
-            }
+    let is_late = |at: &Timestamp| now.duration_since(*at) < WINDOW;
+    let (waiting, dropped) = {
+        let mut inner = shared.notes.lock();
+        inner.written.retain(|_, (_, at)| is_late(at));
+        let waiting = std::mem::take(&mut inner.waiting);
+        (waiting, std::mem::take(&mut inner.dropped))
+    };
+    if dropped > 0 {
+        warn!(
+            code = "EventsDropped",
+            "more than {MOST} events in a second; {dropped} were dropped"
+        );
+    }
+    let writes = waiting.into_iter().map(|(what, waiting)| async move {
+        let earlier = shared.notes.lock().written.get(&what).cloned();
+        let earlier = earlier.map(|(key, _)| key);
+        match shared.write_event(waiting, earlier, now).await {
+            Ok(key) => drop(shared.notes.lock().written.insert(what, (key, now))),
+            Err(error) => debug!(code = error.code(), "event not written: {error}"),
         }
     });
     futures::future::join_all(writes).await;

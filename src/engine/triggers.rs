@@ -73,20 +73,16 @@ pub(super) async fn machines<S: Stores>(
     while let Some(tick) = ticks.next().await {
         if tick.all {
             // Everybody gets a turn, so who was confirmed does not matter.
-            tick.as_of.map(|as_of| shared.memos.confirm(as_of));
-            if let Ok(hosts) = Store::<BareMetalHost>::snapshot(shared.store.as_ref()).await {
-                shared.rebook(&name, &hosts.objects);
-                hosts
-                    .objects
-                    .iter()
-                    .for_each(|host| shared.trigger(host.key()));
-            }
+            tick.as_of.map(|as_of| shared.memos.confirm(&name, as_of));
+            let hosts = Store::<BareMetalHost>::list(shared.store.as_ref());
+            shared.rebook(&name, &hosts);
+            hosts.iter().for_each(|host| shared.trigger(host.key()));
             continue;
         }
         if let Some(as_of) = tick.as_of {
             shared
                 .memos
-                .confirm(as_of)
+                .confirm(&name, as_of)
                 .into_iter()
                 .for_each(|key| shared.trigger(key));
         }

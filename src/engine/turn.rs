@@ -9,15 +9,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info_span, warn};
 
-use crate::api::names::finalizer;
-use crate::api::{BareMetalHost, BareMetalHostStatus, ObjectMeta};
+use crate::api::{BareMetalHost, BareMetalHostStatus};
 use crate::dice::Dice;
-use crate::provision::{Drift, Effect, Fault, Job, Provisioner, Sight};
-use crate::reconcile::{self, Credentials, MetaChange, Outcome, Step, View, Wake};
+use crate::provision::{Drift, Effect, Fault, Job, Sight};
+use crate::reconcile::{self, Credentials, Outcome, Step, View, Wake};
 use crate::secrets;
 use crate::store::{Key, Object as _, StoreError};
 
-use super::{Shared, Stores};
+use super::{Driven, Shared, Stores};
 
 /// Steps that one turn may take before it lets others run. A life needs at most a few in a row;
 /// more means that a step does not settle, which is logged.
@@ -58,77 +57,101 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
         shared.forget(key).await;
         return Next::Rest(None);
     };
-    let Some(machines) = shared.machines_of(&host) else {
+    shared.leave_others(key, &host);
+    let machines = shared.machines_of(&host);
+    if machines.is_none() && needs_machine(&host) {
         return Next::Rest(shared.no_machines(key, &host));
-    };
-    let (step, credentials, seen) = decide(key, shared, &host, machines.as_ref());
+    }
+    let (step, credentials) = decide(key, shared, &host, machines.as_ref());
     let wrote = step.status.is_some() || !step.meta.is_empty();
     // A machine that is not seen goes on with what it is at, and a state that is left at once is no
     // end to a promise: the host keeps what it has.
-    if seen && (step.effect.is_some() || !wrote) {
+    if !step.blind && (step.effect.is_some() || !wrote) {
         shared.settle_slots(key, &host, &step);
     }
     if let Err(error) = write(shared, &host, &step).await {
         return store_failed(key, shared, &host, &error);
     }
     // Only now: what came of an effect is decided on again until the decision is written.
-    shared.memos.with(key, |memo| memo.outcome = None);
+    shared.memos.with(key, |memo| {
+        memo.outcome = None;
+        memo.hold.clone_from(&step.hold);
+    });
     shared.note_why(key, host.version(), step.why.clone());
     shared.publish(&host, &step.notes);
-    match step.effect {
-        Some(effect) => act(key, shared, machines, effect, &credentials).await,
-        None if wrote => Next::Step,
-        None => Next::Rest(match step.wake {
+    match (step.effect, machines) {
+        (Some(effect), Some(machines)) => {
+            let generation = host.metadata.generation;
+            act(key, shared, machines, effect, &credentials, generation).await
+        }
+        (None | Some(_), _) if wrote => Next::Step,
+        (None | Some(_), _) => Next::Rest(match step.wake {
             Wake::After(delay) => Some(delay),
             Wake::OnChange | Wake::OnSlot(_) => None,
         }),
     }
 }
 
-/// Makes the view and takes the step; tells also whether the machine is seen now. No await between
-/// looking and deciding.
+/// False for a host that has no BMC and of which no provisioner knows anything: it can go its way
+/// without one.
+fn needs_machine(host: &BareMetalHost) -> bool {
+    let status = host.status.as_ref();
+    host.has_bmc_details() || status.is_some_and(|status| !status.provisioning.id.is_empty())
+}
+
+/// Makes the view and takes the step. No await between looking and deciding.
 fn decide<S: Stores>(
     key: &Key,
     shared: &Shared<S>,
     host: &BareMetalHost,
-    machines: &dyn Provisioner,
-) -> (Step, Credentials, bool) {
-    let (outcome, unconfirmed) = shared
-        .memos
-        .with(key, |memo| (memo.outcome.clone(), memo.unconfirmed.clone()));
-    let sight = match unconfirmed {
-        Some((effect, _)) => Sight::Unconfirmed(effect),
-        None => machines.sight(host),
+    machines: Option<&Driven>,
+) -> (Step, Credentials) {
+    let (outcome, unconfirmed, hold) = shared.memos.with(key, |memo| {
+        let unconfirmed = memo.unconfirmed().cloned();
+        (memo.outcome.clone(), unconfirmed, memo.hold.clone())
+    });
+    let sight = look(shared, host, machines, unconfirmed);
+    let drift = match (&sight, machines) {
+        (Sight::Present(facts), Some(machines)) => machines.machines.drift(host, facts),
+        _ => Drift::default(),
     };
-    let drift = match &sight {
-        Sight::Present(facts) => machines.drift(host, facts),
-        Sight::Unsynced
-        | Sight::Down(_)
-        | Sight::Unconfirmed(_)
-        | Sight::Absent
-        | Sight::Taken(_) => Drift::default(),
-    };
-    let credentials = secrets::credentials(host, shared.secrets.as_ref());
+    let credentials = shared.credentials(host);
     let missing = secrets::missing(host, shared.secrets.as_ref());
     let started = std::time::Instant::now();
     let step = reconcile::step(&View {
         host,
         credentials: &credentials,
-        missing: &missing,
+        missing: &missing.all,
+        unregistrable: missing.registering.as_deref(),
         sight: &sight,
         drift,
         grants: shared.grants(key, host),
         outcome: outcome.as_ref(),
+        hold: hold.as_ref(),
         policy: &shared.policy,
         now: shared.clock.now(),
         seed: Dice::of(&key.name, shared.seed).roll(),
     });
     shared.metrics.step(started.elapsed(), &step);
-    let seen = !matches!(
-        sight,
-        Sight::Unsynced | Sight::Down(_) | Sight::Unconfirmed(_)
-    );
-    (step, credentials, seen)
+    (step, credentials)
+}
+
+/// What is known of the host's machine now.
+fn look<S: Stores>(
+    shared: &Shared<S>,
+    host: &BareMetalHost,
+    machines: Option<&Driven>,
+    unconfirmed: Option<Effect>,
+) -> Sight {
+    let Some(machines) = machines.filter(|machines| shared.is_booked(&machines.name)) else {
+        return Sight::Unsynced;
+    };
+    match (machines.machines.sight(host), unconfirmed) {
+        // That nobody answers is more than that one waits for an answer.
+        (down @ Sight::Down(_), _) => down,
+        (_, Some(effect)) => Sight::Unconfirmed(effect),
+        (sight, None) => sight,
+    }
 }
 
 /// Writes what the step decided, as one compare-and-set.
@@ -144,7 +167,7 @@ async fn write<S: Stores>(
     if let Some(status) = &step.status {
         object.status = Some(BareMetalHostStatus::clone(status));
     }
-    change_meta(&step.meta, &mut object.metadata);
+    step.meta.apply(&mut object.metadata);
     let known = host
         .status
         .as_ref()
@@ -162,38 +185,24 @@ async fn write<S: Stores>(
     Ok(())
 }
 
-fn change_meta(change: &MetaChange, meta: &mut ObjectMeta) {
-    let finalizers = meta.finalizers.get_or_insert_default();
-    let has = finalizers.iter().any(|name| name == finalizer::HOST);
-    if change.add_finalizer && !has {
-        finalizers.push(finalizer::HOST.to_owned());
-    }
-    if change.drop_finalizer {
-        finalizers.retain(|name| name != finalizer::HOST);
-    }
-    if finalizers.is_empty() {
-        meta.finalizers = None;
-    }
-    if let Some(annotations) = &mut meta.annotations {
-        change.drop_annotations.iter().for_each(|name| {
-            annotations.remove(name);
-        });
-    }
-}
-
 /// Sends the effect and notes what came of it.
 async fn act<S: Stores>(
     key: &Key,
     shared: &Arc<Shared<S>>,
-    machines: Arc<dyn Provisioner>,
+    Driven { name, machines }: Driven,
     effect: Effect,
     credentials: &Credentials,
+    decided_for: Option<i64>,
 ) -> Next {
     // The host as it is after the write: the mapping to requests sees the same status.
     let Some(host) = shared.host(key) else {
         return Next::Step;
     };
-    let generation = host.metadata.generation.unwrap_or_default();
+    // A spec that changed between the decision and now: what is sent would not be what was decided.
+    if host.metadata.generation != decided_for {
+        return Next::Step;
+    }
+    let generation = decided_for.unwrap_or_default();
     let ended = |effect, result| {
         shared.memos.with(key, |memo| {
             memo.outcome = Some(Outcome {
@@ -203,15 +212,11 @@ async fn act<S: Stores>(
             })
         });
     };
-    let job = match secrets::job_secrets(&host, &effect, shared.secrets.as_ref()) {
-        Ok(job) => job,
-        Err(error) => {
-            ended(effect, Err(Fault::Refused(error.to_string())));
-            return Next::Step;
-        }
+    // Secrets that went or changed between the decision and now: decide again with what there is.
+    let Ok(job) = secrets::job_secrets(&host, &effect, shared.secrets.as_ref()) else {
+        return Next::Step;
     };
-    // A secret that changed between the decision and now: decide again with the new one.
-    if secrets::credentials(&host, shared.secrets.as_ref()) != *credentials {
+    if shared.credentials(&host) != *credentials {
         return Next::Step;
     }
     let facts = match machines.sight(&host) {
@@ -223,7 +228,7 @@ async fn act<S: Stores>(
         | Sight::Taken(_) => None,
     };
     let started = Instant::now();
-    let name = effect.name();
+    let what = effect.name();
     let result = machines
         .run(Job {
             host,
@@ -232,17 +237,16 @@ async fn act<S: Stores>(
             facts,
         })
         .await;
-    shared.metrics.effect(name, started.elapsed(), &result);
+    shared.metrics.effect(what, started.elapsed(), &result);
     // Nobody answered: it may have been done all the same, so it is looked at before it is repeated.
     let maybe_done = matches!(&result, Ok(_) | Err(Fault::Unreachable(_)));
     if effect.changes() && maybe_done {
-        let sent = Some((effect.clone(), Instant::now()));
-        shared.memos.with(key, |memo| memo.unconfirmed = sent);
+        shared.memos.sent(&name, key, effect.clone());
         machines.hurry();
     }
     match &result {
-        Ok(_) => debug!(effect = name, "accepted"),
-        Err(fault) => debug!(effect = name, code = fault.code(), "not accepted: {fault}"),
+        Ok(_) => debug!(effect = what, "accepted"),
+        Err(fault) => debug!(effect = what, code = fault.code(), "not accepted: {fault}"),
     }
     ended(effect, result);
     Next::Step

@@ -7,8 +7,8 @@
 use serde_json::Value;
 
 use crate::api::{
-    BareMetalHost, BareMetalHostSpec, BareMetalHostStatus, OperationalStatus, ProvisioningState,
-    RaidConfig,
+    BareMetalHost, BareMetalHostSpec, BareMetalHostStatus, OperationalStatus, ProvisionStatus,
+    ProvisioningState,
 };
 use crate::desired::Wanted;
 
@@ -156,20 +156,14 @@ pub(super) fn disruption(
     }
 }
 
-/// True when volumes have to be made or cleared; no wish keeps what is there.
+/// True when volumes have to be made or removed.
 fn makes_volumes(host: &BareMetalHost, spec: &BareMetalHostSpec) -> bool {
-    let wish = |raid: &RaidConfig| {
-        let some = |all: &Vec<_>| !all.is_empty();
-        raid.hardware_raid_volumes.is_some()
-            || raid.software_raid_volumes.as_ref().is_some_and(some)
-    };
+    let none = ProvisionStatus::default();
     let applied = host
         .status
         .as_ref()
-        .and_then(|status| status.provisioning.raid.as_ref());
-    spec.raid
-        .as_ref()
-        .is_some_and(|raid| wish(raid) && applied != Some(raid))
+        .map_or(&none, |status| &status.provisioning);
+    applied.lacks_volumes(spec.raid.as_deref())
 }
 
 /// Changes that the API refuses (baremetal-operator's webhook, `validateChanges`), and one that
@@ -222,7 +216,10 @@ pub(super) fn refusal(
             })
         }
         "ironic" => {
-            let movable = is_fresh(host) || is_detached(host);
+            // With an id the other Ironic has the machine in its books, where nobody would forget it.
+            let id = host.status.as_ref().map(|status| &status.provisioning.id);
+            let unknown = is_fresh(host) && id.is_none_or(String::is_empty);
+            let movable = unknown || is_detached(host);
             (!movable).then(|| Refusal {
                 code: "MF7112",
                 text: format!(
@@ -243,3 +240,6 @@ fn named(state: &ProvisioningState) -> &str {
         text => text,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::phase::Phase;
 use super::{Code, backoff};
-use crate::api::names::{annotation, reason};
+use crate::api::names::reason;
 use crate::api::{CredentialsStatus, ErrorType, HardwareJson};
 use crate::provision::{Ack, Effect, Fault, PowerTarget};
 
@@ -16,8 +16,9 @@ pub(super) fn outcome(draft: &mut Draft<'_>) {
     let Some(outcome) = draft.view.outcome else {
         return;
     };
+    let generation = outcome.generation;
     match &outcome.result {
-        Ok(ack) => accepted(draft, &outcome.effect, outcome.generation, ack),
+        Ok(ack) => accepted(draft, &outcome.effect, generation, ack),
         Err(fault) => refused(draft, &outcome.effect, fault),
     }
 }
@@ -54,12 +55,10 @@ fn accepted(draft: &mut Draft<'_>, effect: &Effect, generation: i64, ack: &Ack) 
         }
         Effect::Clean => {
             draft.clear_error();
+            // Of another spec: which volumes they are cannot be told from this one.
             if generation == draft.generation() {
-                draft
-                    .status
-                    .provisioning
-                    .raid
-                    .clone_from(&draft.view.host.spec.raid);
+                let wanted = &draft.view.host.spec.raid;
+                draft.status.provisioning.raid.clone_from(wanted);
             }
         }
         Effect::Inspect => {
@@ -110,8 +109,7 @@ fn tried(draft: &mut Draft<'_>, version: &str) {
 }
 
 fn inventoried(draft: &mut Draft<'_>, inventory: Option<&HardwareJson>) {
-    if Phase::of(&draft.status.provisioning.state) != Some(Phase::Inspecting) || draft.is_deleted()
-    {
+    if !in_phase(draft, Phase::Inspecting) || draft.is_deleted() {
         return;
     }
     if let Some(inventory) = inventory {
@@ -131,11 +129,6 @@ fn powered(draft: &mut Draft<'_>, target: PowerTarget) {
         PowerTarget::Reboot | PowerTarget::SoftReboot => {
             let text = "Host rebooted, its power must not be off";
             draft.note(reason::POWER_ON, text);
-            // Off and on is one request here, so the request is what the annotation asked for.
-            draft
-                .meta
-                .drop_annotations
-                .push(annotation::REBOOT.to_owned());
         }
     }
 }
@@ -144,6 +137,9 @@ fn refused(draft: &mut Draft<'_>, effect: &Effect, fault: &Fault) {
     let policy = draft.view.policy;
     let seed = draft.seed() ^ draft.view.now.as_second() as u64;
     let soon = backoff::busy(policy, std::time::Duration::ZERO, seed);
+    if let Effect::Power(target) = effect {
+        super::power::keep_reboot(draft, *target, fault);
+    }
     match fault {
         Fault::Busy { what, retry } => {
             draft.put_off(Code::Busy, what, backoff::busy(policy, *retry, seed));
@@ -168,6 +164,24 @@ fn refused(draft: &mut Draft<'_>, effect: &Effect, fault: &Fault) {
         Fault::Refused(text) => draft.fail(error_of(draft, effect), text),
         Fault::Taken(text) => draft.fail(ErrorType::Registration, text),
     }
+    if !matches!(fault, Fault::Refused(_) | Fault::Taken(_)) {
+        return;
+    }
+    match effect {
+        Effect::Amend {
+            credentials: Some(version),
+        } => tried(draft, &super::register::refused_version(version)),
+        // An attempt at this image, as one that failed on the machine.
+        Effect::Provide | Effect::Deploy if in_phase(draft, Phase::Provisioning) => {
+            let image = &draft.view.host.spec.image;
+            draft.status.last_attempted_image.clone_from(image);
+        }
+        _ => {}
+    }
+}
+
+fn in_phase(draft: &Draft<'_>, phase: Phase) -> bool {
+    Phase::of(&draft.status.provisioning.state) == Some(phase)
 }
 
 /// What kind of error a refused effect is.

@@ -46,16 +46,31 @@ struct RebootValue {
     force: bool,
 }
 
+/// Which reboot annotations count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// All.
+    All,
+    /// Only those with `force`: a host that nobody uses is rebooted only on purpose.
+    Forced,
+}
+
 /// Reads the reboot annotations. A value that is not JSON asks for a soft reboot, as an empty one
 /// does: the webhook lets no other in.
-pub(super) fn reboot(host: &BareMetalHost) -> Reboot {
+pub(super) fn reboot<'a>(
+    annotations: impl Iterator<Item = (&'a String, &'a String)>,
+    which: Which,
+) -> Reboot {
     let mut reboot = Reboot::default();
-    for (name, value) in host.metadata.annotations.iter().flatten() {
+    for (name, value) in annotations {
         let once = name == annotation::REBOOT;
         if !once && !name.starts_with(annotation::REBOOT_PREFIX) {
             continue;
         }
         let value: RebootValue = serde_json::from_str(value).unwrap_or_default();
+        if which == Which::Forced && !value.force {
+            continue;
+        }
         reboot.once |= once;
         reboot.held |= !once;
         reboot.hard |= value.mode == "hard";

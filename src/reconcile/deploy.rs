@@ -1,8 +1,9 @@
 //! Provisioning: cleaned, deployed, and with the image that is wanted now.
 
+use super::annotations::Which;
 use super::draft::{Draft, Flow};
 use super::phase::Phase;
-use super::{Code, annotations, register};
+use super::{Code, register};
 use crate::api::names::reason;
 use crate::api::{BareMetalHostSpec, BareMetalHostStatus, ErrorType};
 use crate::budget::SlotKind;
@@ -29,19 +30,21 @@ fn method(spec: &BareMetalHostSpec) -> Option<&str> {
 /// and the method count: a corrected checksum or other user-data do not wipe a machine.
 pub(super) fn is_outdated(spec: &BareMetalHostSpec, status: &BareMetalHostStatus) -> bool {
     let applied = &status.provisioning;
-    let applied_method = applied
-        .custom_deploy
-        .as_ref()
-        .map(|deploy| deploy.method.as_str());
-    !is_wanted(spec)
-        || url(spec) != applied.image.url
-        || method(spec) != applied_method.filter(|name| !name.is_empty())
+    !is_wanted(spec) || url(spec) != applied.image.url || method(spec) != applied_method(status)
+}
+
+/// The method that the machine was given.
+fn applied_method(status: &BareMetalHostStatus) -> Option<&str> {
+    let applied = status.provisioning.custom_deploy.as_ref();
+    applied
+        .map(|deploy| deploy.method.as_str())
+        .filter(|name| !name.is_empty())
 }
 
 pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
     let host = draft.view.host;
     let spec = &host.spec;
-    if !is_wanted(spec) || is_another_image(spec, facts) {
+    if !is_wanted(spec) || is_another(spec, &draft.status, facts) {
         return draft.enter(Phase::Deprovisioning);
     }
     let under_way = matches!(
@@ -83,10 +86,16 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
                 return draft.wait(Code::ReferenceMissing, draft.view.missing.join("; "));
             }
             let text = format!("{} is being deployed", name(spec));
-            draft.send_in(SlotKind::Deploy, Effect::Deploy, Code::Deploying, text)
+            let flow = draft.send_in(SlotKind::Deploy, Effect::Deploy, Code::Deploying, text);
+            if draft.sends() {
+                // The machine does not tell later which method it was given, as it does for images.
+                let applied = &mut draft.status.provisioning.custom_deploy;
+                applied.clone_from(&spec.custom_deploy);
+            }
+            flow
         }
         NodeState::Deploying | NodeState::DeployWait => {
-            if facts.state == NodeState::DeployWait && annotations::reboot(host).force {
+            if facts.state == NodeState::DeployWait && draft.reboot(Which::All).force {
                 let text = "a forced reboot is wanted";
                 return draft.send_in(SlotKind::Clean, Effect::Undeploy, Code::Aborting, text);
             }
@@ -129,13 +138,15 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
     }
 }
 
-/// True when the machine is being given, or has, an image that is not wanted (any more).
-fn is_another_image(spec: &BareMetalHostSpec, facts: &Facts) -> bool {
+/// True when the machine is being given, or has, an image, or got it by a method, that is not
+/// wanted (any more).
+fn is_another(spec: &BareMetalHostSpec, status: &BareMetalHostStatus, facts: &Facts) -> bool {
     let given = matches!(
         facts.state,
         NodeState::Deploying | NodeState::DeployWait | NodeState::DeployFailed | NodeState::Active
     );
-    given && facts.image.as_deref().unwrap_or_default() != url(spec)
+    let image = facts.image.as_deref().unwrap_or_default();
+    given && (image != url(spec) || applied_method(status) != method(spec))
 }
 
 /// What is deployed, in words.
@@ -166,7 +177,6 @@ fn done(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
     draft.status.provisioning_fail_count = 0;
     let applied = &mut draft.status.provisioning;
     applied.image = spec.image.as_deref().cloned().unwrap_or_default();
-    applied.custom_deploy.clone_from(&spec.custom_deploy);
     if let Some(power) = facts.power.filter(|_| !facts.power_changing) {
         draft.status.powered_on = power;
     }

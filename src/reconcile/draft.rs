@@ -1,13 +1,15 @@
 //! A step in the making.
 
+mod finish;
+
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use smallvec::SmallVec;
 
+use super::annotations::{self, Reboot, Which};
 use super::phase::{self, Phase};
-use super::{Code, MetaChange, Note, Step, View, Wake, Why, backoff};
-use crate::api::conditions::{self, Inputs};
+use super::{Code, Hold, MetaChange, Note, View, Wake, Why, backoff};
 use crate::api::names::{finalizer, reason};
 use crate::api::{
     BareMetalHostStatus, ConditionType, ErrorType, OperationalStatus, Timestamp, whole_seconds,
@@ -37,8 +39,8 @@ pub(super) struct Draft<'a> {
     effect: Option<Effect>,
     slot: Option<SlotKind>,
     why: Why,
-    /// The last effect was put off: nothing is sent for this long, for this reason.
-    put_off: Option<(Code, String, Duration)>,
+    /// The last effect was put off: nothing is sent before then.
+    hold: Option<Hold>,
     /// The last effect was a soft power-off that the BMC cannot do.
     pub soft_refused: bool,
     /// A state was entered by the outcome of the last effect.
@@ -56,13 +58,16 @@ impl<'a> Draft<'a> {
             effect: None,
             slot: None,
             why: Why::new(Code::NextState, ""),
-            put_off: None,
+            hold: view.hold.filter(|hold| hold.until > view.now).cloned(),
             soft_refused: false,
             entered: false,
         };
         if draft.was_edited() {
             // A new spec is a new start: what failed is tried again at once.
             draft.status.error_count = 0;
+            if Phase::of(&draft.status.provisioning.state) == Some(Phase::Preparing) {
+                super::prepare::edited(&mut draft);
+            }
         }
         draft
     }
@@ -111,9 +116,18 @@ impl<'a> Draft<'a> {
         });
     }
 
+    /// What the reboot annotations ask for, those included that this step puts back.
+    pub fn reboot(&self, which: Which) -> Reboot {
+        let there = self.view.host.metadata.annotations.iter().flatten();
+        let back = self.meta.put_annotations.iter();
+        annotations::reboot(there.chain(back.map(|(name, value)| (name, value))), which)
+    }
+
     /// Removes an annotation that was acted on.
     pub fn drop_annotation(&mut self, name: &str) {
-        if !self.drops(name) {
+        self.meta.put_annotations.retain(|(back, _)| back != name);
+        let is_there = self.view.host.annotation(name).is_some();
+        if is_there && !self.drops(name) {
             self.meta.drop_annotations.push(name.to_owned());
         }
     }
@@ -218,9 +232,15 @@ impl<'a> Draft<'a> {
         self.wait(code, text)
     }
 
-    /// Lets the last effect's refusal put off whatever would be sent in this step.
+    /// Lets the last effect's refusal put off whatever would be sent from now on.
     pub fn put_off(&mut self, code: Code, text: impl Into<String>, pause: Duration) {
-        self.put_off = Some((code, text.into(), pause));
+        let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
+        let until = self.view.now.checked_add(pause);
+        self.hold = Some(Hold {
+            until: until.unwrap_or(Timestamp::MAX),
+            code,
+            text: text.into(),
+        });
     }
 
     /// Sends an effect, unless the host has to rest.
@@ -228,9 +248,10 @@ impl<'a> Draft<'a> {
         if let Some(flow) = self.rest() {
             return flow;
         }
-        if let Some((code, text, pause)) = self.put_off.take() {
-            self.why = Why::new(code, text);
-            self.wake = Wake::After(pause);
+        if let Some(hold) = &self.hold {
+            let left = hold.until.duration_since(self.view.now);
+            self.why = Why::new(hold.code, &*hold.text);
+            self.wake = Wake::After(Duration::try_from(left).unwrap_or_default());
             return Flow::Done;
         }
         self.not_delayed();
@@ -240,6 +261,11 @@ impl<'a> Draft<'a> {
         }
         self.effect = Some(effect);
         self.wait(code, text)
+    }
+
+    /// True when this step sends an effect.
+    pub fn sends(&self) -> bool {
+        self.effect.is_some()
     }
 
     /// Sends an effect that needs a slot, or waits for the slot.
@@ -358,72 +384,6 @@ impl<'a> Draft<'a> {
     /// True once after [`Draft::enter_by_outcome`].
     pub fn just_entered(&mut self) -> bool {
         std::mem::take(&mut self.entered)
-    }
-
-    /// The step.
-    pub fn finish(mut self) -> Step {
-        let view = self.view;
-        let old = view.host.status.as_ref();
-        let previous = old
-            .map(|status| status.conditions.as_slice())
-            .unwrap_or_default();
-        let facts = self.facts();
-        let waiting = match self.why.row().map(Code::kind) {
-            Some(super::why::Kind::Blocked) => Some((self.why.code, self.why.text.as_str())),
-            // While a failure is shown, so is what it was, also during the next attempt.
-            _ if self.status.operational_status == OperationalStatus::Error => old
-                .and_then(|status| status.condition(&ConditionType::Waiting))
-                .map(|waiting| (waiting.reason.as_str(), waiting.message.as_str())),
-            _ => None,
-        };
-        self.status.conditions = conditions::conditions(&Inputs {
-            state: &self.status.provisioning.state,
-            operational_status: &self.status.operational_status,
-            error_type: self.status.error_type.as_ref(),
-            power_failure: facts.and_then(|facts| facts.fault.as_deref())
-                == Some(super::register::POWER_FAILURE),
-            health: facts.and_then(|facts| facts.health.as_deref()),
-            waiting,
-            generation: self.generation(),
-            previous,
-            now: view.now,
-        });
-        let status = self.changed_status();
-        // Whatever brought the machine to work, it occupies a slot.
-        let waits = matches!(self.wake, Wake::OnSlot(_));
-        let at_work = facts
-            .filter(|_| !waits)
-            .and_then(|facts| SlotKind::of(facts.state));
-        Step {
-            status,
-            meta: self.meta,
-            effect: self.effect,
-            notes: self.notes,
-            wake: self.wake,
-            slot: self.slot.or(at_work),
-            blind: view.sight.is_blind(),
-            why: self.why,
-        }
-    }
-
-    /// The status, if it is another one. `lastUpdated` alone is no difference; during an error it
-    /// stays the time of the failure, from which the pause is counted.
-    fn changed_status(&mut self) -> Option<Box<BareMetalHostStatus>> {
-        let failed = self.status.last_updated;
-        if let Some(old) = &self.view.host.status {
-            self.status.last_updated = old.last_updated;
-            if self.status == *old {
-                return None;
-            }
-            let same_error = old.error_type.is_some()
-                && old.error_type == self.status.error_type
-                && old.error_count == self.status.error_count;
-            if same_error {
-                return Some(Box::new(std::mem::take(&mut self.status)));
-            }
-        }
-        self.status.last_updated = failed.max(Some(self.now()));
-        Some(Box::new(std::mem::take(&mut self.status)))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Inspecting: finding out the hardware, or reading what an inspection found.
 
 use super::absorb::NO_INVENTORY;
+use super::annotations::{self, Which};
 use super::draft::{Draft, Flow};
 use super::phase::Phase;
-use super::{Code, annotations, register};
+use super::{Code, register};
 use crate::api::ErrorType;
 use crate::api::names::{annotation, reason};
 use crate::budget::SlotKind;
@@ -27,9 +28,11 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
         }
         NodeState::Inspecting | NodeState::InspectWait => {
             draft.clear_error();
-            if facts.state == NodeState::InspectWait && annotations::reboot(host).force {
+            if facts.state == NodeState::InspectWait && draft.reboot(Which::All).force {
                 return draft.send(Effect::Abort, Code::Aborting, "a forced reboot is wanted");
             }
+            // That it runs is proof that it began, also when the answer got lost.
+            drop_inspect(draft);
             draft.work(
                 SlotKind::Inspect,
                 Code::Inspecting,
@@ -41,8 +44,12 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
                 .last_error
                 .as_deref()
                 .unwrap_or("the inspection failed");
-            // What was aborted on demand did not fail.
-            let aborted = text.contains("abort");
+            // What was aborted on demand did not fail: Ironic's own words (conductor/inspection.py).
+            // Connections are aborted too.
+            let aborted = text.contains("aborted by request");
+            if aborted {
+                drop_reboot(draft);
+            }
             if !aborted && !draft.has_error(&ErrorType::Inspection) {
                 draft.fail(ErrorType::Inspection, text);
             }
@@ -92,15 +99,19 @@ fn start(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
 
 /// An inspection that began is what the annotations asked for.
 pub(super) fn drop_annotations(draft: &mut Draft<'_>) {
+    drop_inspect(draft);
+    drop_reboot(draft);
+}
+
+fn drop_inspect(draft: &mut Draft<'_>) {
     if annotations::wants_inspection(draft.view.host) {
         draft.drop_annotation(annotation::INSPECT);
     }
-    drop_reboot(draft);
 }
 
 /// The machine boots its ramdisk anew, which is the reboot that was asked for.
 pub(super) fn drop_reboot(draft: &mut Draft<'_>) {
-    if annotations::reboot(draft.view.host).once {
+    if draft.reboot(Which::All).once {
         draft.drop_annotation(annotation::REBOOT);
     }
 }

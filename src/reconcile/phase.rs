@@ -177,7 +177,7 @@ pub const WAYS: &[Way] = &[
     way(
         Phase::Deprovisioning,
         Phase::PoweringOff,
-        "being deleted, cleaned or given up",
+        "being deleted: cleaned, given up, or the machine is in a state of a newer Ironic",
     ),
     way(
         Phase::PoweringOff,

@@ -1,35 +1,38 @@
 //! Power of a host that rests: as `online` and the reboot annotations say.
 
+use super::annotations::{self, Which};
 use super::draft::{Draft, Flow};
-use super::{Code, annotations, register};
+use super::phase::Phase;
+use super::{Code, register};
 use crate::api::ErrorType;
 use crate::api::names::annotation;
-use crate::provision::{Effect, Facts, PowerTarget};
+use crate::provision::{Effect, Facts, Fault, PowerTarget};
 
 /// Brings the power in line; `code` and `text` are why the host rests once it is.
 pub(super) fn manage(draft: &mut Draft<'_>, facts: &Facts, code: Code, text: &str) -> Flow {
     if let Some(flow) = register::unlock(draft, facts) {
         return flow;
     }
-    if facts.power_changing {
-        return draft.wait(Code::ChangingPower, "power is being changed");
-    }
-    let Some(power) = facts.power else {
-        return unknown(draft, facts);
-    };
-    draft.status.powered_on = power;
     let host = draft.view.host;
     let online = host.spec.online;
-    let mut reboot = annotations::reboot(host);
+    if facts.power_changing {
+        if host.spec.disable_power_off && online {
+            // It boots: the reboot that was asked for, also when the answer got lost.
+            super::inspect::drop_reboot(draft);
+        }
+        return draft.wait(Code::ChangingPower, "power is being changed");
+    }
+    let mut reboot = wishes(draft);
+    let Some(power) = facts.power else {
+        return unknown(draft, facts, online && !reboot.is_wanted());
+    };
+    draft.status.powered_on = power;
     if host.spec.disable_power_off {
         return without_off(draft, facts, power, reboot, (code, text));
     }
-    if reboot.once && !power {
+    if !power {
         // Off is what the annotation asked for; from here on it is a matter of `online`.
-        draft
-            .meta
-            .drop_annotations
-            .push(annotation::REBOOT.to_owned());
+        super::inspect::drop_reboot(draft);
         reboot.once = false;
     }
     let wanted = online && !reboot.is_wanted();
@@ -57,17 +60,27 @@ pub(super) fn manage(draft: &mut Draft<'_>, facts: &Facts, code: Code, text: &st
     draft.send(Effect::Power(target), Code::ChangingPower, text)
 }
 
+/// What the reboot annotations ask for. While nothing is provisioned only those with `force` count,
+/// as with the Bare Metal Operator: another one waits until there is something to reboot.
+fn wishes(draft: &Draft<'_>) -> annotations::Reboot {
+    let which = match Phase::of(&draft.status.provisioning.state) {
+        Some(Phase::Available) => Which::Forced,
+        _ => Which::All,
+    };
+    draft.reboot(which)
+}
+
 /// Asks for what is wanted when nobody knows the power: a machine that was just taken over has
 /// none in Ironic's books until its next power sync (two minutes by default, never when that is
 /// off). Asking for what is there already changes nothing at the machine and makes it known.
-fn unknown(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
+fn unknown(draft: &mut Draft<'_>, facts: &Facts, on: bool) -> Flow {
     failure(draft, facts);
-    let target = match (
-        draft.view.host.spec.online,
-        draft.view.host.spec.disable_power_off,
-    ) {
+    let online = draft.view.host.spec.online;
+    let target = match (on, draft.view.host.spec.disable_power_off) {
         (true, _) => PowerTarget::On,
         (false, false) => PowerTarget::SoftOff,
+        // It cannot be off, so on is what there is to ask for.
+        (false, true) if online => PowerTarget::On,
         (false, true) => {
             return draft.wait(Code::ChangingPower, "the power state is not known yet");
         }
@@ -109,23 +122,21 @@ fn without_off(
         let text = "is being powered on";
         return draft.send(Effect::Power(PowerTarget::On), Code::ChangingPower, text);
     }
-    let asked = draft
-        .meta
-        .drop_annotations
-        .iter()
-        .any(|name| name == annotation::REBOOT);
-    if reboot.once && !asked && power {
+    if reboot.once && power {
         let hard = reboot.hard || draft.soft_refused;
         let target = if hard {
             PowerTarget::Reboot
         } else {
             PowerTarget::SoftReboot
         };
-        return draft.send(
-            Effect::Power(target),
-            Code::ChangingPower,
-            "is being rebooted",
-        );
+        let text = "is being rebooted";
+        let flow = draft.send(Effect::Power(target), Code::ChangingPower, text);
+        if draft.sends() {
+            // Off and on is one request here, so the request is what the annotation asked for. It
+            // goes before the request does: a crash may lose a reboot, but never repeats one.
+            draft.drop_annotation(annotation::REBOOT);
+        }
+        return flow;
     }
     if power && (!online || reboot.held) {
         let text = "its power must not be off (disablePowerOff)";
@@ -135,4 +146,21 @@ fn without_off(
         draft.succeed();
     }
     draft.wait(code, text)
+}
+
+/// Puts the annotation back for a reboot that was not done, or perhaps not: see
+/// [`manage`] for how a reboot that was is told.
+pub(super) fn keep_reboot(draft: &mut Draft<'_>, target: PowerTarget, fault: &Fault) {
+    let value = match (target, fault) {
+        // What the BMC cannot do softly is done hard.
+        (PowerTarget::Reboot, _) | (PowerTarget::SoftReboot, Fault::Refused(_)) => {
+            r#"{"mode":"hard"}"#
+        }
+        (PowerTarget::SoftReboot, _) => "",
+        (PowerTarget::On | PowerTarget::SoftOff | PowerTarget::HardOff, _) => return,
+    };
+    if draft.view.host.annotation(annotation::REBOOT).is_none() {
+        let annotation = (annotation::REBOOT.to_owned(), value.to_owned());
+        draft.meta.put_annotations.push(annotation);
+    }
 }

@@ -35,7 +35,7 @@ pub(super) fn identify(draft: &mut Draft<'_>, id: &str) {
         id.clone_into(&mut draft.status.provisioning.id);
         // What was prepared was prepared on a machine that is no more known; see `prepare`.
         if Phase::of(&draft.status.provisioning.state) == Some(Phase::Preparing) {
-            draft.status.provisioning.raid = None;
+            super::prepare::doubt(draft);
         }
     }
     let status = &mut draft.status.operational_status;
@@ -55,6 +55,8 @@ pub(super) fn ensure<'a>(draft: &mut Draft<'a>, phase: Phase) -> Result<&'a Fact
         return Err(flow);
     }
     let version = match view.credentials {
+        // A deletion does not wait for what would only be written to be removed.
+        Credentials::Present { .. } if draft.is_deleted() && view.unregistrable.is_some() => None,
         Credentials::Present { version } => Some(version.as_str()),
         // Ironic has the credentials with which the machine was enrolled: good enough to remove it.
         Credentials::Missing(_) | Credentials::Invalid(_) if draft.is_deleted() => None,
@@ -80,8 +82,9 @@ pub(super) fn ensure<'a>(draft: &mut Draft<'a>, phase: Phase) -> Result<&'a Fact
             return Err(draft.wait(Code::MachineTaken, &**text));
         }
         Sight::Absent => {
-            return Err(match version {
-                Some(version) => {
+            return Err(match (version, view.unregistrable) {
+                (Some(_), Some(text)) => draft.wait(Code::ReferenceMissing, text),
+                (Some(version), None) => {
                     let effect = Effect::Enroll {
                         credentials: version.into(),
                     };
@@ -91,7 +94,7 @@ pub(super) fn ensure<'a>(draft: &mut Draft<'a>, phase: Phase) -> Result<&'a Fact
                         "is being made known to the provisioner",
                     )
                 }
-                None => draft.enter(Phase::Deleting),
+                (None, _) => draft.enter(Phase::Deleting),
             });
         }
         Sight::Present(facts) => facts,
@@ -110,7 +113,7 @@ pub(super) fn ensure<'a>(draft: &mut Draft<'a>, phase: Phase) -> Result<&'a Fact
     if facts.state == NodeState::Enroll {
         return Err(verify(draft, facts));
     }
-    registered(draft)?;
+    registered(draft, version.is_some())?;
     Ok(facts)
 }
 
@@ -129,6 +132,12 @@ pub(super) fn unseen(draft: &mut Draft<'_>) -> Flow {
     }
 }
 
+/// The version that `status.triedCredentials` has after credentials of this version could not be
+/// written: not equal to any version, so that writing them is tried again, with a pause that grows.
+pub(super) fn refused_version(version: &str) -> String {
+    format!("{version} (not written)")
+}
+
 /// Writes what differs.
 fn settings(draft: &mut Draft<'_>, version: Option<&str>) -> Option<Flow> {
     let view = draft.view;
@@ -141,8 +150,18 @@ fn settings(draft: &mut Draft<'_>, version: Option<&str>) -> Option<Flow> {
             .tried_credentials
             .matches(namespace, name, version)
         {
-            // What failed with the old credentials does not hold these up.
-            draft.status.error_count = 0;
+            // What failed with other credentials does not hold these up; what failed while just
+            // these were written does.
+            if !draft
+                .status
+                .tried_credentials
+                .matches(namespace, name, &refused_version(version))
+            {
+                draft.status.error_count = 0;
+            }
+            if let Some(text) = view.unregistrable {
+                return Some(draft.wait(Code::ReferenceMissing, text));
+            }
             let effect = Effect::Amend {
                 credentials: Some(version.into()),
             };
@@ -153,6 +172,9 @@ fn settings(draft: &mut Draft<'_>, version: Option<&str>) -> Option<Flow> {
         return None;
     }
     if view.drift.settings {
+        if let Some(text) = view.unregistrable {
+            return Some(draft.wait(Code::ReferenceMissing, text));
+        }
         let effect = Effect::Amend { credentials: None };
         return Some(draft.send(effect, Code::Amending, "changed settings are being written"));
     }
@@ -184,15 +206,15 @@ fn verify(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
     )
 }
 
-/// The BMC answers: notes what follows from it.
-fn registered(draft: &mut Draft<'_>) -> Result<(), Flow> {
+/// The BMC answers: notes what follows from it. Nothing follows for credentials that are not `known`.
+fn registered(draft: &mut Draft<'_>, known: bool) -> Result<(), Flow> {
     profile_and_hints(draft)?;
     if draft.has_error(&ErrorType::Registration) {
         draft.succeed();
     }
     let now = draft.now();
     let status = &mut draft.status;
-    if status.good_credentials != status.tried_credentials {
+    if known && status.good_credentials != status.tried_credentials {
         status.good_credentials = status.tried_credentials.clone();
         status.operation_history.register.end = Some(now);
         draft.note(reason::BMC_ACCESS_VALIDATED, "Verified access to BMC");

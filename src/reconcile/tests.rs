@@ -3,6 +3,8 @@
 mod document;
 mod driver;
 mod life;
+mod lost;
+mod oddities;
 mod ops;
 mod phases;
 mod replay;

@@ -23,7 +23,9 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
         | NodeState::DeployWait
         | NodeState::Rescue
         | NodeState::RescueFailed
-        | NodeState::UnrescueFailed => undeploy(draft, facts),
+        | NodeState::UnrescueFailed
+        | NodeState::ServiceWait
+        | NodeState::ServiceFailed => undeploy(draft, facts),
         NodeState::Error => {
             failed(draft, facts, "undeploying");
             undeploy(draft, facts)
@@ -56,12 +58,20 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
         | NodeState::Rescuing
         | NodeState::RescueWait
         | NodeState::Unrescuing
-        | NodeState::Servicing
-        | NodeState::ServiceWait => register::busy(draft, facts),
+        | NodeState::Servicing => register::busy(draft, facts),
+        // Whoever holds it, holds what is to be deleted.
+        NodeState::CleanHold | NodeState::DeployHold | NodeState::ServiceHold
+            if draft.is_deleted() =>
+        {
+            let text = format!("`{}` is being ended", facts.state);
+            draft.send(Effect::Abort, Code::Aborting, text)
+        }
         NodeState::CleanHold | NodeState::DeployHold | NodeState::ServiceHold => {
             register::held(draft, facts)
         }
-        NodeState::ServiceFailed | NodeState::Unknown => register::unexpected(draft, facts),
+        // Nothing is known that would take the image off; removing the machine does not need it.
+        NodeState::Unknown if draft.is_deleted() => draft.enter(Phase::PoweringOff),
+        NodeState::Unknown => register::unexpected(draft, facts),
     }
 }
 
@@ -93,6 +103,7 @@ fn done(draft: &mut Draft<'_>) -> Flow {
     );
     draft.status.provisioning.image = Image::default();
     draft.status.provisioning.custom_deploy = None;
+    draft.status.provisioning.drop_software_volumes();
     draft.enter(if draft.is_deleted() {
         Phase::PoweringOff
     } else {

@@ -45,7 +45,6 @@ pub(super) const HOST: &[Field] = &[
             arg: None,
         },
         doc: "Hints that choose the disk to write to; all of them have to hold.",
-        class: Disruption::Clean,
         also: &["rootDeviceHints"],
         ..BLANK
     },
@@ -297,7 +296,6 @@ const BOOT: &[Field] = &[
         doc: "UEFI, with or without secure boot, or the BIOS of old.",
         default: Some("UEFI"),
         lower: Lower::At(".spec.bootMode"),
-        class: Disruption::Clean,
         also: &["bootMode"],
         ..BLANK
     },
@@ -313,7 +311,7 @@ const BOOT: &[Field] = &[
 ];
 
 macro_rules! disk_hints {
-    ($at:literal) => {
+    ($at:literal, $class:expr) => {
         &[
             Field {
                 name: "device",
@@ -321,6 +319,7 @@ macro_rules! disk_hints {
                 doc: "Device name, `/dev/disk/by-path/…` or `/dev/…`.",
                 lower: Lower::At(concat!($at, ".deviceName")),
                 also: &["deviceName", "device-name", "name"],
+                class: $class,
                 ..BLANK
             },
             Field {
@@ -328,6 +327,7 @@ macro_rules! disk_hints {
                 kind: Kind::Leaf(Type::Text),
                 doc: "SCSI address, host:channel:target:lun.",
                 lower: Lower::At(concat!($at, ".hctl")),
+                class: $class,
                 ..BLANK
             },
             Field {
@@ -335,6 +335,7 @@ macro_rules! disk_hints {
                 kind: Kind::Leaf(Type::Text),
                 doc: "Part of the model's name.",
                 lower: Lower::At(concat!($at, ".model")),
+                class: $class,
                 ..BLANK
             },
             Field {
@@ -342,6 +343,7 @@ macro_rules! disk_hints {
                 kind: Kind::Leaf(Type::Text),
                 doc: "Part of the vendor's name.",
                 lower: Lower::At(concat!($at, ".vendor")),
+                class: $class,
                 ..BLANK
             },
             Field {
@@ -350,6 +352,7 @@ macro_rules! disk_hints {
                 doc: "Serial number.",
                 lower: Lower::At(concat!($at, ".serialNumber")),
                 also: &["serialNumber", "serial-number"],
+                class: $class,
                 ..BLANK
             },
             Field {
@@ -358,6 +361,7 @@ macro_rules! disk_hints {
                 doc: "Smallest size; whole decimal gigabytes.",
                 lower: Lower::Gigabytes(concat!($at, ".minSizeGigabytes")),
                 also: &["minSizeGigabytes", "size"],
+                class: $class,
                 ..BLANK
             },
             Field {
@@ -365,6 +369,7 @@ macro_rules! disk_hints {
                 kind: Kind::Leaf(Type::Text),
                 doc: "World wide name.",
                 lower: Lower::At(concat!($at, ".wwn")),
+                class: $class,
                 ..BLANK
             },
             Field {
@@ -373,6 +378,7 @@ macro_rules! disk_hints {
                 doc: "World wide name with the vendor's extension.",
                 lower: Lower::At(concat!($at, ".wwnWithExtension")),
                 also: &["wwnWithExtension"],
+                class: $class,
                 ..BLANK
             },
             Field {
@@ -381,6 +387,7 @@ macro_rules! disk_hints {
                 doc: "The vendor's extension of the world wide name.",
                 lower: Lower::At(concat!($at, ".wwnVendorExtension")),
                 also: &["wwnVendorExtension"],
+                class: $class,
                 ..BLANK
             },
             Field {
@@ -388,13 +395,14 @@ macro_rules! disk_hints {
                 kind: Kind::Leaf(Type::Bool),
                 doc: "Whether the disk turns.",
                 lower: Lower::At(concat!($at, ".rotational")),
+                class: $class,
                 ..BLANK
             },
         ]
     };
 }
 
-const ROOT_DEVICE: &[Field] = disk_hints!(".spec.rootDeviceHints");
+const ROOT_DEVICE: &[Field] = disk_hints!(".spec.rootDeviceHints", Disruption::None);
 
 const RAID: &[Field] = &[
     Field {
@@ -546,7 +554,10 @@ const SOFTWARE_VOLUME: &[Field] = &[
     },
 ];
 
-const SOFTWARE_DISK: &[Field] = disk_hints!(".spec.raid.softwareRAIDVolumes[].physicalDisks[]");
+const SOFTWARE_DISK: &[Field] = disk_hints!(
+    ".spec.raid.softwareRAIDVolumes[].physicalDisks[]",
+    Disruption::Clean
+);
 
 pub(super) const DEPLOY: &[Field] = &[
     Field {
@@ -600,7 +611,6 @@ pub(super) const INLINE_IMAGE: &[Field] = &[
         kind: Kind::Leaf(Type::Text),
         doc: "`sha256:…` or `sha512:…`, or the URL of a checksum file. Not for `oci://`.",
         lower: Lower::Checksum(".spec.image.checksum"),
-        class: Disruption::Reprovision,
         ..BLANK
     },
     Field {
@@ -608,7 +618,6 @@ pub(super) const INLINE_IMAGE: &[Field] = &[
         kind: Kind::Leaf(Type::Enum(&["md5", "sha256", "sha512", "auto"])),
         doc: "Type of a checksum that does not say it itself.",
         lower: Lower::At(".spec.image.checksumType"),
-        class: Disruption::Reprovision,
         also: &["checksumType"],
         ..BLANK
     },
@@ -617,7 +626,6 @@ pub(super) const INLINE_IMAGE: &[Field] = &[
         kind: Kind::Leaf(Type::Enum(&["raw", "qcow2", "vdi", "vmdk", "live-iso"])),
         doc: "Format of the image.",
         lower: Lower::At(".spec.image.format"),
-        class: Disruption::Reprovision,
         also: &["diskFormat", "disk-format"],
         ..BLANK
     },

@@ -5,12 +5,12 @@ use crate::api::{BareMetalHost, SecretReference};
 use crate::provision::Effect;
 use crate::reconcile::Credentials;
 
-use super::{JobSecrets, Sealed, Secret, SecretError, Secrets, pull, version};
+use super::{JobSecrets, Salt, Sealed, Secret, SecretError, Secrets, pull};
 
 /// What is known of the host's BMC credentials: keys `username` and `password`, white space around
 /// them ignored, as the Bare Metal Operator reads them. Other keys do not matter, nor does it when
 /// they change.
-pub fn credentials(host: &BareMetalHost, secrets: &dyn Secrets) -> Credentials {
+pub fn credentials(host: &BareMetalHost, secrets: &dyn Secrets, salt: &Salt) -> Credentials {
     let name = &host.spec.bmc.credentials_name;
     if name.is_empty() {
         return Credentials::Missing("the host names no `bmc credentials`".to_owned());
@@ -27,22 +27,32 @@ pub fn credentials(host: &BareMetalHost, secrets: &dyn Secrets) -> Credentials {
                     user.reveal(),
                 ];
                 Credentials::Present {
-                    version: version(parts),
+                    version: salt.version(parts),
                 }
             }
         },
     }
 }
 
-/// Texts for the other secrets that the spec names and that cannot be used: what a deployment
-/// waits for.
-pub fn missing(host: &BareMetalHost, secrets: &dyn Secrets) -> Vec<String> {
+/// Secrets beside the credentials that a host names and that cannot be used, as texts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// All of them: what a deployment waits for.
+    pub all: Vec<String>,
+    /// The one that enrolling and writing settings need too.
+    pub registering: Option<String>,
+}
+
+/// The other secrets that the spec names and that cannot be used.
+pub fn missing(host: &BareMetalHost, secrets: &dyn Secrets) -> Missing {
     let all = Named { host, secrets };
+    let ramdisk = all.preprovisioning_network_data().err();
+    let registering = ramdisk.as_ref().map(ToString::to_string);
     let errors = [
         all.user_data().err(),
         all.meta_data().err(),
         all.network_data().err(),
-        all.preprovisioning_network_data().err(),
+        ramdisk,
         all.image_pull().err(),
     ];
     let mut texts: Vec<String> = errors
@@ -52,7 +62,10 @@ pub fn missing(host: &BareMetalHost, secrets: &dyn Secrets) -> Vec<String> {
         .collect();
     // The ramdisk's network data stands in for the machine's.
     texts.dedup();
-    texts
+    Missing {
+        all: texts,
+        registering,
+    }
 }
 
 /// The contents that `effect` needs and no others.
@@ -63,10 +76,7 @@ pub fn job_secrets(
 ) -> Result<JobSecrets, SecretError> {
     let all = Named { host, secrets };
     let mut job = JobSecrets::default();
-    let settings = matches!(
-        effect,
-        Effect::Enroll { .. } | Effect::Amend { .. } | Effect::Adopt | Effect::Deploy
-    );
+    let settings = matches!(effect, Effect::Enroll { .. } | Effect::Amend { .. });
     if settings {
         job.bmc = all.bmc()?;
         job.preprovisioning_network_data = all.preprovisioning_network_data()?;

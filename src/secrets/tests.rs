@@ -178,7 +178,7 @@ fn nothing_shows_content() {
     }
     let host = host(json!({"online": true, "bmc": {"address": "x", "credentialsName": "bmc"}}));
     let source = Fixed(secret.clone());
-    let credentials = credentials(&host, &source);
+    let credentials = credentials(&host, &source, &salt());
     let shown = [
         format!("{:?} {:#?}", sealed(), secret),
         format!("{job:?} {job:#?}"),
@@ -201,13 +201,8 @@ fn nothing_shows_content() {
     const { assert!(!<Ask<Sealed>>::IS, "Sealed must not have a Display") };
 }
 
-#[test]
-fn version_follows_the_content() {
-    let secret = |text: &str| Secret::new([("k".to_owned(), Sealed::new(text))].into()).version;
-    assert_eq!(secret("a"), secret("a"));
-    assert_ne!(secret("a"), secret("b"));
-    let pair = |a: &str, b: &str| version([a, b]);
-    assert_ne!(pair("ab", "c"), pair("a", "bc"));
+fn salt() -> Salt {
+    Salt::new([1; 32])
 }
 
 #[test]
@@ -234,26 +229,28 @@ fn cache_answers_until_told_to_forget() {
 fn credentials_change_with_user_and_password_alone() {
     let (dir, source) = folder(&[("bmc/username", " admin\n"), ("bmc/password", "pw\n")]);
     let host = host(json!({"online": true, "bmc": {"address": "x", "credentialsName": "bmc"}}));
-    let first = credentials(&host, &source);
+    let first = credentials(&host, &source, &salt());
     assert!(matches!(first, Credentials::Present { .. }));
     write(dir.path(), "bmc/note", b"hello");
     write(dir.path(), "bmc/password", b"pw");
-    assert_eq!(credentials(&host, &source), first);
+    assert_eq!(credentials(&host, &source, &salt()), first);
+    let elsewhere = credentials(&host, &source, &Salt::new([2; 32]));
+    assert_ne!(elsewhere, first, "another store tells another version");
     write(dir.path(), "bmc/password", b"other");
-    assert_ne!(credentials(&host, &source), first);
+    assert_ne!(credentials(&host, &source, &salt()), first);
     write(dir.path(), "bmc/password", b" \n");
-    let Credentials::Invalid(text) = credentials(&host, &source) else {
+    let Credentials::Invalid(text) = credentials(&host, &source, &salt()) else {
         panic!("usable")
     };
     assert_eq!(text, "secret `bmc`, key `password`: it is empty");
     std::fs::remove_file(dir.path().join("bmc/password")).unwrap();
-    let Credentials::Invalid(text) = credentials(&host, &source) else {
+    let Credentials::Invalid(text) = credentials(&host, &source, &salt()) else {
         panic!("usable")
     };
     assert_eq!(text, "secret `bmc`, key `password`: it is not there");
     std::fs::remove_dir_all(dir.path().join("bmc")).unwrap();
     assert!(matches!(
-        credentials(&host, &source),
+        credentials(&host, &source, &salt()),
         Credentials::Missing(_)
     ));
 }
@@ -284,7 +281,7 @@ fn an_effect_gets_what_it_needs_and_no_more() {
         ("ramdisk/networkData", "links: []"),
     ]);
     let host = host(full());
-    assert!(missing(&host, &source).is_empty());
+    assert_eq!(missing(&host, &source), Missing::default());
     let text = |sealed: &Option<Sealed>| {
         sealed
             .as_ref()
@@ -303,23 +300,29 @@ fn an_effect_gets_what_it_needs_and_no_more() {
     let some = job_secrets(&host, &Effect::Amend { credentials: None }, &source).unwrap();
     assert!(some.bmc.is_some() && some.preprovisioning_network_data.is_some());
     assert!(some.user_data.is_none() && some.image_pull.is_none());
-    let none = job_secrets(&host, &Effect::Inspect, &source).unwrap();
-    assert!(none.bmc.is_none() && none.preprovisioning_network_data.is_none());
+    for effect in [Effect::Inspect, Effect::Adopt] {
+        let none = job_secrets(&host, &effect, &source).unwrap();
+        assert!(none.bmc.is_none() && none.preprovisioning_network_data.is_none());
+    }
+    assert!(all.bmc.is_none() && all.preprovisioning_network_data.is_none());
 }
 
 #[test]
 fn what_a_deployment_waits_for_is_told_once_each() {
     let (dir, source) = folder(&[("user/other", "x"), ("pull/.dockerconfigjson", "{}")]);
     let at = |name: &str| dir.path().join(name).display().to_string();
+    let missing = missing(&host(full()), &source);
+    let ramdisk = format!("secret `ramdisk` not found: tried {}", at("ramdisk"));
+    assert_eq!(missing.registering.as_ref(), Some(&ramdisk));
     assert_eq!(
-        missing(&host(full()), &source),
+        missing.all,
         [
             "secret `user` has neither key `userData` nor `value`".to_owned(),
             format!("secret `meta` not found: tried {}", at("meta")),
-            format!("secret `ramdisk` not found: tried {}", at("ramdisk")),
+            ramdisk,
             "secret `pull`, key `.dockerconfigjson`: it has no `auths` with registries".to_owned(),
         ]
     );
     let error = job_secrets(&host(full()), &Effect::Deploy, &source).unwrap_err();
-    assert_eq!(error.code(), "SecretMissing");
+    assert_eq!(error.code(), "SecretWithoutKey");
 }

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! meta    name -> number                          format, seed, folded (log entries up to here are rows)
+//! salt    () -> 32 bytes                          see `Embedded::salt`
 //! change  version -> record                       see `record`
 //! object  kind NUL piece NUL namespace NUL name -> version u64, content (empty: absent)
 //! ```
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use redb::{Builder, Database, ReadableDatabase as _, StorageBackend, TableError}
 
 use self::backend::AnyBackend;
 use self::load::load;
-use self::tables::{CHANGE, META, OBJECT, append, fold, take_back};
+use self::tables::{CHANGE, META, OBJECT, SALT, append, fold, take_back};
 use super::embedded::OpenError;
 use super::lock::{Lock, NoLock};
 
@@ -88,6 +90,8 @@ pub(super) struct Loaded {
     pub version: u64,
     /// Seeds the uids of new objects.
     pub seed: u64,
+    /// Salts what is told of secrets.
+    pub salt: [u8; 32],
     /// Deletions up to here are forgotten.
     pub folded: u64,
     /// Deleted since `folded`: version, key, last state.
@@ -104,6 +108,8 @@ pub(super) struct Settings {
     pub cache: usize,
     /// Of a new store.
     pub seed: u64,
+    /// Of a new store, or of one from before there were any.
+    pub salt: [u8; 32],
     /// For tests.
     pub medium: Option<Medium>,
     /// Entries of the log at which it is folded; 0 is the default.
@@ -135,7 +141,7 @@ impl Disk {
             }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                create(path, settings.seed)?;
+                create(path, settings.seed, settings.salt)?;
             }
             Err(source) => return Err(io_error(path, "open", source)),
         }
@@ -144,7 +150,9 @@ impl Disk {
             let database = database(path, settings.cache, settings.medium.as_ref(), true)
                 .map_err(|error| open_error(path, error))?;
             check_format(path, &database)?;
-            let loaded = load(&database, take).map_err(|reason| damaged(path, reason))?;
+            let mut loaded = load(&database, take).map_err(|reason| damaged(path, reason))?;
+            loaded.salt =
+                tables::salt(&database, settings.salt).map_err(|error| open_error(path, error))?;
             Ok::<_, OpenError>((database, loaded))
         }));
         let (database, loaded) = match opened {
@@ -290,7 +298,7 @@ fn database(
 }
 
 /// Makes a new store: under another name first, so that a file of that name is always whole.
-fn create(path: &Path, seed: u64) -> Result<(), OpenError> {
+fn create(path: &Path, seed: u64, salt: [u8; 32]) -> Result<(), OpenError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
@@ -300,12 +308,15 @@ fn create(path: &Path, seed: u64) -> Result<(), OpenError> {
             _ => {}
         }
         let database = Builder::new().create(&new)?;
+        // Whoever reads the salt can try passwords on the versions of credentials.
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o600))?;
         let transaction = database.begin_write()?;
         {
             let mut meta = transaction.open_table(META)?;
             meta.insert("format", FORMAT)?;
             meta.insert("seed", seed)?;
             meta.insert("folded", 0)?;
+            transaction.open_table(SALT)?.insert((), salt)?;
             transaction.open_table(CHANGE)?;
             transaction.open_table(OBJECT)?;
         }

@@ -54,6 +54,7 @@ struct Open(Arc<Shared>);
 struct Shared {
     clock: Clock,
     seed: uuid::Uuid,
+    salt: [u8; 32],
     tables: Tables,
     accept: Mutex<Accept>,
     /// `None` for a store in memory and once closed.
@@ -104,6 +105,7 @@ impl Embedded {
         let settings = Settings {
             cache: options.cache,
             seed: options.seed,
+            salt: options.salt,
             medium: options.medium.clone(),
             fold_entries: options.fold_entries,
         };
@@ -117,21 +119,29 @@ impl Embedded {
                 reason,
             })?;
         let version = loaded.version;
-        let store = Self::new(options, loaded.seed, tables, Some(disk));
+        let (seed, salt) = (loaded.seed, loaded.salt);
+        let store = Self::new(options, seed, salt, tables, Some(disk));
         store.accept().version = version;
         Ok(store)
     }
 
     /// A store that is gone with the process.
     pub fn memory(options: Options) -> Self {
-        let (seed, tables) = (options.seed, Tables::new(&options));
-        Self::new(options, seed, tables, None)
+        let (seed, salt, tables) = (options.seed, options.salt, Tables::new(&options));
+        Self::new(options, seed, salt, tables, None)
     }
 
-    fn new(options: Options, seed: u64, tables: Tables, disk: Option<Disk>) -> Self {
+    fn new(
+        options: Options,
+        seed: u64,
+        salt: [u8; 32],
+        tables: Tables,
+        disk: Option<Disk>,
+    ) -> Self {
         let shared = Arc::new(Shared {
             clock: options.clock,
             seed: uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, &seed.to_be_bytes()),
+            salt,
             tables,
             accept: Mutex::default(),
             durable: disk.is_some(),
@@ -152,6 +162,12 @@ impl Embedded {
             manager: manager.into(),
             ..self.clone()
         }
+    }
+
+    /// Salts what is told of secrets (the versions of credentials in statuses): random, made with
+    /// the store and kept with it, and no part of any object.
+    pub fn salt(&self) -> [u8; 32] {
+        self.shared.salt
     }
 
     /// The last durable version of all kinds.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use metalform::budget::SlotKind;
 use metalform::dice::Dice;
 use metalform::provision::sim::script::Task;
 
@@ -31,6 +32,12 @@ async fn kills_at_random_points_lose_nothing_and_do_nothing_twice() {
             }
             assert!(kills < 500, "seed {seed}: never settles");
         }
+        // Also not right after a start, when the machines at work are not booked yet.
+        assert!(
+            stage.peaks[&SlotKind::Inspect] <= 4,
+            "seed {seed}: {:?}",
+            stage.peaks
+        );
         let hosts = stage.hosts();
         assert_eq!(hosts.len(), 9, "seed {seed}");
         for host in hosts {

@@ -19,7 +19,7 @@ use metalform::eval::{self, Cache, Inputs};
 use metalform::plan::{self, Grants};
 use metalform::provision::sim::{Options, Simulation};
 use metalform::provision::{Ack, Drift, Facts, Fault, Job, Provisioner, Sight, Tick};
-use metalform::secrets::{Sealed, Secret, SecretError, Secrets};
+use metalform::secrets::{Salt, Sealed, Secret, SecretError, Secrets};
 use metalform::store::{self, Embedded, Store as _};
 use metalform::vfs::MemoryDisk;
 use serde_json::json;
@@ -301,6 +301,7 @@ impl Stage {
             Arc::new(Metrics::default()),
             engine::Options {
                 seed: 1,
+                salt: Salt::new([1; 32]),
                 ..engine::Options::default()
             },
         ));

@@ -105,7 +105,7 @@ impl Wanted {
             }
             (false, _) => AGENT,
         };
-        let boot_mode = host.boot_mode();
+        let boot_mode = host.boot_mode_in_force();
         if boot_mode == BootMode::UefiSecureBoot && !driver.secure_boot {
             return Err(format!(
                 "BMC driver {} does not support secure boot",

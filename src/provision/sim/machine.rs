@@ -20,11 +20,9 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use super::inventory;
 use super::script::{Pace, Task, Troubles};
-use crate::api::{
-    BareMetalHost, CleaningMode, Cpu, DiskType, HardwareDetails, HardwareJson, Nic, Storage,
-    SystemVendor, Timestamp,
-};
+use crate::api::{BareMetalHost, CleaningMode, Timestamp};
 use crate::dice::Dice;
 use crate::provision::{Ack, Effect, Facts, Fault, Footing, NodeState, PowerTarget};
 
@@ -146,6 +144,18 @@ impl Machine {
     /// Loses the record, as when Ironic's database is wiped. The hardware runs on.
     pub fn lose(&mut self) {
         self.node = None;
+    }
+
+    /// Changes its record out of the blue, as a person at the provisioner does; what it was at ends.
+    #[cfg(test)]
+    pub fn tamper(&mut self, now: Timestamp, change: impl FnOnce(&mut Facts)) {
+        if let Some(node) = &mut self.node {
+            (node.work, node.switch) = (None, None);
+            node.change(now, |facts| {
+                (facts.target, facts.power_changing) = (None, false);
+                change(facts);
+            });
+        }
     }
 
     /// When something will happen by itself.
@@ -380,7 +390,9 @@ impl Node {
                 self.start(Task::Inspect, S::Inspecting, S::Manageable, 3, now, world);
             }
             Effect::ReadInventory => {
-                let found = self.facts.inspected.then(|| inventory(world.hardware));
+                let name = order.host.metadata.name.as_deref().unwrap_or_default();
+                let found = self.facts.inspected;
+                let found = found.then(|| inventory::of(&world.hardware.mac, name));
                 return Ok(Ack::Inventory(found));
             }
             Effect::Clean => {
@@ -422,20 +434,30 @@ impl Node {
                     S::DeployWait,
                     S::Error,
                     S::Rescue,
+                    S::RescueFailed,
+                    S::UnrescueFailed,
+                    S::ServiceWait,
+                    S::ServiceFailed,
                 ];
                 self.check_verb("deleted", &states)?;
                 self.start(Task::Undeploy, S::Deleting, S::Available, 1, now, world);
             }
             Effect::Abort => {
-                self.check_verb("abort", &[S::InspectWait, S::CleanWait])?;
+                let failed = match self.facts.state {
+                    S::InspectWait => S::InspectFailed,
+                    S::CleanWait | S::CleanHold => S::CleanFailed,
+                    S::DeployHold => S::DeployFailed,
+                    S::ServiceWait | S::ServiceHold => S::ServiceFailed,
+                    S::RescueWait => S::RescueFailed,
+                    other => other,
+                };
+                if failed == self.facts.state {
+                    self.check_verb("abort", &[])?;
+                }
                 self.work = None;
                 self.change(now, |facts| {
-                    let cleaning = facts.state == S::CleanWait;
-                    facts.state = if cleaning {
-                        S::CleanFailed
-                    } else {
-                        S::InspectFailed
-                    };
+                    let cleaning = failed == S::CleanFailed;
+                    facts.state = failed;
                     facts.maintenance = cleaning;
                     facts.fault = cleaning.then(|| "clean failure".into());
                     facts.last_error = Some("the action was aborted by request".into());
@@ -632,51 +654,6 @@ impl Node {
             }
         });
     }
-}
-
-/// What an inspection of this machine finds: always the same for one MAC address.
-pub fn inventory(hardware: &Hardware) -> HardwareJson {
-    let mut dice = Dice::of(&hardware.mac, 0);
-    let serial = format!("{:08x}", dice.roll() as u32);
-    let disk = |number: u32, size: i64| Storage {
-        name: format!("/dev/disk/by-path/pci-0000:00:17.0-ata-{}", number + 1),
-        alternate_names: vec![format!("/dev/sd{}", ['a', 'b'][number as usize % 2])],
-        kind: Some(DiskType::Ssd),
-        size_bytes: size,
-        vendor: "SIM".into(),
-        model: "SimDisk".into(),
-        serial_number: format!("S{serial}{number}"),
-        hctl: format!("0:0:{number}:0"),
-        ..Storage::default()
-    };
-    let details = HardwareDetails {
-        system_vendor: SystemVendor {
-            manufacturer: "SIM".into(),
-            product_name: "SimServer 1U".into(),
-            serial_number: format!("SN{serial}"),
-        },
-        ram_mebibytes: 65_536,
-        nics: vec![Nic {
-            name: "eth0".into(),
-            model: "0x8086 0x1572".into(),
-            mac: hardware.mac.clone(),
-            ip: "192.0.2.10".into(),
-            speed_gbps: 10,
-            pxe: true,
-            ..Nic::default()
-        }],
-        storage: vec![disk(0, 480_103_981_056), disk(1, 480_103_981_056)],
-        cpu: Cpu {
-            arch: "x86_64".into(),
-            model: "Sim(R) 9000 @ 2.50GHz".into(),
-            clock_megahertz: 2500.0,
-            flags: vec!["aes".into(), "vmx".into()],
-            count: 32,
-        },
-        hostname: format!("sim-{serial}"),
-        ..HardwareDetails::default()
-    };
-    HardwareJson::new(&details).expect("an inventory of plain fields is JSON")
 }
 
 #[cfg(test)]

@@ -839,7 +839,7 @@ fn settings_of(host: &BareMetalHost) -> u64 {
         "{}|{}|{:?}|{}|{disabled}|{}",
         spec.bmc.address,
         spec.bmc.disable_certificate_verification,
-        spec.boot_mode,
+        host.boot_mode_in_force(),
         spec.architecture,
         spec.disable_power_off,
     );

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use crate::api::{BareMetalHost, BareMetalHostStatus, ProvisioningState, Timestamp};
+use crate::api::{
+    BareMetalHost, BareMetalHostStatus, BootMode, ProvisioningState, RaidConfig, Timestamp,
+};
 use crate::budget::{Grants, SlotKind};
 use crate::dice::Dice;
 use crate::provision::sim::machine::{Hardware, Machine, Order};
 use crate::provision::sim::script::Pace;
 use crate::provision::{Ack, Drift, Effect, Fault, Sight};
-use crate::reconcile::{Credentials, Note, Outcome, Policy, Step, View, Wake, step};
+use crate::reconcile::{Credentials, Hold, Note, Outcome, Policy, Step, View, Wake, step};
 
 /// The BMC's secret.
 #[derive(Debug, Clone)]
@@ -18,6 +20,14 @@ pub struct Login {
     pub version: u32,
     pub password: String,
     pub present: bool,
+}
+
+/// What is on the machine, whatever the status says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployed {
+    pub url: String,
+    pub method: Option<String>,
+    pub boot_mode: Option<BootMode>,
 }
 
 /// One host, its machine and the world around them.
@@ -31,20 +41,33 @@ pub struct Driver {
     pub policy: Policy,
     pub grants: Grants,
     pub missing: Vec<String>,
+    /// A secret that is needed for enrolling cannot be read.
+    pub unregistrable: Option<String>,
     /// The provisioner does not answer.
     pub down: bool,
     /// The MAC address belongs to another machine.
     pub taken: Option<String>,
     /// Answers to the next effects, instead of the machine's.
     pub answers: Vec<Fault>,
-    pub drift: Drift,
+    /// Effects of this name are refused.
+    pub refuses: Option<&'static str>,
+    /// So many of the next effects are done, and nobody hears of it.
+    pub lost: usize,
+    /// The boot mode on the machine's books.
+    pub boot_mode: Option<BootMode>,
+    /// The volumes that the last cleaning by hand made.
+    pub made: Option<Box<RaidConfig>>,
+    pub deployed: Option<Deployed>,
     /// Every status that was written.
     pub statuses: Vec<BareMetalHostStatus>,
     pub notes: Vec<Note>,
     /// Every effect that was sent, with the answer.
     pub effects: Vec<(Effect, Result<Ack, Fault>)>,
+    /// Every effect that was done, whatever the answer.
+    pub did: Vec<Effect>,
     pub last: Option<Step>,
     pub outcome: Option<Outcome>,
+    pub hold: Option<Hold>,
     pub unconfirmed: Option<Effect>,
     /// The slot that the host holds.
     pub held: Option<SlotKind>,
@@ -76,15 +99,22 @@ impl Driver {
             policy: Policy::default(),
             grants: Grants::ALL,
             missing: Vec::new(),
+            unregistrable: None,
             down: false,
             taken: None,
             answers: Vec::new(),
-            drift: Drift::default(),
+            refuses: None,
+            lost: 0,
+            boot_mode: None,
+            made: None,
+            deployed: None,
             statuses: Vec::new(),
             notes: Vec::new(),
             effects: Vec::new(),
+            did: Vec::new(),
             last: None,
             outcome: None,
+            hold: None,
             unconfirmed: None,
             held: None,
             had_outcome: false,
@@ -107,6 +137,15 @@ impl Driver {
             .map_or(Sight::Absent, |facts| Sight::Present(Arc::clone(facts)))
     }
 
+    fn drift(&self, host: &BareMetalHost) -> Drift {
+        let is_there = self.machine.facts().is_some();
+        let differs = self.boot_mode != Some(host.boot_mode_in_force());
+        Drift {
+            settings: is_there && differs,
+            ports: false,
+        }
+    }
+
     /// One step: decide, write, act. False when nothing was done.
     pub fn step(&mut self) -> bool {
         let Some(host) = self.host.clone() else {
@@ -127,9 +166,11 @@ impl Driver {
             credentials: &credentials,
             missing: &self.missing,
             sight: &sight,
-            drift: self.drift,
+            unregistrable: self.unregistrable.as_deref(),
+            drift: self.drift(&host),
             grants: self.grants,
             outcome: outcome.as_ref(),
+            hold: self.hold.as_ref(),
             now: self.now,
             seed: 7,
             policy: &self.policy,
@@ -140,6 +181,7 @@ impl Driver {
         }
         // What is unconfirmed is seen by the next look.
         let confirmed = self.unconfirmed.take().is_some();
+        self.hold.clone_from(&step.hold);
         let mut done = self.write(&host, &step) || confirmed;
         self.notes.extend(step.notes.iter().cloned());
         if let (Some(effect), Some(host)) = (&step.effect, &self.host.clone()) {
@@ -181,15 +223,27 @@ impl Driver {
             Err(Fault::Unreachable("nobody answers".into()))
         } else if let Some(fault) = self.answers.pop() {
             Err(fault)
+        } else if self.refuses == Some(effect.name()) {
+            Err(Fault::Refused("400 no such thing".into()))
         } else {
             let order = Order {
                 effect,
                 host,
                 password: Some(&self.login.password),
             };
-            self.machine.apply(&order, self.now, &mut self.dice)
+            let result = self.machine.apply(&order, self.now, &mut self.dice);
+            if result.is_ok() {
+                self.done(effect, host);
+            }
+            if self.lost > 0 {
+                self.lost -= 1;
+                Err(Fault::Unreachable("no answer".into()))
+            } else {
+                result
+            }
         };
-        if result.is_ok() && effect.changes() {
+        let maybe_done = matches!(result, Ok(_) | Err(Fault::Unreachable(_)));
+        if maybe_done && effect.changes() {
             self.unconfirmed = Some(effect.clone());
         }
         self.effects.push((effect.clone(), result.clone()));
@@ -199,6 +253,30 @@ impl Driver {
             generation,
             result,
         });
+    }
+
+    /// Notes what an effect did to the machine.
+    fn done(&mut self, effect: &Effect, host: &BareMetalHost) {
+        self.did.push(effect.clone());
+        let spec = &host.spec;
+        match effect {
+            Effect::Enroll { .. } | Effect::Amend { .. } => {
+                self.boot_mode = Some(host.boot_mode_in_force());
+            }
+            Effect::Clean => self.made.clone_from(&spec.raid),
+            Effect::Deploy => {
+                let url = spec.image.as_ref().map(|image| image.url.clone());
+                self.deployed = Some(Deployed {
+                    url: url.unwrap_or_default(),
+                    method: spec
+                        .custom_deploy
+                        .as_ref()
+                        .map(|deploy| deploy.method.clone()),
+                    boot_mode: self.boot_mode.clone(),
+                });
+            }
+            _ => {}
+        }
     }
 
     /// Lets time pass until something happens by itself. False when nothing will.
@@ -303,6 +381,7 @@ impl Driver {
     pub fn restart(&mut self) {
         self.outcome = None;
         self.unconfirmed = None;
+        self.hold = None;
         self.last = None;
     }
 
@@ -324,6 +403,14 @@ impl Driver {
             .iter()
             .map(|(effect, _)| effect.name())
             .collect()
+    }
+
+    /// How often an effect of this name was done.
+    pub fn count(&self, name: &str) -> usize {
+        self.did
+            .iter()
+            .filter(|effect| effect.name() == name)
+            .count()
     }
 
     /// States in the order in which they were written.

@@ -5,12 +5,13 @@ use proptest::prelude::*;
 
 use super::driver::{Driver, plain};
 use crate::api::names::annotation;
-use crate::api::{CustomDeploy, HardwareRaidVolume, Image, ProvisioningState as State};
-use crate::api::{RaidConfig, RaidLevel, RootDeviceHints};
+use crate::api::{
+    BootMode, CustomDeploy, HardwareRaidVolume, Image, ProvisioningState as State, RaidConfig,
+    RaidLevel, RootDeviceHints, SoftwareRaidVolume,
+};
 use crate::budget::{Grants, SlotKind};
 use crate::provision::sim::script::Task;
 use crate::provision::{Effect, Fault, NodeState};
-use crate::reconcile::Wake;
 
 /// Something that happens.
 #[derive(Debug, Clone)]
@@ -21,8 +22,9 @@ enum Op {
     Pass(u8),
     /// An image is wanted, or none.
     Image(Option<u8>),
-    /// A custom deployment is wanted, or none.
-    Custom(bool),
+    /// A custom deployment is wanted, by one method or another, or none.
+    Custom(Option<u8>),
+    BootMode(bool),
     Online(bool),
     External(bool),
     Raid(Option<u8>),
@@ -33,8 +35,10 @@ enum Op {
     Annotate(&'static str, &'static str, bool),
     /// The next task of this kind fails.
     Fail(Task),
-    /// The next request is answered so.
-    Answer(u8),
+    /// The next so many requests are answered so.
+    Answer(u8, u8),
+    /// The next request is carried out, but the answer is lost.
+    Lose,
     /// The process dies and starts again.
     Restart,
     /// The provisioner loses the machine.
@@ -46,6 +50,8 @@ enum Op {
     Reachable(bool),
     Slots(bool),
     References(bool),
+    /// A secret that is needed for enrolling.
+    Registrable(bool),
     SoftOff(bool),
     Taken(bool),
     Delete,
@@ -66,16 +72,18 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (1u8..8).prop_map(Op::Step),
         8 => (1u8..6).prop_map(Op::Pass),
         2 => proptest::option::weighted(0.8, 0u8..3).prop_map(Op::Image),
-        1 => any::<bool>().prop_map(Op::Custom),
+        2 => proptest::option::of(0u8..2).prop_map(Op::Custom),
+        1 => any::<bool>().prop_map(Op::BootMode),
         1 => any::<bool>().prop_map(Op::Online),
         1 => prop::bool::weighted(0.3).prop_map(Op::External),
-        1 => proptest::option::of(0u8..2).prop_map(Op::Raid),
+        2 => proptest::option::of(0u8..4).prop_map(Op::Raid),
         1 => (0u8..2).prop_map(Op::Hints),
         1 => prop::bool::weighted(0.3).prop_map(Op::DisablePowerOff),
         1 => any::<bool>().prop_map(Op::InspectionDisabled),
         3 => (annotation, any::<bool>()).prop_map(|((name, value), on)| Op::Annotate(name, value, on)),
         4 => prop::sample::select(Task::ALL.to_vec()).prop_map(Op::Fail),
-        3 => (0u8..5).prop_map(Op::Answer),
+        3 => (0u8..5, 1u8..6).prop_map(|(kind, count)| Op::Answer(kind, count)),
+        3 => Just(Op::Lose),
         2 => Just(Op::Restart),
         1 => Just(Op::Wipe),
         1 => any::<bool>().prop_map(Op::Rotate),
@@ -84,6 +92,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => any::<bool>().prop_map(Op::Reachable),
         1 => any::<bool>().prop_map(Op::Slots),
         1 => any::<bool>().prop_map(Op::References),
+        1 => any::<bool>().prop_map(Op::Registrable),
         1 => any::<bool>().prop_map(Op::SoftOff),
         1 => any::<bool>().prop_map(Op::Taken),
         1 => prop::bool::weighted(0.3).prop_map(|delete| if delete { Op::Delete } else { Op::Restart }),
@@ -96,6 +105,8 @@ struct World {
     /// Answers were put in the machine's mouth, so a refusal proves nothing.
     injected: usize,
     seen: usize,
+    /// Refusals since the world last changed or time passed.
+    refused: usize,
 }
 
 impl World {
@@ -107,12 +118,16 @@ impl World {
             driver,
             injected: 0,
             seen: 0,
+            refused: 0,
         }
     }
 
     fn step(&mut self) -> bool {
         let before = self.driver.host.clone();
         let done = self.driver.step();
+        if !done {
+            self.refused = 0;
+        }
         self.check(before.as_ref().map(crate::api::BareMetalHost::state));
         done
     }
@@ -128,6 +143,9 @@ impl World {
                 assert!(soft, "{effect:?} was refused: {text}");
             }
             self.injected = self.injected.saturating_sub(usize::from(result.is_err()));
+            self.refused += usize::from(matches!(result, Err(Fault::Refused(_))));
+            // A soft power-off is tried hard at once, and another phase has another try.
+            assert!(self.refused < 8, "asked again and again: {effect:?}");
         }
         self.seen = driver.effects.len();
         let Some(host) = &driver.host else {
@@ -138,6 +156,14 @@ impl World {
             let disk = driver.machine.hardware.disk.as_deref().unwrap_or_default();
             assert_eq!(disk, url, "the wrong image");
         }
+        if *host.state() == State::ExternallyProvisioned {
+            // From here on what the spec says is taken to be there.
+            self.driver.deployed = None;
+        }
+        let driver = &self.driver;
+        let Some(host) = &driver.host else {
+            return;
+        };
         let waiting = host.status.as_ref().is_some_and(|status| {
             status
                 .condition(&crate::api::ConditionType::Waiting)
@@ -145,7 +171,6 @@ impl World {
         });
         if let (Some(facts), Some(step)) = (driver.machine.facts(), &driver.last)
             && !step.blind
-            && !matches!(step.wake, Wake::OnSlot(_))
             && SlotKind::of(facts.state).is_some()
             && driver.taken.is_none()
         {
@@ -169,6 +194,7 @@ impl World {
     }
 
     fn run(&mut self, op: &Op) {
+        self.refused = 0;
         let driver = &mut self.driver;
         match op {
             Op::Step(count) => (0..*count).for_each(|_| {
@@ -188,9 +214,12 @@ impl World {
                 });
             }),
             Op::Custom(on) => driver.edit(|host| {
-                host.spec.custom_deploy = on.then(|| CustomDeploy {
-                    method: "install".into(),
+                host.spec.custom_deploy = on.map(|number| CustomDeploy {
+                    method: format!("install{number}"),
                 });
+            }),
+            Op::BootMode(legacy) => driver.edit(|host| {
+                host.spec.boot_mode = legacy.then_some(BootMode::Legacy);
             }),
             Op::Online(on) => driver.edit(|host| host.spec.online = *on),
             Op::External(on) => driver.edit(|host| host.spec.externally_provisioned = *on),
@@ -211,9 +240,17 @@ impl World {
             Op::Annotate(name, value, true) => driver.annotate(name, value),
             Op::Annotate(name, _, false) => driver.remove_annotation(name),
             Op::Fail(task) => driver.machine.troubles.next.push_back(*task),
-            Op::Answer(kind) => {
-                driver.answers.push(answer(*kind));
+            Op::Answer(kind, count) => {
+                let count = usize::from(*count);
+                driver.answers.extend(vec![answer(*kind); count]);
+                self.injected += count;
+            }
+            Op::Lose => {
+                driver.lost += 1;
                 self.injected += 1;
+            }
+            Op::Registrable(there) => {
+                driver.unregistrable = (!there).then(|| "secret `net` not found".into());
             }
             Op::Restart => driver.restart(),
             Op::Wipe => driver.machine.lose(),
@@ -248,7 +285,10 @@ impl World {
         let driver = &mut self.driver;
         driver.machine.troubles.next.clear();
         driver.answers.clear();
+        driver.lost = 0;
+        driver.unregistrable = None;
         self.injected = 0;
+        self.refused = 0;
         if driver.login.password != "right" {
             driver.login.version += 1;
             driver.login.password = "right".into();
@@ -330,6 +370,36 @@ impl World {
             driver.last
         );
         assert_eq!(driver.status().error_count, 0);
+        self.status_is_true();
+    }
+
+    /// What the status says of the machine is so.
+    fn status_is_true(&self) {
+        let driver = &self.driver;
+        let Some(host) = &driver.host else {
+            return;
+        };
+        let applied = &driver.status().provisioning;
+        let known = applied.raid.as_deref().filter(|raid| raid.is_certain());
+        if known.is_some() {
+            assert_eq!(driver.made.as_deref(), known, "the volumes");
+        }
+        if *host.state() == State::Available {
+            assert!(!applied.lacks_volumes(host.spec.raid.as_deref()));
+        }
+        assert_eq!(driver.boot_mode, applied.boot_mode, "the boot mode");
+        if let Some(deployed) = &driver.deployed
+            && *host.state() == State::Provisioned
+        {
+            let method =
+                |custom: &Option<CustomDeploy>| custom.as_ref().map(|custom| custom.method.clone());
+            assert_eq!(deployed.method, method(&applied.custom_deploy));
+            assert_eq!(deployed.method, method(&host.spec.custom_deploy));
+            assert_eq!(deployed.boot_mode, applied.boot_mode);
+            let attempted = &driver.status().last_attempted_image;
+            let url = attempted.as_ref().map(|image| image.url.as_str());
+            assert_eq!(url.unwrap_or_default(), deployed.url);
+        }
     }
 }
 
@@ -343,9 +413,25 @@ fn volumes(number: u8) -> RaidConfig {
         controller: String::new(),
         physical_disks: Vec::new(),
     };
-    RaidConfig {
-        hardware_raid_volumes: Some(vec![volume]),
-        software_raid_volumes: None,
+    let software = SoftwareRaidVolume {
+        level: RaidLevel::Raid1,
+        size_gibibytes: None,
+        root_volume: false,
+        physical_disks: Vec::new(),
+    };
+    match number {
+        2 => RaidConfig {
+            hardware_raid_volumes: None,
+            software_raid_volumes: Some(vec![software]),
+        },
+        3 => RaidConfig {
+            hardware_raid_volumes: None,
+            software_raid_volumes: Some(Vec::new()),
+        },
+        _ => RaidConfig {
+            hardware_raid_volumes: Some(vec![volume]),
+            software_raid_volumes: None,
+        },
     }
 }
 
@@ -394,6 +480,8 @@ proptest! {
         // Only what nobody can do without is healed: Ironic answers, and slots become free.
         world.driver.down = false;
         world.driver.answers.clear();
+        world.driver.lost = 0;
+        world.refused = 0;
         world.injected = 0;
         world.driver.grants = Grants::ALL;
         world.driver.remove_annotation(annotation::PAUSED);

@@ -816,6 +816,7 @@ fn a_status_that_was_brought_along_is_taken_over() {
     let before = provisioned();
     let mut driver = Driver::new(with_image(A));
     driver.machine = before.machine.clone();
+    driver.boot_mode.clone_from(&before.boot_mode);
     driver.annotate(
         annotation::STATUS,
         &serde_json::to_string(before.status()).unwrap(),

@@ -2,13 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use redb::{Database, ReadableTable as _, TableDefinition};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError};
 
 use crate::store::record::{self, LAST};
 
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+pub(super) const SALT: TableDefinition<'_, (), [u8; 32]> = TableDefinition::new("salt");
 pub(super) const CHANGE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("change");
 pub(super) const OBJECT: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("object");
+
+/// The salt of a file, which takes `new` where it has none.
+pub(super) fn salt(database: &Database, new: [u8; 32]) -> Result<[u8; 32], redb::Error> {
+    match database.begin_read()?.open_table(SALT) {
+        Ok(table) => {
+            if let Some(salt) = table.get(())? {
+                return Ok(salt.value());
+            }
+        }
+        Err(TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let transaction = database.begin_write()?;
+    transaction.open_table(SALT)?.insert((), new)?;
+    transaction.commit()?;
+    Ok(new)
+}
 
 /// Writes records in one transaction.
 pub(super) fn append(database: &Database, records: &[(u64, Vec<u8>)]) -> Result<(), redb::Error> {

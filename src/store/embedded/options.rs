@@ -23,6 +23,9 @@ pub struct Options {
     pub clock: Clock,
     /// Seeds the uids of objects. Only a new store takes it: a file keeps its own.
     pub seed: u64,
+    /// Salts what is told of secrets, see [`Embedded::salt`](super::Embedded::salt). Only a new
+    /// store takes it: a file keeps its own.
+    pub salt: [u8; 32],
     /// Whom changes by create and patch belong to, see [`Embedded::by`].
     pub manager: String,
     /// Changes of each kind that are kept for watchers who come late. More costs memory: the old
@@ -55,11 +58,12 @@ fn entry<K: Object>(window: usize, version: &Arc<AtomicU64>) -> Entry {
 }
 
 impl Default for Options {
-    /// The system's clock, a random seed, and all kinds that metalform keeps.
+    /// The system's clock, a random seed and salt, and all kinds that metalform keeps.
     fn default() -> Self {
         let options = Self {
             clock: Arc::new(Timestamp::now),
             seed: RandomState::new().hash_one(std::process::id()),
+            salt: crate::dice::unpredictable(),
             manager: "metalform".into(),
             window: 4096,
             cache: 8 << 20,
@@ -93,6 +97,13 @@ impl Options {
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// With this salt.
+    #[must_use]
+    pub fn salt(mut self, salt: [u8; 32]) -> Self {
+        self.salt = salt;
         self
     }
 

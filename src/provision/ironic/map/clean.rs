@@ -39,9 +39,11 @@ pub fn plan(host: &BareMetalHost, driver: &Driver) -> Result<Cleaning, String> {
     };
     let step = |interface: &str, step: &str| json!({ "interface": interface, "step": step });
     if let Some(volumes) = &target.software_raid_volumes {
+        // Where nobody knows what there is, there may be some.
+        let certain = actual.is_none_or(RaidConfig::is_certain);
         let actual = actual.and_then(|actual| actual.software_raid_volumes.as_ref());
-        let same =
-            actual == Some(volumes) || (volumes.is_empty() && actual.is_none_or(Vec::is_empty));
+        let none = certain && actual.is_none_or(Vec::is_empty);
+        let same = actual == Some(volumes) && certain || (volumes.is_empty() && none);
         if same {
             return Ok(cleaning);
         }
@@ -54,8 +56,9 @@ pub fn plan(host: &BareMetalHost, driver: &Driver) -> Result<Cleaning, String> {
             cleaning.steps.push(step("raid", "create_configuration"));
         }
     } else if let Some(volumes) = &target.hardware_raid_volumes {
+        let certain = actual.is_none_or(RaidConfig::is_certain);
         let actual = actual.and_then(|actual| actual.hardware_raid_volumes.as_ref());
-        if driver.raid == NO_RAID || actual == Some(volumes) {
+        if driver.raid == NO_RAID || actual == Some(volumes) && certain {
             return Ok(cleaning);
         }
         // Making volumes does not remove others.
@@ -89,6 +92,8 @@ fn interface(
         raid.and_then(|raid| raid.software_raid_volumes.as_ref())
             .is_some_and(|v| !v.is_empty())
     };
+    // Removing them takes the agent too; the status does not say what there is while they are made.
+    let listed = target.is_some_and(|raid| raid.software_raid_volumes.is_some());
     let Some(raid) = target else { return Ok(usual) };
     if raid
         .hardware_raid_volumes
@@ -107,7 +112,7 @@ fn interface(
             ));
         }
     }
-    Ok(if software(target) || software(actual) {
+    Ok(if listed || software(actual) {
         AGENT
     } else {
         usual

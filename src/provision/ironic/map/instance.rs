@@ -63,7 +63,7 @@ pub fn info(
     pull_secret: Option<&Sealed>,
 ) -> Result<Map<String, Value>, String> {
     let mut info = Map::new();
-    let secure = host.boot_mode() == BootMode::UefiSecureBoot;
+    let secure = host.boot_mode_in_force() == BootMode::UefiSecureBoot;
     let capabilities = if secure {
         json!({ "secure_boot": "true" })
     } else {

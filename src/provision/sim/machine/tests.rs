@@ -292,7 +292,7 @@ fn an_inventory_is_there_after_an_inspection_and_always_the_same() {
     let Ok(Ack::Inventory(Some(found))) = bench.ask(&Effect::ReadInventory) else {
         panic!("no inventory");
     };
-    assert_eq!(found, inventory(&Hardware::new(MAC)));
+    assert_eq!(found, inventory::of(MAC, "h"));
     assert_eq!(found.get().unwrap().nics[0].mac, MAC);
 }
 

@@ -161,6 +161,27 @@ async fn a_file_keeps_its_seed() {
     assert_eq!(from_file, apply(&memory, "a", json!({})).await);
 }
 
+#[tokio::test]
+async fn a_file_keeps_its_salt_gets_one_where_it_has_none_and_is_the_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let open = |salt: u8| Embedded::open(&path, options().salt([salt; 32])).unwrap();
+    assert_eq!(open(1).salt(), [1; 32]);
+    assert_eq!(open(2).salt(), [1; 32]);
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // As a store from before there were salts.
+    let database = redb::Builder::new().open(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let table: redb::TableDefinition<'_, (), [u8; 32]> = redb::TableDefinition::new("salt");
+    assert!(transaction.delete_table(table).unwrap());
+    transaction.commit().unwrap();
+    drop(database);
+    assert_eq!(open(3).salt(), [3; 32]);
+    assert_eq!(open(4).salt(), [3; 32]);
+}
+
 fn host() -> serde_json::Value {
     json!({
         "spec": {

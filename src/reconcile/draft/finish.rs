@@ -1,0 +1,75 @@
+//! The end of a step: conditions, what it occupies, and whether the status is another one.
+
+use super::super::register::POWER_FAILURE;
+use super::super::why::Kind;
+use super::super::{Code, Step};
+use super::Draft;
+use crate::api::conditions::{self, Inputs};
+use crate::api::{BareMetalHostStatus, ConditionType, OperationalStatus};
+use crate::budget::SlotKind;
+
+impl Draft<'_> {
+    /// The step.
+    pub fn finish(mut self) -> Step {
+        let view = self.view;
+        let old = view.host.status.as_ref();
+        let previous = old
+            .map(|status| status.conditions.as_slice())
+            .unwrap_or_default();
+        let facts = self.facts();
+        let waiting = match self.why.row().map(Code::kind) {
+            Some(Kind::Blocked) => Some((self.why.code, self.why.text.as_str())),
+            // While a failure is shown, so is what it was, also during the next attempt.
+            _ if self.status.operational_status == OperationalStatus::Error => old
+                .and_then(|status| status.condition(&ConditionType::Waiting))
+                .map(|waiting| (waiting.reason.as_str(), waiting.message.as_str())),
+            _ => None,
+        };
+        self.status.conditions = conditions::conditions(&Inputs {
+            state: &self.status.provisioning.state,
+            operational_status: &self.status.operational_status,
+            error_type: self.status.error_type.as_ref(),
+            power_failure: facts.and_then(|facts| facts.fault.as_deref()) == Some(POWER_FAILURE),
+            health: facts.and_then(|facts| facts.health.as_deref()),
+            waiting,
+            generation: self.generation(),
+            previous,
+            now: view.now,
+        });
+        let status = self.changed_status();
+        // Whatever brought the machine to work, it occupies a slot, also while the host waits for
+        // another one.
+        let at_work = facts.and_then(|facts| SlotKind::of(facts.state));
+        Step {
+            status,
+            meta: self.meta,
+            effect: self.effect,
+            notes: self.notes,
+            wake: self.wake,
+            slot: self.slot.or(at_work),
+            blind: view.sight.is_blind(),
+            hold: self.hold,
+            why: self.why,
+        }
+    }
+
+    /// The status, if it is another one. `lastUpdated` alone is no difference; during an error it
+    /// stays the time of the failure, from which the pause is counted.
+    fn changed_status(&mut self) -> Option<Box<BareMetalHostStatus>> {
+        let failed = self.status.last_updated;
+        if let Some(old) = &self.view.host.status {
+            self.status.last_updated = old.last_updated;
+            if self.status == *old {
+                return None;
+            }
+            let same_error = old.error_type.is_some()
+                && old.error_type == self.status.error_type
+                && old.error_count == self.status.error_count;
+            if same_error {
+                return Some(Box::new(std::mem::take(&mut self.status)));
+            }
+        }
+        self.status.last_updated = failed.max(Some(self.now()));
+        Some(Box::new(std::mem::take(&mut self.status)))
+    }
+}
