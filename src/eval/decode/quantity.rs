@@ -69,3 +69,34 @@ pub(super) fn duration(
     .map(Value::Duration)
     .map_err(|error| unit_error(entry, error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::FileId;
+    use crate::syntax;
+
+    /// No field takes a duration yet, so there is no spec that would show it.
+    #[test]
+    fn a_number_without_its_unit_is_offered_one() {
+        let text = "a 60 \"60s\" (m)5";
+        let read = syntax::parse(FileId(0), &text.into(), &syntax::Limits::kdl());
+        let node = read.tree.nodes().next().unwrap();
+        let want = Want {
+            ty: Type::Duration,
+            lower: Lower::None,
+        };
+        let all: Vec<_> = node
+            .args()
+            .map(|entry| decode(want, entry, &raw(entry, &text.into()), false))
+            .collect();
+        let finding = all[0].as_ref().unwrap_err();
+        assert_eq!(finding.code, Code(2006));
+        let fix = &finding.fixes[0];
+        assert_eq!(fix.applicability, Applicability::Unsafe);
+        let mut mended = text.to_owned();
+        mended.replace_range(fix.edits[0].place.span.range(), &fix.edits[0].text);
+        assert_eq!(mended, "a (s)60 \"60s\" (m)5");
+        assert!(all[1].is_ok() && all[2].is_ok());
+    }
+}
