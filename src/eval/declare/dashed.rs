@@ -98,11 +98,9 @@ impl<'t> Declarer<'_, 't> {
     /// Reports the `/-` at `start`, before something that begins at `end`.
     fn dashed(&mut self, start: u32, end: u32, node: Node<'t>, what: &str, text: &str) {
         let sign = Span::new(start, (start + 2).min(end));
-        let gap = text[sign.end as usize..end as usize].len();
-        let spaces = text[sign.end as usize..end as usize]
-            .trim_start_matches([' ', '\t'])
-            .len();
-        let fix = Span::new(start, sign.end + (gap - spaces) as u32);
+        let gap = &text[sign.end as usize..end as usize];
+        let blank = gap.len() - gap.trim_start_matches([' ', '\t']).len();
+        let fix = Span::new(start, sign.end + blank as u32);
         let finding = Diagnostic::warning(
             Code(6006),
             format!("{what} is commented out: its machines are no longer part of the fleet"),
