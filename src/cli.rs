@@ -4,6 +4,8 @@
 //! Exit codes are the same for all verbs, see [`Exit`].
 
 mod apply;
+mod books;
+mod busy;
 mod check;
 mod completions;
 mod ending;
@@ -162,6 +164,8 @@ pub struct Failure {
     exit: Exit,
     text: String,
     help: Option<String>,
+    /// What is wrong with the spec, as JSON.
+    findings: Option<serde_json::Value>,
 }
 
 impl Failure {
@@ -170,12 +174,24 @@ impl Failure {
             exit,
             text: text.into(),
             help: None,
+            findings: None,
         }
     }
 
     fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// The answer of a verb that was asked for JSON: its reader never meets an empty stdout.
+    fn json(&self) -> String {
+        let answer = serde_json::json!({
+            "format_version": "1.0",
+            "errored": true,
+            "failure": self.text,
+            "diagnostics": self.findings.clone().unwrap_or_else(|| serde_json::json!([])),
+        });
+        format!("{answer:#}\n")
     }
 }
 
@@ -206,7 +222,11 @@ pub fn main() -> ExitCode {
         Verb::Explain(args) => explain::explain(&term, &args),
         Verb::Completions(args) => completions::completions(&term, &args),
     };
-    match result {
+    let lost = term.lost().map(|reason| {
+        let text = format!("the answer cannot be written to standard output: {reason}");
+        Failure::new(Exit::Usage, text)
+    });
+    match lost.map_or(result, Err) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             term.error(&failure.text);

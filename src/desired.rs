@@ -211,11 +211,17 @@ fn wanted(
         .and_then(|pool| fleet.pool(pool))
         .is_some_and(|pool| pool.prevent_destroy);
     let prevent_destroy = host.prevent_destroy() || protected;
+    // A fleet with one Ironic needs no mark: all hosts are its own, whatever it is called.
+    let ironic = (fleet.ironics.len() > 1)
+        .then(|| host.fields.text("driven-by"))
+        .flatten()
+        .map(|name| &**name);
     if let Some(known) = known
         && *known.digest == *digest
         && known.pool.as_ref() == pool
         && known.rack == host.rack
         && known.prevent_destroy == prevent_destroy
+        && known.ironic.as_deref() == ironic
     {
         return Some(Arc::clone(known));
     }
@@ -227,7 +233,7 @@ fn wanted(
         digest: digest.into(),
         pool: pool.cloned(),
         rack: host.rack.clone(),
-        ironic: host.fields.text("driven-by").map(Arc::from),
+        ironic: ironic.map(Arc::from),
         prevent_destroy,
     }))
 }

@@ -17,6 +17,7 @@
 mod clock;
 mod follow;
 mod hardware;
+mod machines;
 mod memo;
 mod metrics;
 mod notes;
@@ -50,6 +51,8 @@ use crate::store::{Key, Object as _, Store, StoreError, Version};
 
 pub use self::clock::Clock;
 pub use self::follow::{FirstPlan, HeldActions, Standing, Telling, follow};
+use self::machines::distinct;
+pub use self::machines::{DEFAULT_MACHINES, Machines};
 use self::memo::Memos;
 pub use self::metrics::Metrics;
 use self::notes::Notes;
@@ -61,13 +64,6 @@ use self::ticket::Ticket;
 pub trait Stores: Store<BareMetalHost> + Store<HardwareData> + Store<Event> {}
 
 impl<S: Store<BareMetalHost> + Store<HardwareData> + Store<Event>> Stores for S {}
-
-/// The provisioners of a fleet by name; a host names its own in the annotation
-/// `metalform.dev/ironic`, or belongs to the one named `default`.
-pub type Machines = BTreeMap<Arc<str>, Arc<dyn Provisioner>>;
-
-/// The name of the provisioner of hosts that name none.
-pub const DEFAULT_MACHINES: &str = "default";
 
 /// Knobs.
 #[derive(Debug, Clone)]
@@ -113,7 +109,10 @@ struct Driven {
 /// What all turns share.
 pub(crate) struct Shared<S> {
     store: Arc<S>,
+    /// Each once, by the name that stands for all of its names.
     machines: Machines,
+    /// That name, by every name.
+    names: BTreeMap<Arc<str>, Arc<str>>,
     secrets: Arc<dyn Secrets>,
     clock: Clock,
     policy: Policy,
@@ -138,6 +137,7 @@ impl<S: Stores> Engine<S> {
         options: Options,
     ) -> Self {
         let (wake, queue) = mpsc::unbounded_channel();
+        let (machines, names) = distinct(machines);
         let budgets = machines
             .iter()
             .map(|(name, machines)| (Arc::clone(name), Slots::new(machines.limits())))
@@ -145,6 +145,7 @@ impl<S: Stores> Engine<S> {
         let shared = Shared {
             store,
             machines,
+            names,
             secrets,
             clock,
             policy: options.policy.clone(),
@@ -291,15 +292,15 @@ impl<S: Stores> Shared<S> {
         self.store.update_status(host, expected).await
     }
 
-    fn machines_name(host: &BareMetalHost) -> &str {
-        let annotations = host.metadata.annotations.as_ref();
-        annotations
-            .and_then(|all| all.get(annotation::IRONIC))
-            .map_or(DEFAULT_MACHINES, String::as_str)
+    /// The name of a host's provisioner, one for each provisioner; a name that nobody has stays.
+    fn machines_name<'a>(&'a self, host: &'a BareMetalHost) -> &'a str {
+        let name = host.annotation(annotation::IRONIC);
+        let name = name.unwrap_or(DEFAULT_MACHINES);
+        self.names.get(name).map_or(name, AsRef::as_ref)
     }
 
     fn machines_of(&self, host: &BareMetalHost) -> Option<Driven> {
-        let (name, machines) = self.machines.get_key_value(Self::machines_name(host))?;
+        let (name, machines) = self.machines.get_key_value(self.machines_name(host))?;
         Some(Driven {
             name: Arc::clone(name),
             machines: Arc::clone(machines),
@@ -314,8 +315,8 @@ impl<S: Stores> Shared<S> {
     fn no_machines(&self, key: &Key, host: &BareMetalHost) -> turn::Again {
         let text = format!(
             "no Ironic named `{}` is configured; known: {}",
-            Self::machines_name(host),
-            self.machines
+            self.machines_name(host),
+            self.names
                 .keys()
                 .map(AsRef::as_ref)
                 .collect::<Vec<_>>()

@@ -15,18 +15,26 @@
 //! | `/metalform/v1/held` | what is followed, and actions of the plan that wait, and why |
 //! | `/healthz`, `/readyz`, `/metrics` | also with `--listen ADDR`, where there is nothing else |
 //!
-//! Not emulated: RBAC, admission, aggregated APIs.
+//! Not emulated: RBAC, admission, aggregated APIs, dry runs, selectors with `in (…)`; what asks for
+//! them is refused. A DELETE here passes none of the plan's guards: who may open the socket may
+//! destroy a machine. (A host that the spec still has comes back as a new one.)
 
 mod answer;
 pub mod client;
+mod delete;
 mod hosts;
 mod objects;
+mod query;
 mod route;
+#[cfg(test)]
+mod tests;
+mod watch;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
@@ -34,11 +42,11 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::watch;
+use tokio::sync::watch as channel;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
@@ -51,8 +59,8 @@ use self::route::Route;
 /// What is shown.
 pub struct Served<S> {
     engine: Arc<Engine<S>>,
-    standing: watch::Receiver<Standing>,
-    reading: watch::Receiver<Reading>,
+    standing: channel::Receiver<Standing>,
+    reading: channel::Receiver<Reading>,
 }
 
 impl<S> Clone for Served<S> {
@@ -69,8 +77,8 @@ impl<S: Stores> Served<S> {
     /// Shows this engine, where its spec stands, and what is read.
     pub fn new(
         engine: Arc<Engine<S>>,
-        standing: watch::Receiver<Standing>,
-        reading: watch::Receiver<Reading>,
+        standing: channel::Receiver<Standing>,
+        reading: channel::Receiver<Reading>,
     ) -> Self {
         Self {
             engine,
@@ -80,6 +88,14 @@ impl<S: Stores> Served<S> {
     }
 }
 
+/// How long a client may take to say what it wants.
+const HEAD: Duration = Duration::from_secs(5);
+/// Connections at once on the socket; watches keep theirs.
+const ON_SOCKET: usize = 256;
+/// Connections at once on TCP, where anybody may come: file descriptors are what secrets and the
+/// store need too.
+const ON_TCP: usize = 64;
+
 /// Which paths are open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
@@ -87,6 +103,15 @@ enum Scope {
     All,
     /// Health and metrics only.
     Health,
+}
+
+impl Scope {
+    fn connections(self) -> usize {
+        match self {
+            Self::All => ON_SOCKET,
+            Self::Health => ON_TCP,
+        }
+    }
 }
 
 /// Answers on a Unix socket until `stop`. The caller holds the store's lock, so a socket that is
@@ -157,11 +182,16 @@ async fn connections<S, T>(
 {
     let graceful = GracefulShutdown::new();
     let mut tasks = tokio::task::JoinSet::new();
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .keep_alive(scope == Scope::All);
     loop {
+        // Who comes when all places are taken waits in the system's queue.
         let stream = tokio::select! {
             () = stop.cancelled() => break,
-            stream = streams.next() => stream,
             Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
+            stream = streams.next(), if tasks.len() < scope.connections() => stream,
         };
         let stream = match stream {
             None => break,
@@ -169,7 +199,7 @@ async fn connections<S, T>(
             Some(Err(error)) => {
                 // Out of file descriptors, say: the next one may go.
                 debug!("connection not accepted: {error}");
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
@@ -179,7 +209,7 @@ async fn connections<S, T>(
             let (served, stop) = (served.clone(), stop.clone());
             async move { Ok::<_, std::convert::Infallible>(answer(served, scope, stop, request).await) }
         });
-        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        let connection = http.serve_connection(TokioIo::new(stream), service);
         let watched = graceful.watch(connection);
         tasks.spawn(async move {
             if let Err(error) = watched.await {
@@ -188,7 +218,7 @@ async fn connections<S, T>(
         });
     }
     // Watches end by themselves with `stop`; what else is under way takes milliseconds.
-    tokio::time::timeout(std::time::Duration::from_millis(500), graceful.shutdown())
+    tokio::time::timeout(Duration::from_millis(500), graceful.shutdown())
         .await
         .ok();
 }

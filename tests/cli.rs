@@ -20,6 +20,10 @@ mod crash;
 mod destroy;
 #[path = "cli/edits.rs"]
 mod edits;
+#[path = "cli/formats.rs"]
+mod formats;
+#[path = "cli/machines.rs"]
+mod machines;
 #[path = "cli/project.rs"]
 mod project;
 #[path = "cli/render.rs"]

@@ -38,18 +38,13 @@ pub enum OutputFormat {
 
 pub(super) fn check(term: &Term, args: &CheckArgs) -> Result<Exit, Failure> {
     let started = Instant::now();
-    let found = spec::load(&args.spec, &mut Cache::default());
+    let found = spec::load_busy(term, &args.spec, &mut Cache::default());
     // Machine formats are valid on early failure too: a reader never meets an empty stdout.
     let spec = match found {
         Ok(spec) => spec,
         Err(failure) => {
             if args.output_format == OutputFormat::Json {
-                let failed = serde_json::json!({
-                    "format_version": "1.0",
-                    "diagnostics": [],
-                    "failure": failure.text,
-                });
-                term.out(&format!("{failed:#}\n"));
+                term.out(&failure.json());
             }
             return Err(failure);
         }

@@ -94,7 +94,7 @@ fn page(entry: &codes::Entry, palette: Palette) -> String {
 
 /// Where a host's value comes from.
 fn value(term: &Term, args: &ExplainArgs, host: &str, field: &str) -> Result<Exit, Failure> {
-    let spec = spec::load(&args.spec, &mut eval::Cache::default())?;
+    let spec = spec::load_busy(term, &args.spec, &mut eval::Cache::default())?;
     match eval::explain(&spec.evaluation, host, field) {
         Ok(ladder) => {
             term.out(&show(&ladder, term.palette()));

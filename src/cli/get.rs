@@ -1,8 +1,10 @@
 //! `metalform get`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::ValueEnum;
+use serde_json::json;
 
 use crate::api::names::annotation;
 use crate::api::{BareMetalHost, Timestamp};
@@ -60,13 +62,23 @@ pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
         .iter()
         .map(|name| super::pattern(name))
         .collect::<Result<_, _>>()?;
-    let home = Home::of(&args.spec);
-    let (hosts, reasons) = super::runtime()?.block_on(async {
-        let source = Source::open(&home).await?;
-        let seen = (source.hosts().await?, source.reasons().await?);
-        source.close().await?;
-        Ok::<_, Failure>(seen)
+    let (hosts, reasons) = read(args).inspect_err(|failure| {
+        if args.output == Output::Json {
+            let status = json!({
+                "kind": "Status",
+                "apiVersion": "v1",
+                "status": "Failure",
+                "message": failure.text,
+            });
+            term.out(&format!("{status:#}\n"));
+        }
     })?;
+    let missing: Vec<&str> = names
+        .iter()
+        .zip(&patterns)
+        .filter(|(_, pattern)| !hosts.iter().any(|host| pattern.matches(&host.key().name)))
+        .map(|(name, _)| name.as_str())
+        .collect();
     let mut hosts: Vec<_> = hosts
         .into_iter()
         .filter(|host| {
@@ -75,16 +87,11 @@ pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
         })
         .collect();
     hosts.sort_by(|a, b| crate::eval::range::natural_cmp(&a.key().name, &b.key().name));
-    if hosts.is_empty() {
-        if names.is_empty() {
-            term.say(&format!(
-                "no hosts in the store beside {}",
-                args.spec.display()
-            ));
-            return Ok(Exit::Success);
-        }
-        let text = format!("no host matches {}", names.join(" "));
-        return Err(Failure::new(Exit::No, text));
+    if hosts.is_empty() && names.is_empty() {
+        term.say(&format!(
+            "no hosts in the store beside {}",
+            args.spec.display()
+        ));
     }
     let now = jiff::Timestamp::now();
     let text = match args.output {
@@ -96,12 +103,10 @@ pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
             names.concat()
         }
         Output::Json => {
-            let one = (hosts.len() == 1 && !names.is_empty()).then(|| &hosts[0]);
-            let value = match one {
-                Some(host) => serde_json::to_value(&**host),
-                None => serde_json::to_value(
-                    serde_json::json!({"apiVersion": "v1", "kind": "List", "items": hosts}),
-                ),
+            // One object where one host was named, a list for whatever a pattern finds.
+            let value = match (names.as_slice(), hosts.as_slice()) {
+                ([name], [host]) if *name == *host.key().name => serde_json::to_value(&**host),
+                _ => Ok(json!({"apiVersion": "v1", "kind": "List", "items": hosts})),
             };
             format!("{:#}\n", value.unwrap_or_default())
         }
@@ -113,10 +118,26 @@ pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
                 Failure::new(Exit::Remote, format!("cannot write YAML: {error}"))
             })?
         }
+        Output::Table | Output::Wide if hosts.is_empty() => String::new(),
         Output::Table | Output::Wide => table(&hosts, &reasons, now, args.output == Output::Wide),
     };
     term.out(&text);
-    Ok(Exit::Success)
+    if missing.is_empty() {
+        return Ok(Exit::Success);
+    }
+    let text = format!("no host matches {}", missing.join(" "));
+    Err(Failure::new(Exit::No, text))
+}
+
+/// The hosts, and why each is where it is.
+fn read(args: &GetArgs) -> Result<(Vec<Arc<BareMetalHost>>, Vec<Reason>), Failure> {
+    let home = Home::of(&args.spec);
+    super::runtime()?.block_on(async {
+        let source = Source::open(&home).await?;
+        let seen = (source.hosts().await?, source.reasons().await?);
+        source.close().await?;
+        Ok(seen)
+    })
 }
 
 fn table(hosts: &[Arc<BareMetalHost>], reasons: &[Reason], now: Timestamp, wide: bool) -> String {
@@ -126,8 +147,14 @@ fn table(hosts: &[Arc<BareMetalHost>], reasons: &[Reason], now: Timestamp, wide:
         head.splice(5..5, ["RACK", "BMC", "IMAGE", "ID"]);
     }
     rows.push(head.into_iter().map(str::to_owned).collect());
+    let reasons: BTreeMap<(&str, &str), &Reason> = reasons
+        .iter()
+        .map(|reason| ((&*reason.namespace, &*reason.name), reason))
+        .collect();
     for host in hosts {
-        rows.push(row(host, reasons, now, wide));
+        let key = host.key();
+        let reason = reasons.get(&(&*key.namespace, &*key.name)).copied();
+        rows.push(row(host, reason, now, wide));
     }
     let columns = rows[0].len();
     let widths: Vec<usize> = (0..columns)
@@ -151,12 +178,15 @@ fn table(hosts: &[Arc<BareMetalHost>], reasons: &[Reason], now: Timestamp, wide:
     text
 }
 
-fn row(host: &Arc<BareMetalHost>, reasons: &[Reason], now: Timestamp, wide: bool) -> Vec<String> {
+fn row(
+    host: &Arc<BareMetalHost>,
+    reason: Option<&Reason>,
+    now: Timestamp,
+    wide: bool,
+) -> Vec<String> {
     let key = host.key();
     let status = host.status.as_ref();
-    let reason = reasons
-        .iter()
-        .find(|reason| reason.name == *key.name && reason.namespace == *key.namespace)
+    let reason = reason
         .map(|reason| reason.text.clone())
         .or_else(|| status.map(|status| status.error_message.clone()));
     let line = crate::engine::HostLine {

@@ -3,8 +3,16 @@
 //! It holds a `.gitignore` of its own, so git never sees it and nobody has to edit another one.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::store::{Embedded, OpenError, Options};
 
 use super::{Exit, Failure};
+
+/// How long a store that somebody holds is waited for, and how often it is looked at.
+const HELD: Duration = Duration::from_secs(2);
+pub(super) const HELD_STEP: Duration = Duration::from_millis(25);
 
 /// Paths in the folder.
 #[derive(Debug, Clone)]
@@ -31,10 +39,15 @@ impl Home {
         }
     }
 
-    /// Makes the folder.
+    /// Makes the folder, and that of the socket where it is another one. Nobody else may look in:
+    /// statuses, journal and socket are the owner's, whatever the umask says.
     pub fn make(&self) -> Result<(), Failure> {
         let ignore = self.dir.join(".gitignore");
-        std::fs::create_dir_all(&self.dir)
+        private(&self.dir, None)
+            .and_then(|()| match self.socket().parent() {
+                Some(folder) if folder != self.dir => private(folder, Some(&self.dir)),
+                _ => Ok(()),
+            })
             .and_then(|()| {
                 if ignore.exists() {
                     Ok(())
@@ -54,14 +67,44 @@ impl Home {
         self.dir.join("store.redb")
     }
 
+    /// As [`Home::open`], but waits a little for one who holds it: verbs that read do, for a moment, and so
+    /// does a process that stops.
+    pub async fn open_waiting(&self) -> Result<Arc<Embedded>, Failure> {
+        let started = Instant::now();
+        loop {
+            match self.open() {
+                Err(failure) if failure.exit == Exit::Stale && started.elapsed() < HELD => {
+                    tokio::time::sleep(HELD_STEP).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Opens the store beside the spec. Who holds it makes it [`Exit::Stale`].
+    pub fn open(&self) -> Result<Arc<Embedded>, Failure> {
+        let options = Options::default();
+        Embedded::open(&self.store(), options)
+            .map(Arc::new)
+            .map_err(|error| {
+                let exit = match error {
+                    OpenError::Held { .. } => Exit::Stale,
+                    OpenError::Newer { .. } | OpenError::Damaged { .. } | OpenError::Io { .. } => {
+                        Exit::Remote
+                    }
+                };
+                Failure::new(exit, error.to_string())
+            })
+    }
+
     /// What the simulated machines are at.
     pub fn machines(&self) -> PathBuf {
         self.dir.join("machines.journal")
     }
 
     /// The socket of the process that holds the store. A path that is too long for a socket
-    /// (108 bytes on Linux) is replaced by one in the temporary folder, named after the digest of
-    /// this one, so that both sides find it.
+    /// (108 bytes on Linux) is replaced by one in a folder in the temporary one, named after the
+    /// digest of this path, so that both sides find it.
     pub fn socket(&self) -> PathBuf {
         use std::os::unix::ffi::OsStrExt as _;
         let path = self.dir.join("api.sock");
@@ -72,8 +115,33 @@ impl Home {
         let digest = crate::secrets::digest(full.as_os_str().as_bytes());
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         let folder = runtime.unwrap_or_else(std::env::temp_dir);
-        folder.join(format!("metalform-{digest}.sock"))
+        folder.join(format!("metalform-{digest}")).join("api.sock")
     }
+}
+
+/// Makes a folder that only its owner may use. In a folder that others may write to somebody may
+/// have been faster: then it has to be the owner's of `like`.
+fn private(dir: &Path, like: Option<&Path>) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+    let mut builder = std::fs::DirBuilder::new();
+    match builder.mode(0o700).create(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        made => return made,
+    }
+    let found = std::fs::symlink_metadata(dir)?;
+    if let Some(like) = like
+        && (!found.is_dir() || found.uid() != std::fs::metadata(like)?.uid())
+    {
+        let text = format!("{} is somebody else's", dir.display());
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::PermissionDenied,
+            text,
+        ));
+    }
+    if found.is_dir() && found.permissions().mode() & 0o077 != 0 {
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -86,6 +154,20 @@ mod tests {
         let file = dir.path().join("fleet.kdl");
         std::fs::write(&file, "").unwrap();
         assert_eq!(Home::of(&file).dir, Home::of(dir.path()).dir);
+    }
+
+    #[test]
+    fn nobody_else_may_look_in() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::of(dir.path());
+        let mode = || std::fs::metadata(&home.dir).unwrap().permissions().mode() & 0o777;
+        home.make().unwrap();
+        assert_eq!(mode(), 0o700);
+        // One that an older version made.
+        std::fs::set_permissions(&home.dir, std::fs::Permissions::from_mode(0o755)).unwrap();
+        home.make().unwrap();
+        assert_eq!(mode(), 0o700);
     }
 
     #[test]

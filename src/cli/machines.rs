@@ -1,25 +1,35 @@
 //! Which machines a fleet runs on: those of an Ironic, or simulated ones, never by accident.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::{Clock, DEFAULT_MACHINES, Machines};
-use crate::fleet::{Fleet, Ironic};
+use crate::fleet::{Fleet, Ironic, Ref, Simulation, Text};
+use crate::provision::Provisioner;
 use crate::provision::ironic::{Endpoint, Ironic as Remote, Options};
 use crate::provision::sim;
-use crate::secrets::{Secrets as _, SecretsFolder};
+use crate::secrets::{Secret, Secrets as _, SecretsFolder};
 
-use super::{Exit, Failure, home::Home, spec};
+use super::{Exit, Failure, books::Books, home::Home, spec};
 
 /// Where machines come from, as the command line says.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct MachinesArgs {
     /// Drive machines through the Ironic at this URL (http://user:password@host:port works)
-    #[arg(long, value_name = "URL", env = "METALFORM_IRONIC")]
+    // Its value may hold a password, which `--help` would print.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "METALFORM_IRONIC",
+        hide_env_values = true
+    )]
     ironic: Option<String>,
     /// Certificate authority of that Ironic
     #[arg(long, value_name = "FILE", requires = "ironic")]
     ironic_ca: Option<std::path::PathBuf>,
+    /// The Ironic has another address than before and the same machines
+    #[arg(long)]
+    pub(super) same_machines: bool,
     /// Folder of secrets: one folder a secret, one file a key
     #[arg(long, value_name = "DIR")]
     secrets: Option<std::path::PathBuf>,
@@ -36,14 +46,95 @@ impl MachinesArgs {
             root: self.secrets.clone().or(named),
         }
     }
+
+    /// What a fleet says of its machines.
+    pub fn drive(&self, fleet: &Fleet, root: &Path) -> Drive {
+        let secrets = self.secrets(fleet, root);
+        let read = |reference: &Option<Ref>| {
+            let reference = reference.as_ref()?;
+            secrets.read("", &reference.name).ok()
+        };
+        let ironic = |ironic: &Ironic| Named {
+            name: Arc::clone(&ironic.name),
+            // With --ironic only the names matter.
+            said: self.ironic.is_none().then(|| Said {
+                url: ironic.url.clone(),
+                auth: ironic.auth.clone(),
+                ca: ironic.ca.clone(),
+                verify_ca: ironic.verify_ca,
+                limits: [ironic.inspect, ironic.clean, ironic.deploy],
+            }),
+        };
+        let contents = |ironic: &Ironic| (read(&ironic.auth), read(&ironic.ca));
+        Drive {
+            simulation: fleet.simulation.clone(),
+            ironics: fleet.ironics.iter().map(ironic).collect(),
+            contents: fleet.ironics.iter().map(contents).collect(),
+            secrets: secrets.root,
+        }
+    }
 }
 
-/// What `run` drives, and a line that says it.
+/// What drives a fleet's machines, as it was said at the start: connected once, so an edit of it
+/// takes effect at the next start.
+#[derive(PartialEq)]
+pub(super) struct Drive {
+    simulation: Option<Simulation>,
+    ironics: Vec<Named>,
+    /// The secrets that lead into the Ironics: credentials and certificate authority.
+    contents: Vec<(Option<Secret>, Option<Secret>)>,
+    secrets: Option<PathBuf>,
+}
+
+#[derive(PartialEq)]
+struct Named {
+    name: Arc<str>,
+    said: Option<Said>,
+}
+
+/// An `ironic` node, wherever it is written.
+#[derive(PartialEq)]
+struct Said {
+    url: Text,
+    auth: Option<Ref>,
+    ca: Option<Ref>,
+    verify_ca: bool,
+    limits: [Option<u32>; 3],
+}
+
+/// What an edit changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Redrive {
+    /// These nodes of the spec: what else it says may rest on them.
+    Nodes(&'static str),
+    /// The secrets of an Ironic only.
+    Secrets,
+}
+
+impl Drive {
+    /// What is different in another one.
+    pub fn changed(&self, next: &Self) -> Option<Redrive> {
+        let nodes = if self.simulation != next.simulation {
+            "`simulated`"
+        } else if self.ironics != next.ironics {
+            "`ironic`"
+        } else if self.secrets != next.secrets {
+            "`secrets`"
+        } else if self.contents != next.contents {
+            return Some(Redrive::Secrets);
+        } else {
+            return None;
+        };
+        Some(Redrive::Nodes(nodes))
+    }
+}
+
+/// What `run` drives.
 pub(super) struct Driven {
     /// By name.
     pub machines: Machines,
-    /// For people, e.g. `simulated machines` or `Ironic at http://…`.
-    pub what: String,
+    /// What they are.
+    pub books: Books,
 }
 
 /// Connects the fleet's machines. A fleet that neither says that it is simulated nor names an
@@ -56,7 +147,15 @@ pub(super) fn connect(
     clock: Clock,
 ) -> Result<Driven, Failure> {
     let secrets = args.secrets(fleet, root);
+    let named = || fleet.ironics.iter().map(|ironic| &*ironic.name);
     if let Some(url) = &args.ironic {
+        if fleet.simulation.is_some() {
+            return Err(Failure::new(
+                Exit::Spec,
+                "the spec says `simulated`, and --ironic (or METALFORM_IRONIC) names an Ironic",
+            )
+            .help("leave one of them out: invented machines have no place in an Ironic"));
+        }
         let usage = |text: String| Failure::new(Exit::Usage, format!("--ironic: {text}"));
         let mut endpoint = Endpoint::parse(url).map_err(|error| usage(error.to_string()))?;
         if let Some(path) = &args.ironic_ca {
@@ -64,7 +163,8 @@ pub(super) fn connect(
                 .map_err(|error| usage(format!("cannot read {}: {error}", path.display())))?;
             endpoint = endpoint.ca(pem);
         }
-        return one(DEFAULT_MACHINES, Options::new(endpoint));
+        // It takes the place of all that the spec names.
+        return one(named().chain([DEFAULT_MACHINES]), Options::new(endpoint));
     }
     match (&fleet.simulation, fleet.ironics.as_slice()) {
         (Some(_), [_, ..]) => Err(Failure::new(
@@ -80,19 +180,25 @@ pub(super) fn connect(
                 [(Arc::from(DEFAULT_MACHINES), Arc::new(machines) as Arc<_>)].into();
             Ok(Driven {
                 machines,
-                what: "simulated machines".to_owned(),
+                books: Books::simulated(),
             })
         }
-        (None, [ironic]) => one(DEFAULT_MACHINES, options(ironic, &secrets)?),
+        // The only one is everybody's, named or not.
+        (None, [ironic]) => one(
+            named().chain([DEFAULT_MACHINES]),
+            options(ironic, &secrets)?,
+        ),
         (None, [_, _, ..]) => {
             let mut machines = Machines::new();
+            let mut urls = Vec::new();
             for ironic in &fleet.ironics {
-                let driven = one(&ironic.name, options(ironic, &secrets)?)?;
-                machines.extend(driven.machines);
+                let options = options(ironic, &secrets)?;
+                urls.push((&*ironic.name, options.endpoint.url().to_owned()));
+                machines.extend(one([&*ironic.name], options)?.machines);
             }
             Ok(Driven {
-                what: format!("{} Ironics", machines.len()),
                 machines,
+                books: Books::ironics(urls.iter().map(|(name, url)| (*name, url.as_str()))),
             })
         }
         (None, []) => Err(Failure::new(
@@ -106,13 +212,19 @@ pub(super) fn connect(
     }
 }
 
-fn one(name: &str, options: Options) -> Result<Driven, Failure> {
-    let what = format!("Ironic at {}", options.endpoint.url());
+/// One Ironic under these names.
+fn one<'a>(names: impl IntoIterator<Item = &'a str>, options: Options) -> Result<Driven, Failure> {
+    let url = options.endpoint.url().to_owned();
     let machines =
         Remote::new(options).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    let machines: Arc<dyn Provisioner> = Arc::new(machines);
+    let names: Vec<&str> = names.into_iter().collect();
     Ok(Driven {
-        machines: [(Arc::from(name), Arc::new(machines) as Arc<_>)].into(),
-        what,
+        books: Books::ironics(names.iter().map(|name| (*name, url.as_str()))),
+        machines: names
+            .into_iter()
+            .map(|name| (Arc::from(name), Arc::clone(&machines)))
+            .collect(),
     })
 }
 

@@ -28,6 +28,16 @@ pub struct PlanArgs {
 }
 
 pub(super) fn plan(term: &Term, args: &PlanArgs) -> Result<Exit, Failure> {
+    let planned = show(term, args);
+    if args.json
+        && let Err(failure) = &planned
+    {
+        term.out(&failure.json());
+    }
+    planned
+}
+
+fn show(term: &Term, args: &PlanArgs) -> Result<Exit, Failure> {
     let spec = spec::load_valid(term, &args.spec)?;
     let home = Home::of(&args.spec.spec);
     let (desired, plan, observed) = super::runtime()?.block_on(async {

@@ -32,6 +32,23 @@ enum Format {
 }
 
 pub(super) fn render(term: &Term, args: &RenderArgs) -> Result<Exit, Failure> {
+    let rendered = show(term, args);
+    if args.format == Format::Json
+        && let Err(failure) = &rendered
+    {
+        term.out(&failure.json());
+    }
+    rendered
+}
+
+fn show(term: &Term, args: &RenderArgs) -> Result<Exit, Failure> {
+    if args.format == Format::Kdl && args.host.is_some() {
+        // A part of a fleet is no fleet: its pools would choose others.
+        return Err(Failure::new(
+            Exit::Usage,
+            "--format kdl is of the whole fleet; --host goes with yaml and json",
+        ));
+    }
     let spec = spec::load_valid(term, &args.spec)?;
     if args.format == Format::Kdl {
         term.out(&fleet::to_kdl(&spec.fleet));

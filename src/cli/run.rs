@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -18,12 +19,12 @@ use crate::eval::Cache;
 use crate::plan::{self, Grants, Plan};
 use crate::secrets::{CachedSecrets, Salt, SecretsFolder};
 use crate::serve::{self, Reading, Served};
-use crate::store::{Embedded, OpenError, Store as _};
+use crate::store::{Embedded, Store as _};
 use crate::vfs::watch::{self, Watch};
 
 use super::ending::{self, Ending, Picture, Verdict};
 use super::home::Home;
-use super::machines::{self, MachinesArgs};
+use super::machines::{self, Drive, MachinesArgs, Redrive};
 use super::screen::Screen;
 use super::source::Source;
 use super::spec::{self, Spec};
@@ -60,7 +61,7 @@ pub struct RunArgs {
 
 pub(super) fn run(term: &Term, args: &RunArgs) -> Result<Exit, Failure> {
     let mut cache = Cache::default();
-    let spec = spec::load(&args.spec, &mut cache)?;
+    let spec = spec::load_busy(term, &args.spec, &mut cache)?;
     spec::show(term, &spec);
     if !spec.is_valid() {
         return Err(spec::invalid(&spec).help("nothing was changed; mend the spec and start again"));
@@ -95,6 +96,9 @@ struct Run<'a> {
     plans: mpsc::UnboundedReceiver<FirstPlan>,
     reading: channel::Sender<Reading>,
     secrets: Arc<CachedSecrets<SecretsFolder>>,
+    drive: Drive,
+    /// That its secrets changed was said.
+    told: bool,
     /// What a person agreed to is carried out: the spec is not read again.
     agreed: bool,
 }
@@ -111,7 +115,8 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
     home.make()?;
     let clock = Clock::starting_at(jiff::Timestamp::now());
     // The lock first: a second process must not touch the machines' journal.
-    let store = open(&home)?;
+    let store = home.open_waiting().await?;
+    let drive = args.machines.drive(&spec.fleet, &args.spec.spec);
     let driven = machines::connect(&args.machines, &spec.fleet, &args.spec.spec, &home, clock)?;
     let folder = args.machines.secrets(&spec.fleet, &args.spec.spec);
     let secrets = Arc::new(CachedSecrets::new(folder));
@@ -131,6 +136,9 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
     ));
     let stop = CancellationToken::new();
     let first = lower(&spec, &store, None);
+    driven
+        .books
+        .take_over(&store, &first, args.machines.same_machines, &home.dir)?;
     if let Some(agreed) = &agreed {
         still_current(&store, &spec, agreed).await?;
     }
@@ -164,7 +172,7 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
         let (engine, stop) = (Arc::clone(&engine), stop.clone());
         async move { engine.run(stop).await }
     });
-    let title = format!("{} on {}", spec.fleet.name, driven.what);
+    let title = format!("{} on {}", spec.fleet.name, driven.books.text());
     let mut run = Run {
         term,
         args,
@@ -175,6 +183,8 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
         reading,
         secrets,
         agreed: agreed.is_some(),
+        drive,
+        told: false,
     };
     let exit = run.watch(spec, cache, title).await;
     stop.cancel();
@@ -210,22 +220,6 @@ async fn still_current(store: &Arc<Embedded>, spec: &Spec, agreed: &Plan) -> Res
     }
     let text = "the plan is not current any more: hosts changed since it was shown";
     Err(Failure::new(Exit::Stale, text).help("nothing was changed; look at the plan again"))
-}
-
-/// Opens the store beside the spec.
-pub(super) fn open(home: &Home) -> Result<Arc<Embedded>, Failure> {
-    let options = crate::store::Options::default();
-    Embedded::open(&home.store(), options)
-        .map(Arc::new)
-        .map_err(|error| {
-            let exit = match error {
-                OpenError::Held { .. } => Exit::Stale,
-                OpenError::Newer { .. } | OpenError::Damaged { .. } | OpenError::Io { .. } => {
-                    Exit::Remote
-                }
-            };
-            Failure::new(exit, error.to_string())
-        })
 }
 
 /// Jitter differs between fleets and is the same for one.
@@ -362,7 +356,7 @@ impl Run<'_> {
     }
 
     /// Evaluates again; a spec that is not valid changes nothing.
-    fn reload(&self, cache: &mut Cache) -> Option<Spec> {
+    fn reload(&mut self, cache: &mut Cache) -> Option<Spec> {
         let spec = match tokio::task::block_in_place(|| spec::load(&self.args.spec, cache)) {
             Ok(spec) => spec,
             Err(failure) => {
@@ -375,6 +369,27 @@ impl Run<'_> {
             let summary = render::summary(spec.diagnostics());
             self.keep(&summary);
             return Some(spec);
+        }
+        let drive = self.args.machines.drive(&spec.fleet, &self.args.spec.spec);
+        match self.drive.changed(&drive) {
+            // What follows may rest on it, and the machines are still those of the start.
+            Some(Redrive::Nodes(nodes)) => {
+                self.keep(&format!(
+                    "{nodes} is not what it was when this command started, and is read only then"
+                ));
+                self.term
+                    .help("stop it (Ctrl-C) and start it again to go on with what the spec says");
+                return Some(spec);
+            }
+            Some(Redrive::Secrets) if !self.told => {
+                self.told = true;
+                warn!(
+                    code = "IronicSecretsChanged",
+                    "secrets of an `ironic` changed: they are read at the next start of this command"
+                );
+            }
+            Some(Redrive::Secrets) => {}
+            None => self.told = false,
         }
         let previous = self.desired.borrow().clone();
         let next = lower(&spec, self.engine.store(), previous.as_deref());
@@ -404,6 +419,11 @@ impl Run<'_> {
             return;
         }
         let rulings = first.rulings();
+        if self.term.json() {
+            let plan = plan::to_json(&first.plan, &rulings);
+            self.term.event("INFO", "plan", json!({"plan": plan}));
+            return;
+        }
         let text = plan::render(&first.plan, &rulings, self.term.palette_err());
         self.term.err(&text);
     }

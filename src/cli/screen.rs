@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use serde_json::json;
+
 use crate::api::Timestamp;
 use crate::engine::{HostLine, Overview, Standing};
 use crate::plan::Palette;
@@ -61,24 +63,45 @@ impl Screen {
                 continue;
             };
             let shown = (line.state(), code);
-            if gone.remove(&key).as_ref() != Some(&shown) && !shown.0.is_empty() {
-                let reason = line
-                    .why
-                    .as_ref()
-                    .map(|why| why.text.as_str())
-                    .unwrap_or_default();
-                let time = clock(now);
-                let _ = writeln!(text, "{time} {:<16} {:<14} {reason}", key.name, shown.0);
+            let why = line.why.as_ref();
+            let blocked = why.is_some_and(|why| why.blocked);
+            // A new host's first step says little; that it cannot begin says much.
+            let worth = !shown.0.is_empty() || blocked;
+            if gone.remove(&key).as_ref() != Some(&shown) && worth {
+                let reason = why.map(|why| why.text.as_str()).unwrap_or_default();
+                let state = named(&shown.0);
+                if self.term.json() {
+                    let fields = json!({
+                        "namespace": *key.namespace, "host": *key.name,
+                        "state": state, "code": code, "blocked": blocked,
+                    });
+                    self.term.event("INFO", reason, fields);
+                } else {
+                    let time = clock(now);
+                    let _ = writeln!(text, "{time} {:<16} {state:<14} {reason}", key.name);
+                }
             }
             self.printed.insert(key, shown);
         }
         for key in gone.keys() {
-            let _ = writeln!(text, "{} {:<16} {:<14}", clock(now), key.name, "gone");
+            if self.term.json() {
+                let fields = json!({
+                    "namespace": *key.namespace, "host": *key.name, "state": "gone",
+                });
+                self.term.event("INFO", "gone", fields);
+            } else {
+                let _ = writeln!(text, "{} {:<16} {:<14}", clock(now), key.name, "gone");
+            }
         }
         if !text.is_empty() {
             self.term.err(&text);
         }
     }
+}
+
+/// A state in words.
+fn named(state: &str) -> &str {
+    if state.is_empty() { "new" } else { state }
 }
 
 fn clock(now: Timestamp) -> String {
@@ -110,14 +133,7 @@ fn table(
     let states = overview.states();
     let summary: Vec<String> = states
         .iter()
-        .map(|(state, count)| {
-            let state = if state.is_empty() {
-                "new"
-            } else {
-                state.as_str()
-            };
-            format!("{count} {state}")
-        })
+        .map(|(state, count)| format!("{count} {}", named(state)))
         .collect();
     let mut lines = vec![cut(&format!("{title}: {}", summary.join(", ")), width)];
     let mut held: BTreeMap<&str, usize> = BTreeMap::new();
@@ -178,7 +194,7 @@ fn row(line: &HostLine, now: Timestamp, name: usize, palette: Palette, width: us
     let text = format!(
         "{:<name$}  {:<13} {power:<5} {:<14} {since:>5}  {}",
         line.host.key().name,
-        line.state(),
+        named(&line.state()),
         line.pool().unwrap_or("-"),
         why.map(|why| why.text.as_str()).unwrap_or_default(),
     );

@@ -2,14 +2,19 @@
 //! nowhere yet.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::api::BareMetalHost;
 use crate::plan::Owned;
 use crate::serve::client::{Client, ClientError, Reason};
 use crate::store::{Embedded, Key, Store as _};
 
-use super::home::Home;
-use super::{Exit, Failure, run};
+use super::home::{HELD_STEP, Home};
+use super::{Exit, Failure};
+
+/// How long one who reads waits for the store: a `run` that stops has neither a socket nor let go of
+/// the store for as long as its last effects take, which is 5 s at most.
+const HELD: Duration = Duration::from_secs(6);
 
 /// A place to read from.
 pub(super) enum Source {
@@ -22,15 +27,22 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Finds the place.
+    /// Finds the place. Others that read hold the store for a moment, and so does a `run` that
+    /// starts or stops: then both are looked at again for a while.
     pub async fn open(home: &Home) -> Result<Self, Failure> {
-        match Client::connect(&home.socket()).await {
-            Ok(client) => Ok(Self::Running(client)),
-            Err(ClientError::NobodyThere(_)) if home.store().exists() => {
-                Ok(Self::Stored(run::open(home)?))
+        let started = Instant::now();
+        loop {
+            match Client::connect(&home.socket()).await {
+                Ok(client) => return Ok(Self::Running(client)),
+                Err(ClientError::NobodyThere(_)) if home.store().exists() => match home.open() {
+                    Err(failure) if failure.exit == Exit::Stale && started.elapsed() < HELD => {
+                        tokio::time::sleep(HELD_STEP).await;
+                    }
+                    opened => return Ok(Self::Stored(opened?)),
+                },
+                Err(ClientError::NobodyThere(_)) => return Ok(Self::Nothing),
+                Err(error) => return Err(remote(&error)),
             }
-            Err(ClientError::NobodyThere(_)) => Ok(Self::Nothing),
-            Err(error) => Err(remote(&error)),
         }
     }
 

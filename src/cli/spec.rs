@@ -3,11 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use crate::diag::{Diagnostic, render};
 use crate::eval::{self, Cache, Evaluation, Inputs, Limits};
 use crate::fleet::Fleet;
 use crate::vfs::{Files, RealDisk};
 
+use super::busy::Busy;
 use super::{Exit, Failure, SpecArgs, Term};
 
 /// An evaluated spec.
@@ -59,8 +62,37 @@ pub(super) fn load(args: &SpecArgs, cache: &mut Cache) -> Result<Spec, Failure> 
     })
 }
 
-/// Shows diagnostics on standard error, as people read them.
+/// As [`load`], with a spinner where it takes long.
+pub(super) fn load_busy(term: &Term, args: &SpecArgs, cache: &mut Cache) -> Result<Spec, Failure> {
+    let _busy = Busy::with(term, format!("reading {}", args.spec.display()));
+    load(args, cache)
+}
+
+/// The diagnostics as JSON.
+fn findings(spec: &Spec) -> Value {
+    let mut text = String::new();
+    // Writing into a String does not fail.
+    render::render_json(&mut text, &spec.files, spec.diagnostics()).ok();
+    let mut report: Value = serde_json::from_str(&text).unwrap_or_default();
+    report["diagnostics"].take()
+}
+
+/// Shows diagnostics on standard error: as people read them, or as events.
 pub(super) fn show(term: &Term, spec: &Spec) {
+    if term.json() {
+        if let Value::Array(all) = findings(spec) {
+            for finding in all {
+                let level = match finding["severity"].as_str() {
+                    Some("error") => "ERROR",
+                    Some("warning") => "WARN",
+                    _ => "INFO",
+                };
+                let message = finding["message"].as_str().unwrap_or_default().to_owned();
+                term.event(level, &message, json!({"diagnostic": finding}));
+            }
+        }
+        return;
+    }
     let mut text = String::new();
     let look = render::Look {
         color: term.color_err(),
@@ -77,12 +109,14 @@ pub(super) fn show(term: &Term, spec: &Spec) {
 /// The failure of a spec that may not be acted upon.
 pub(super) fn invalid(spec: &Spec) -> Failure {
     let summary = render::summary(spec.diagnostics());
-    Failure::new(Exit::Spec, format!("the spec is not valid: {summary}"))
+    let mut failure = Failure::new(Exit::Spec, format!("the spec is not valid: {summary}"));
+    failure.findings = Some(findings(spec));
+    failure
 }
 
 /// For verbs that need a valid spec: shows what is wrong and fails.
 pub(super) fn load_valid(term: &Term, args: &SpecArgs) -> Result<Spec, Failure> {
-    let spec = load(args, &mut Cache::default())?;
+    let spec = load_busy(term, args, &mut Cache::default())?;
     if spec.is_valid() {
         return Ok(spec);
     }

@@ -3,19 +3,25 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde_json::{Value, json};
+
 use crate::plan::Palette;
 
-use super::{ColorChoice, Global};
+use super::{ColorChoice, Global, LogFormat};
 
 /// Knows how to write to the two streams.
 #[derive(Debug, Clone)]
 pub struct Term {
     quiet: bool,
+    /// Standard error is one JSON object a line.
+    json: bool,
     color_out: bool,
     color_err: bool,
     tty_err: bool,
     /// Lines of the picture that stands at the bottom of the terminal and is drawn anew.
     drawn: Arc<Mutex<usize>>,
+    /// Why the answer did not get out, the first time.
+    lost: Arc<Mutex<Option<String>>>,
 }
 
 impl Term {
@@ -31,10 +37,12 @@ impl Term {
         };
         Self {
             quiet: global.quiet,
+            json: global.log_format == LogFormat::Json,
             color_out: allowed(io::stdout().is_terminal()),
             color_err: allowed(io::stderr().is_terminal()),
             tty_err: io::stderr().is_terminal(),
             drawn: Arc::default(),
+            lost: Arc::default(),
         }
     }
 
@@ -45,7 +53,12 @@ impl Term {
 
     /// True when standard error is a terminal: then progress may redraw itself.
     pub fn live(&self) -> bool {
-        self.tty_err && !self.quiet
+        self.tty_err && !self.quiet && !self.json
+    }
+
+    /// True with `--log-format json`: then [`Term::event`] is for what has fields.
+    pub fn json(&self) -> bool {
+        self.json
     }
 
     /// True when standard error takes colours.
@@ -88,12 +101,23 @@ impl Term {
         usize::from(rows)
     }
 
-    /// Writes the answer. A closed pipe ends quietly.
+    /// Writes the answer. What does not get out is told at the end, see [`Term::lost`]; a reader
+    /// who has seen enough (`| head`) is no error.
     pub fn out(&self, text: &str) {
         let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())
-            .and_then(|()| out.flush())
-            .ok();
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        if let Err(error) = written
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+            lost.get_or_insert_with(|| error.to_string());
+        }
+    }
+
+    /// Why a part of the answer did not get out.
+    pub fn lost(&self) -> Option<String> {
+        let lost = self.lost.lock();
+        lost.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Writes a line of progress, unless quiet.
@@ -103,9 +127,31 @@ impl Term {
         }
     }
 
-    /// Writes to standard error, quiet or not. A picture that stands there goes; it comes back
-    /// with the next [`Term::redraw`].
+    /// Writes to standard error, quiet or not; an event of its own with `--log-format json`.
     pub fn err(&self, text: &str) {
+        if self.json {
+            self.event("INFO", text.trim_end(), json!({}));
+        } else {
+            self.write(text);
+        }
+    }
+
+    /// An event among the log lines, with `--log-format json`.
+    pub fn event(&self, level: &str, message: &str, fields: Value) {
+        let mut line = json!({
+            "timestamp": jiff::Timestamp::now().to_string(),
+            "level": level,
+            "message": message,
+            "target": "metalform",
+        });
+        if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
+            line.extend(fields);
+        }
+        self.write(&format!("{line}\n"));
+    }
+
+    /// A picture that stands there goes; it comes back with the next [`Term::redraw`].
+    fn write(&self, text: &str) {
         let mut drawn = self.drawn();
         let mut err = io::stderr().lock();
         clear(&mut err, &mut drawn)
@@ -131,12 +177,18 @@ impl Term {
 
     /// Writes an error.
     pub fn error(&self, text: &str) {
+        if self.json {
+            return self.event("ERROR", text, json!({}));
+        }
         let Palette { red, off, .. } = self.palette_err();
         self.err(&format!("{red}error{off}: {text}\n"));
     }
 
     /// Writes what to do next.
     pub fn help(&self, text: &str) {
+        if self.json {
+            return self.event("INFO", text, json!({"kind": "help"}));
+        }
         let Palette { dim, off, .. } = self.palette_err();
         self.err(&format!("  {dim}help{off}: {text}\n"));
     }
@@ -158,7 +210,7 @@ pub struct LogWriter(Term);
 
 impl io::Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.err(&String::from_utf8_lossy(bytes));
+        self.0.write(&String::from_utf8_lossy(bytes));
         Ok(bytes.len())
     }
 

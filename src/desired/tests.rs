@@ -80,6 +80,17 @@ host "n[slot=01]" {{ {HOST}; driven-by south; }}"#
 }
 
 #[test]
+fn the_only_ironic_needs_no_mark() {
+    let text = format!(
+        r#"spec lab
+ironic north {{ url "http://10.0.0.1:6385"; }}
+host "n[slot=01]" {{ {HOST}; driven-by north; }}"#
+    );
+    let desired = spec(&text).desired(&[]);
+    assert_eq!(desired.hosts[&key("n01")].ironic, None);
+}
+
+#[test]
 fn equal_hosts_are_shared_with_the_last_result() {
     let first = spec(&workers(3, "")).desired(&[]);
     let edited = spec(&workers(3, "refine n02 { description changed; }"));

@@ -38,7 +38,7 @@ impl<S: Stores> Shared<S> {
     pub(super) fn grants(&self, key: &Key, host: &BareMetalHost) -> Grants {
         let budgets = self.budgets();
         budgets
-            .get(Self::machines_name(host))
+            .get(self.machines_name(host))
             .map(|slots| slots.budget.grants(key))
             .unwrap_or_default()
     }
@@ -53,7 +53,7 @@ impl<S: Stores> Shared<S> {
             Wake::OnChange | Wake::After(_) => None,
         };
         let mut budgets = self.budgets();
-        let Some(slots) = budgets.get_mut(Self::machines_name(host)) else {
+        let Some(slots) = budgets.get_mut(self.machines_name(host)) else {
             return;
         };
         let woken = slots
@@ -67,7 +67,7 @@ impl<S: Stores> Shared<S> {
 
     /// Gives back what a host has of the slots of provisioners that are not (any more) its own.
     pub(super) fn leave_others(&self, key: &Key, host: &BareMetalHost) {
-        let name = Self::machines_name(host);
+        let name = self.machines_name(host);
         let mut woken = Vec::new();
         for (other, slots) in self.budgets().iter_mut() {
             if **other != *name {
@@ -96,10 +96,7 @@ impl<S: Stores> Shared<S> {
         };
         slots.booked = true;
         let mut woken = Vec::new();
-        for host in hosts
-            .iter()
-            .filter(|host| Self::machines_name(host) == name)
-        {
+        for host in hosts.iter().filter(|host| self.machines_name(host) == name) {
             if let Sight::Present(facts) = machines.sight(host)
                 && let Some(kind) = SlotKind::of(facts.state)
             {

@@ -215,17 +215,20 @@ pub(super) fn refusal(
                 ),
             })
         }
+        // While there is one Ironic hosts have no mark, and none can change hands: `run` looks at
+        // that when it starts.
         "ironic" => {
             // With an id the other Ironic has the machine in its books, where nobody would forget it.
             let id = host.status.as_ref().map(|status| &status.provisioning.id);
             let unknown = is_fresh(host) && id.is_none_or(String::is_empty);
-            let movable = unknown || is_detached(host);
+            let unmarked = before.is_none() || after.is_none();
+            let movable = unmarked || unknown || is_detached(host);
             (!movable).then(|| Refusal {
                 code: "MF7112",
                 text: format!(
                     "it is {state} and `{}` has it in its books; another Ironic can take over \
                      only a host that is registering or detached",
-                    before.and_then(Value::as_str).unwrap_or("the other Ironic")
+                    text(before)
                 ),
             })
         }

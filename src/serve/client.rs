@@ -3,6 +3,7 @@
 //! It speaks Kubernetes paths, so that the same verbs work against a cluster.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
@@ -40,6 +41,9 @@ pub enum ClientError {
         message: String,
     },
 }
+
+/// How long an answer may take: a process that is stopped (Ctrl-Z) answers never.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A client of one socket. Every request opens a connection: it is local and costs microseconds.
 #[derive(Debug, Clone)]
@@ -138,8 +142,25 @@ impl Client {
     /// Sends one request and reads the whole answer.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] for an answer that is no success, with the text of its `Status`.
+    /// [`ClientError::Refused`] for an answer that is no success, with the text of its `Status`;
+    /// [`ClientError::Broken`] when none comes in ten seconds.
     pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content: &str,
+        body: Bytes,
+    ) -> Result<Bytes, ClientError> {
+        let asked = self.ask(method, path, content, body);
+        tokio::time::timeout(PATIENCE, asked).await.map_err(|_| {
+            self.broken(&format!(
+                "no answer in {} s; is the process that holds the store stopped?",
+                PATIENCE.as_secs()
+            ))
+        })?
+    }
+
+    async fn ask(
         &self,
         method: Method,
         path: &str,

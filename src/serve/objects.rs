@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::StreamExt as _;
 use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited, StreamBody};
-use hyper::body::{Frame, Incoming};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{BareMetalHost, Event, HardwareData};
 use crate::engine::Stores;
-use crate::store::{Change, Deleted, Key, Object, Patch, Store, StoreError, Version};
+use crate::store::{Key, Object, Patch, Store, StoreError};
 
 use super::Served;
 use super::answer::{self, Body};
+use super::delete::delete;
+use super::query::Query;
 use super::route::{Kind, Target};
+use super::watch::watch;
 
 /// The largest body that is read, as in a real API server (etcd's limit, doubled).
 const MOST_BYTES: usize = 3 << 20;
@@ -36,71 +38,16 @@ pub(super) async fn answer<S: Stores>(
     }
 }
 
-/// The parts of a query string that matter here.
-#[derive(Debug, Default)]
-struct Query {
-    watch: bool,
-    version: Option<Version>,
-    selector: Vec<(String, String)>,
-    manager: Option<String>,
-    force: bool,
-}
-
-impl Query {
-    fn parse(query: Option<&str>) -> Self {
-        let mut parsed = Self::default();
-        for pair in query.unwrap_or_default().split('&') {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let value = decode(value);
-            match name {
-                "watch" => parsed.watch = value != "false" && value != "0",
-                "resourceVersion" => parsed.version = value.parse().ok().map(Version),
-                "fieldManager" => parsed.manager = Some(value),
-                "force" => parsed.force = value == "true",
-                "labelSelector" => {
-                    let pairs = value.split(',').filter_map(|pair| pair.split_once('='));
-                    parsed.selector = pairs
-                        .map(|(key, value)| (key.to_owned(), value.trim_matches('=').to_owned()))
-                        .collect();
-                }
-                _ => {}
-            }
-        }
-        parsed
-    }
-
-    fn selects<K: Object>(&self, object: &K) -> bool {
-        let labels = object.meta().labels.as_ref();
-        self.selector
-            .iter()
-            .all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
-    }
-}
-
-/// Percent decoding of a query value.
-fn decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'+' => bytes.push(b' '),
-            b'%' => {
-                let hex: String = rest.by_ref().take(2).map(char::from).collect();
-                bytes.push(u8::from_str_radix(&hex, 16).unwrap_or(b'?'));
-            }
-            byte => bytes.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 async fn kind<K: Object, S: Store<K>>(
     store: Arc<S>,
     target: Target,
     stop: CancellationToken,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    let query = Query::parse(request.uri().query());
+    let query = match Query::parse(request.uri().query()) {
+        Ok(query) => query,
+        Err(reason) => return bad_request(&reason),
+    };
     let method = request.method().clone();
     let Some(name) = target.name.as_deref() else {
         return match method {
@@ -132,19 +79,11 @@ async fn kind<K: Object, S: Store<K>>(
             }
             Err(failed) => failed,
         },
-        Method::DELETE => match store.delete(&key, query.version).await {
-            Ok(Deleted::Gone) => answer::json(
-                StatusCode::OK,
-                &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}),
-            ),
-            Ok(Deleted::Marked) => match store.get(&key) {
-                Some(object) => answer::json(StatusCode::OK, &typed(&*object)),
-                None => answer::json(
-                    StatusCode::OK,
-                    &json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}),
-                ),
-            },
-            Err(error) => answer::store_error(&error),
+        // Deleting is of the whole object.
+        Method::DELETE if target.status => not_allowed(),
+        Method::DELETE => match body(request).await {
+            Ok((_, bytes)) => delete::<K, S>(&store, &key, &query, &bytes).await,
+            Err(failed) => failed,
         },
         _ => not_allowed(),
     }
@@ -159,7 +98,7 @@ fn not_allowed() -> Response<Body> {
 }
 
 /// The object with its `apiVersion` and `kind`, which types from k8s-openapi have anyway.
-fn typed<K: Object>(object: &K) -> Value {
+pub(super) fn typed<K: Object>(object: &K) -> Value {
     let mut value = serde_json::to_value(object).unwrap_or_default();
     value["apiVersion"] = json!(api_version::<K>());
     value["kind"] = json!(K::KIND);
@@ -174,7 +113,7 @@ fn api_version<K: Object>() -> String {
     }
 }
 
-fn inside(target: &Target, key: &Key) -> bool {
+pub(super) fn inside(target: &Target, key: &Key) -> bool {
     target
         .namespace
         .as_deref()
@@ -205,56 +144,6 @@ async fn list<K: Object, S: Store<K>>(store: &S, target: &Target, query: &Query)
     }
     text.push_str("]}");
     answer::raw(text)
-}
-
-fn watch<K: Object, S: Store<K>>(
-    store: &Arc<S>,
-    target: &Target,
-    query: Query,
-    stop: CancellationToken,
-) -> Response<Body> {
-    let changes = store.watch(query.version.unwrap_or_default());
-    let target = target.clone();
-    let lines = changes
-        .take_until(stop.cancelled_owned())
-        .map(move |change| {
-            let mut text = String::new();
-            let mut line = |kind: &str, object: &K| {
-                if inside(&target, &object.key()) && query.selects(object) {
-                    text.push_str(&json!({"type": kind, "object": typed(object)}).to_string());
-                    text.push('\n');
-                }
-            };
-            match &change {
-                Change::Applied(object) => {
-                    // A real server says ADDED for what a watcher has not seen; clients treat
-                    // both the same.
-                    let new = object.meta().generation == Some(1)
-                        && object.meta().resource_version.is_some()
-                        && object.meta().deletion_timestamp.is_none();
-                    line(if new { "ADDED" } else { "MODIFIED" }, object);
-                }
-                Change::Deleted(object) => line("DELETED", object),
-                Change::Reset(_) => {
-                    let gone = answer::status(
-                        StatusCode::GONE,
-                        "Expired",
-                        "too old resource version: list again",
-                    );
-                    text.push_str(&json!({"type": "ERROR", "object": gone}).to_string());
-                    text.push('\n');
-                }
-            }
-            Bytes::from(text)
-        })
-        .filter(|bytes| std::future::ready(!bytes.is_empty()))
-        .map(|bytes| Ok::<_, std::convert::Infallible>(Frame::data(bytes)));
-    let mut response = Response::new(StreamBody::new(lines).boxed_unsync());
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static("application/json"),
-    );
-    response
 }
 
 async fn create<K: Object, S: Store<K>>(
@@ -290,6 +179,9 @@ async fn write<K: Object, S: Store<K>>(
             Ok(wanted) => wanted,
             Err(error) => return bad_request(&error.to_string()),
         };
+        if target.status {
+            return not_allowed();
+        }
         let Some(manager) = query.manager.as_deref() else {
             return bad_request("an apply patch needs ?fieldManager=");
         };
@@ -306,6 +198,7 @@ async fn write<K: Object, S: Store<K>>(
         }
     } else if content.starts_with("application/json") {
         match serde_json::from_slice::<Value>(bytes) {
+            Ok(object) if !object.is_object() => return bad_request("the body is no object"),
             Ok(object) => replace(store, target, key, object).await,
             Err(error) => return bad_request(&error.to_string()),
         }
@@ -358,8 +251,17 @@ async fn replace<K: Object, S: Store<K>>(
     store: &S,
     target: &Target,
     key: &Key,
-    object: Value,
+    mut object: Value,
 ) -> Result<Arc<K>, StoreError> {
+    // The path says them; a body may leave them out.
+    if object["metadata"].is_null() {
+        object["metadata"] = json!({});
+    }
+    for (field, value) in [("name", &key.name), ("namespace", &key.namespace)] {
+        if object["metadata"][field].is_null() {
+            object["metadata"][field] = json!(**value);
+        }
+    }
     let invalid = |reason: String| StoreError::Invalid {
         kind: K::KIND,
         key: key.clone(),
@@ -399,6 +301,7 @@ fn clear(new: &mut Value, old: &Value) {
                     | "creationTimestamp"
                     | "generation"
                     | "managedFields"
+                    | "resourceVersion"
                     | "deletionTimestamp"
             ) => {}
             None => {
@@ -408,7 +311,7 @@ fn clear(new: &mut Value, old: &Value) {
     }
 }
 
-fn bad_request(message: &str) -> Response<Body> {
+pub(super) fn bad_request(message: &str) -> Response<Body> {
     answer::failure(StatusCode::BAD_REQUEST, "BadRequest", message)
 }
 
@@ -436,19 +339,6 @@ async fn body(request: Request<Incoming>) -> Result<(String, Bytes), Response<Bo
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn queries_are_decoded() {
-        let query = Query::parse(Some("watch=1&resourceVersion=12&labelSelector=a%3Db,c=d"));
-        assert!(query.watch);
-        assert_eq!(query.version, Some(Version(12)));
-        let pairs: Vec<_> = query
-            .selector
-            .iter()
-            .map(|(k, v)| (k.as_str(), v.as_str()))
-            .collect();
-        assert_eq!(pairs, [("a", "b"), ("c", "d")]);
-    }
 
     #[test]
     fn a_put_takes_away_what_it_lacks() {

@@ -7,6 +7,7 @@
 //! ```text
 //! meta    name -> number                          format, seed, folded (log entries up to here are rows)
 //! salt    () -> 32 bytes                          see `Embedded::salt`
+//! note    name -> text                            small texts about the store as a whole
 //! change  version -> record                       see `record`
 //! object  kind NUL piece NUL namespace NUL name -> version u64, content (empty: absent)
 //! ```
@@ -28,7 +29,7 @@ use redb::{Builder, Database, ReadableDatabase as _, StorageBackend, TableError}
 
 use self::backend::AnyBackend;
 use self::load::load;
-use self::tables::{CHANGE, META, OBJECT, SALT, append, fold, take_back};
+use self::tables::{CHANGE, META, OBJECT, SALT, append, fold, note, take_back};
 use super::embedded::OpenError;
 use super::lock::{Lock, NoLock};
 
@@ -94,6 +95,8 @@ pub(super) struct Loaded {
     pub salt: [u8; 32],
     /// Deletions up to here are forgotten.
     pub folded: u64,
+    /// Notes by name.
+    pub notes: BTreeMap<String, String>,
     /// Deleted since `folded`: version, key, last state.
     pub gone: Vec<(u64, Vec<u8>, Vec<u8>)>,
     /// Entries of the log.
@@ -199,6 +202,18 @@ impl Disk {
                 Err(text)
             }
         }
+    }
+
+    /// Writes a note durably.
+    pub fn note(&mut self, name: &str, text: &str) -> Result<(), String> {
+        let result = self
+            .reopen()
+            .and_then(|database| note(database, name, text));
+        result.map_err(|error| {
+            let text = self.explain(&error);
+            self.database = None;
+            text
+        })
     }
 
     /// Folds the log when it has grown. Call it when nobody waits.

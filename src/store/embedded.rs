@@ -24,10 +24,11 @@ mod store;
 mod tests;
 
 use std::any::TypeId;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
@@ -60,6 +61,7 @@ struct Shared {
     /// `None` for a store in memory and once closed.
     disk: Mutex<Option<Disk>>,
     durable: bool,
+    notes: Mutex<BTreeMap<String, String>>,
 }
 
 /// All that is kept in memory.
@@ -122,6 +124,7 @@ impl Embedded {
         let (seed, salt) = (loaded.seed, loaded.salt);
         let store = Self::new(options, seed, salt, tables, Some(disk));
         store.accept().version = version;
+        *store.notes() = loaded.notes;
         Ok(store)
     }
 
@@ -146,6 +149,7 @@ impl Embedded {
             accept: Mutex::default(),
             durable: disk.is_some(),
             disk: Mutex::new(disk),
+            notes: Mutex::default(),
         });
         Self {
             _open: Arc::new(Open(Arc::clone(&shared))),
@@ -173,6 +177,31 @@ impl Embedded {
     /// The last durable version of all kinds.
     pub fn version(&self) -> Version {
         Version(self.shared.tables.published.load(Ordering::Acquire))
+    }
+
+    /// A small text about the store as a whole, by name.
+    pub fn note(&self, name: &str) -> Option<String> {
+        self.notes().get(name).cloned()
+    }
+
+    /// Keeps such a text, durably. Blocks while it is written; meant for the start of a process.
+    ///
+    /// # Errors
+    /// When it cannot be written: then the old one stays.
+    pub fn set_note(&self, name: &str, text: &str) -> Result<()> {
+        if self.note(name).as_deref() == Some(text) {
+            return Ok(());
+        }
+        if let Some(disk) = self.shared.disk().as_mut() {
+            disk.note(name, text).map_err(StoreError::Backend)?;
+        }
+        self.notes().insert(name.to_owned(), text.to_owned());
+        Ok(())
+    }
+
+    fn notes(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        let notes = self.shared.notes.lock();
+        notes.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for all accepted writes, then closes the file and lets go of the lock. Writes through

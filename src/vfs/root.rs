@@ -72,8 +72,8 @@ impl Root {
     /// The files that the pattern `spelled` names, relative to the folder `from`, as real paths in
     /// natural order of their spelling, each once. `*`, `?` and `[…]` stand for parts of one name;
     /// names that start with a dot are only met by a pattern that does. Without any of these it
-    /// is [`Root::resolve`]. Folders that were looked into are added to `visited`, so that they can
-    /// be watched.
+    /// is [`Root::resolve`]. Folders that were looked into, and paths that lead over a link (which may
+    /// come to lead elsewhere), are added to `visited`, so that they can be watched.
     pub fn glob(
         &self,
         disk: &dyn Disk,
@@ -82,7 +82,10 @@ impl Root {
         visited: &mut Vec<PathBuf>,
     ) -> Result<Vec<PathBuf>, ReadError> {
         if !is_pattern(spelled) {
-            return self.resolve(disk, from, spelled).map(|path| vec![path]);
+            let real = self.resolve(disk, from, spelled)?;
+            let path = clean(&from.join(spelled));
+            visited.extend((path != real).then_some(path));
+            return Ok(vec![real]);
         }
         let mut found = vec![if spelled.starts_with('/') {
             PathBuf::from("/")
@@ -119,9 +122,10 @@ impl Root {
             if disk.kind(&path).is_err() {
                 continue;
             }
-            let path = self.resolve(disk, &path, "")?;
-            if seen.insert(path.clone()) {
-                real.push(path);
+            let found = self.resolve(disk, &path, "")?;
+            visited.extend((path != found).then_some(path));
+            if seen.insert(found.clone()) {
+                real.push(found);
             }
         }
         Ok(real)

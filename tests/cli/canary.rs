@@ -72,6 +72,19 @@ fn secrets_never_show() {
     assert!(provisioned(&project.hosts(), 4));
     assert!(clean_files(&project.path(".metalform")) >= 2);
 
+    // Help prints what it takes from the environment, but for what may hold a password.
+    let url = format!("http://admin:{PASSWORD}@127.0.0.1:9");
+    let variable = [("METALFORM_IRONIC", url.as_str())];
+    for args in [
+        &["run", "--help"][..],
+        &["apply", "--help"],
+        &["run", "-h"],
+        &["run", "-vvv"],
+    ] {
+        let done = project.start_with(args, &variable).end();
+        clean_output(&args.join(" "), &done);
+    }
+
     // Through the socket too, and while things change and go wrong.
     let trace = [("METALFORM_LOG", "trace")];
     let mut running = project.start_with(&["run", "--log-format", "json"], &trace);

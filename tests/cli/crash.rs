@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::project::{Project, provisioned, text};
@@ -63,4 +64,78 @@ fn a_store_that_is_cut_off_is_not_taken_for_an_empty_one() {
         length / 3,
         "it is left as it is"
     );
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_left_alone() {
+    let project = Project::workers();
+    project.run(&["run", "--until-settled"]).code(0);
+    let format = |number: u64| {
+        let store = project.path(".metalform/store.redb");
+        let database = redb::Database::open(store).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
+        let mut meta = transaction.open_table(meta).unwrap();
+        let before = meta.insert("format", number).unwrap().unwrap().value();
+        drop(meta);
+        transaction.commit().unwrap();
+        before
+    };
+    let ours = format(99);
+    for args in [
+        &["run", "--until-settled"][..],
+        &["get"],
+        &["plan"],
+        &["apply", "--yes"],
+    ] {
+        let done = project.run(args).code(4);
+        let said = "use the metalform that wrote it, or a newer one";
+        assert!(done.err.contains(said), "{}", done.err);
+    }
+    assert_eq!(format(ours), 99);
+    assert!(provisioned(&project.hosts(), 4));
+}
+
+#[test]
+fn a_file_that_is_no_store_is_left_alone() {
+    let project = Project::workers();
+    project.write(".metalform/store.redb", "notes of somebody");
+    for args in [&["run", "--until-settled"][..], &["get"]] {
+        let done = project.run(args).code(4);
+        assert!(done.err.contains("store.redb is damaged"), "{}", done.err);
+    }
+    assert_eq!(project.read(".metalform/store.redb"), "notes of somebody");
+}
+
+#[test]
+fn a_full_disk_stops_nothing_for_good() {
+    let lab = Project::lab(50);
+    lab.run(&["run", "--until-settled"]).code(0);
+    lab.edit("pools.kdl", "debian-13-20261101", "debian-13-20261201");
+    let most = fs::metadata(lab.path(".metalform/store.redb"))
+        .unwrap()
+        .len();
+    // No file may grow: the system says so as it does of a disk that is full.
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f {}; exec \"$0\" run \"$@\"",
+        most / 512 + 1
+    );
+    let done = Command::new("sh")
+        .args([
+            "-c",
+            &limited,
+            env!("CARGO_BIN_EXE_metalform"),
+            "--until-settled",
+            "--timeout",
+            "5",
+        ])
+        .current_dir(lab.path("."))
+        .output()
+        .unwrap();
+    let err = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(1), "{err}");
+    assert!(err.contains("cannot write the store"), "{err}");
+    assert!(err.contains("The next write tries again"), "{err}");
+    lab.run(&["run", "--until-settled"]).code(0);
+    assert!(provisioned(&lab.hosts(), 40));
 }

@@ -84,3 +84,69 @@ fn what_vanishes_and_comes_back_destroys_nothing() {
     running.says("to change");
     running.interrupt().code(0);
 }
+
+/// Saves a file by rename beside it, as git and editors do.
+fn host_file(name: usize, image: usize) -> (String, String) {
+    let text = format!(
+        "/- kdl-version 2\nhost h{name:03} {{ bmc address=\"redfish://10.0.0.{name}/a\" \
+         credentials=(secret)bmc; boot mac=\"52:54:00:00:00:{name:02x}\"; deploy i{image}; }}\n"
+    );
+    (format!("hosts/h{name:03}.kdl"), text)
+}
+
+#[test]
+fn a_checkout_of_a_hundred_files_is_one_edit() {
+    let project = Project::workers();
+    let image = |name: &str| {
+        format!(
+            "image {name} {{ url \"https://127.0.0.1:8443/{name}.qcow2\"; checksum \
+             \"sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0\"; }}\n"
+        )
+    };
+    project.write(
+        "fleet.kdl",
+        &format!(
+            "/- kdl-version 2\nspec many {{ simulated pace=200; secrets secrets; }}\n\
+             import \"hosts/*.kdl\"\n{}{}",
+            image("i1"),
+            image("i2")
+        ),
+    );
+    for name in 1..=100 {
+        let (path, text) = host_file(name, 1);
+        project.write(&path, &text);
+    }
+    let mut running = project.start(&["run"]);
+    running.says("100 to create, 0 to change");
+    for name in 1..=100 {
+        let (path, text) = host_file(name, 2);
+        project.write(&path, &text);
+    }
+    running.says("0 to create, 100 to change");
+    let plans = running.err().matches(" unchanged").count();
+    assert_eq!(plans, 2, "one for each edit:\n{}", running.err());
+    running.interrupt().code(0);
+}
+
+#[test]
+fn a_link_that_is_swapped_is_an_edit() {
+    let project = Project::workers();
+    let text = project.read("fleet.kdl");
+    let (head, hosts) = text.split_at(text.find("host \"w[").unwrap());
+    project.write("v1/hosts.kdl", &format!("/- kdl-version 2\n{hosts}"));
+    let five = hosts.replace("w[slot=1-4]", "w[slot=1-5]");
+    project.write("v2/hosts.kdl", &format!("/- kdl-version 2\n{five}"));
+    let point = |version: &str| {
+        // As a ConfigMap's mount does it.
+        std::os::unix::fs::symlink(version, project.path("data.new")).unwrap();
+        fs::rename(project.path("data.new"), project.path("data")).unwrap();
+    };
+    point("v1");
+    project.write("fleet.kdl", &format!("{head}import \"data/hosts.kdl\"\n"));
+    let mut running = project.start(&["run"]);
+    running.says("4 to create");
+    point("v2");
+    running.says("1 to create");
+    project.until("five", |hosts| provisioned(hosts, 5));
+    running.interrupt().code(0);
+}

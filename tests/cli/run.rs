@@ -1,5 +1,7 @@
 //! `run` and those who talk to it.
 
+use std::io::{Read as _, Write as _};
+
 use insta::assert_snapshot;
 
 use crate::project::{Project, provisioned};
@@ -136,4 +138,51 @@ fn apply_without_a_terminal_does_nothing_unasked() {
     assert!(project.names().is_empty());
     project.run(&["apply", "--yes"]).code(0);
     assert!(provisioned(&project.hosts(), 4));
+}
+
+#[test]
+fn those_who_read_wait_for_each_other() {
+    let project = Project::workers();
+    project.run(&["run", "--until-settled"]).code(0);
+    let readers: Vec<_> = (0..12)
+        .map(|number| project.start(if number % 2 == 0 { &["get"] } else { &["plan"] }))
+        .collect();
+    let driver = project.start(&["run", "--until-settled"]);
+    for reader in readers {
+        reader.end().code(0);
+    }
+    driver.end().code(0);
+}
+
+#[test]
+fn health_and_metrics_are_told_where_asked() {
+    let project = Project::workers();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let running = project.start(&["run", "--listen", &address]);
+    project.until("provisioned", |hosts| provisioned(hosts, 4));
+    let ask = |path: &str| {
+        let mut stream = std::net::TcpStream::connect(&address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    };
+    assert!(ask("/healthz").ends_with("\r\n\r\nok"));
+    assert!(ask("/readyz").ends_with("\r\n\r\nok"));
+    let metrics = ask("/metrics");
+    let hosts = metrics
+        .lines()
+        .find(|line| line.contains("state=\"provisioned\""));
+    assert!(hosts.is_some_and(|line| line.ends_with(" 4")), "{metrics}");
+    // A second one cannot have the address.
+    let other = Project::workers();
+    let done = other.run(&["run", "--listen", &address]).code(2);
+    assert!(
+        done.err.contains(&format!("cannot listen on {address}")),
+        "{}",
+        done.err
+    );
+    running.interrupt().code(0);
 }

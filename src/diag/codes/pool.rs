@@ -127,4 +127,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         good: "ironic fra1 {\n    url \"http://127.0.0.1:6385\"\n}\nhost n1 {\n    driven-by fra1\n}\n",
         fix: "Take the suggestion, or declare it.",
     },
+    Entry {
+        code: Code(4315),
+        slug: "no-ironic-named",
+        severity: Severity::Error,
+        summary: "A host that names no Ironic, in a fleet that has several",
+        why: "Nobody would drive the machine, or the wrong one.",
+        bad: "ironic fra1 {\n    url \"http://127.0.0.1:6385\"\n}\nironic fra2 {\n    url \"http://127.0.0.2:6385\"\n}\nhost n1\n",
+        good: "ironic fra1 {\n    url \"http://127.0.0.1:6385\"\n}\nironic fra2 {\n    url \"http://127.0.0.2:6385\"\n}\nhost n1 {\n    driven-by fra2\n}\n",
+        fix: "Say `driven-by` in the host, or once for many in `each`, a rack or a profile.",
+    },
 ];

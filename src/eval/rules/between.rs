@@ -90,6 +90,30 @@ fn clashes(
     found
 }
 
+/// MF4315: with several Ironics each host has to say which one is its own.
+fn undriven(bench: &mut Bench<'_, '_>, hosts: &mut [Evaluated], ironics: &BTreeSet<&str>) {
+    let driven_by = bench.paths.child(Paths::root(Entity::Host), "driven-by");
+    let (Some(driven_by), [_, _, ..]) = (driven_by, &*Vec::from_iter(ironics)) else {
+        return;
+    };
+    for (index, evaluated) in hosts.iter_mut().enumerate() {
+        // What could not be read is not missing.
+        if evaluated.broken || evaluated.items.iter().any(|item| item.path == driven_by) {
+            continue;
+        }
+        evaluated.broken = true;
+        let host = &bench.program.hosts[index];
+        bench
+            .findings
+            .about("host", &host.name, 4315, host.place, "", || {
+                let known = Vec::from_iter(ironics.iter().copied()).join("`, `");
+                let text = "the fleet has several Ironics, and no `driven-by` says whose this is";
+                Diagnostic::error(Code(4315), text.to_owned(), host.place, "")
+                    .help(format!("say `driven-by NAME`, one of `{known}`"))
+            });
+    }
+}
+
 fn report(
     bench: &mut Bench<'_, '_>,
     hosts: &mut [Evaluated],
@@ -174,6 +198,7 @@ fn names(
     };
     let images = declared(Entity::Image);
     let ironics = declared(Entity::Ironic);
+    undriven(bench, hosts, &ironics);
     let mut found = Vec::new();
     for (index, evaluated) in hosts.iter_mut().enumerate() {
         let from_pool = candidates.get(&index).map(|(_, items)| items.as_slice());

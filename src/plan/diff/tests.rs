@@ -407,6 +407,34 @@ host "n[slot=01]" {{ {HOST}; driven-by {name}; }}"#
 }
 
 #[test]
+fn a_second_ironic_gives_hosts_the_name_of_theirs_and_takes_it_away_again() {
+    let text = |ironics: &str| {
+        format!(
+            r#"spec lab
+ironic north {{ url "http://10.0.0.1:6385"; }}
+{ironics}
+host "n[slot=01]" {{ {HOST}; driven-by north; }}"#
+        )
+    };
+    let (one, two) = (
+        text(""),
+        text("ironic south { url \"http://10.0.0.2:6385\"; }"),
+    );
+    let mut lab = Lab::new(&one);
+    lab.apply();
+    lab.state("n01", ProvisioningState::Provisioned);
+    assert_eq!(
+        brief(&lab.edit(&two)),
+        "update none n01 ironic\n0 unchanged"
+    );
+    lab.apply();
+    assert_eq!(
+        brief(&lab.edit(&one)),
+        "update none n01 ironic\n0 unchanged"
+    );
+}
+
+#[test]
 fn prevent_destroy_refuses_what_a_word_would_allow() {
     let guarded = two("each { lifecycle prevent-destroy=#true; }");
     let mut lab = Lab::provisioned(&guarded);

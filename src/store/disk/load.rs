@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use redb::{Database, Range, ReadableDatabase as _, ReadableTable as _};
+use redb::{Database, Range, ReadableDatabase as _, ReadableTable as _, TableError};
 
-use super::tables::{CHANGE, META, OBJECT};
+use super::tables::{CHANGE, META, NOTE, OBJECT};
 use super::{Loaded, Stored, Take};
 use crate::store::record::{self, LAST};
 
@@ -87,6 +87,17 @@ fn read_log(
     loaded.seed = number("seed")?;
     loaded.folded = number("folded")?;
     loaded.version = loaded.folded;
+    match transaction.open_table(NOTE) {
+        Err(TableError::TableDoesNotExist(_)) => {}
+        other => {
+            for entry in other?.iter()? {
+                let (name, text) = entry?;
+                loaded
+                    .notes
+                    .insert(name.value().to_owned(), text.value().to_owned());
+            }
+        }
+    }
     let mut log: BTreeMap<Vec<u8>, Logged> = BTreeMap::new();
     for entry in transaction.open_table(CHANGE)?.iter()? {
         let (version, record) = entry?;

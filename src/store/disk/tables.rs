@@ -8,6 +8,8 @@ use crate::store::record::{self, LAST};
 
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 pub(super) const SALT: TableDefinition<'_, (), [u8; 32]> = TableDefinition::new("salt");
+/// Came later than the format: a file without it is one without notes.
+pub(super) const NOTE: TableDefinition<'_, &str, &str> = TableDefinition::new("note");
 pub(super) const CHANGE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("change");
 pub(super) const OBJECT: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("object");
 
@@ -37,6 +39,14 @@ pub(super) fn append(database: &Database, records: &[(u64, Vec<u8>)]) -> Result<
             change.insert(version, record.as_slice())?;
         }
     }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Writes one note.
+pub(super) fn note(database: &Database, name: &str, text: &str) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(NOTE)?.insert(name, text)?;
     transaction.commit()?;
     Ok(())
 }

@@ -203,3 +203,25 @@ async fn what_was_acknowledged_is_there_again() {
     assert_eq!(owners.len(), 1);
     store.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn notes_are_there_again_and_older_files_have_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = open(&path);
+    assert_eq!(store.note("machines"), None);
+    store.set_note("machines", "simulated").unwrap();
+    apply(&store, "a", json!({ "color": "red" })).await;
+    store.close().await.unwrap();
+    drop(store);
+    let store = open(&path);
+    assert_eq!(store.note("machines").as_deref(), Some("simulated"));
+    store.set_note("machines", "http://ironic").unwrap();
+    drop(store);
+    let store = open(&path);
+    assert_eq!(store.note("machines").as_deref(), Some("http://ironic"));
+    assert_eq!(all(&store).len(), 1);
+    let memory = Embedded::memory(options());
+    memory.set_note("a", "b").unwrap();
+    assert_eq!(memory.note("a").as_deref(), Some("b"));
+}
