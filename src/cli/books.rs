@@ -42,8 +42,10 @@ impl Books {
 
     /// For people: each once.
     pub fn text(&self) -> String {
-        let once: std::collections::BTreeSet<&str> = self.0.values().map(String::as_str).collect();
-        Vec::from_iter(once).join(", ")
+        let mut once: Vec<&str> = self.0.values().map(String::as_str).collect();
+        once.sort_unstable();
+        once.dedup();
+        once.join(", ")
     }
 
     fn get(&self, name: Option<&str>) -> Option<&str> {

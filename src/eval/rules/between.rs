@@ -93,7 +93,7 @@ fn clashes(
 /// MF4315: with several Ironics each host has to say which one is its own.
 fn undriven(bench: &mut Bench<'_, '_>, hosts: &mut [Evaluated], ironics: &BTreeSet<&str>) {
     let driven_by = bench.paths.child(Paths::root(Entity::Host), "driven-by");
-    let (Some(driven_by), [_, _, ..]) = (driven_by, &*Vec::from_iter(ironics)) else {
+    let Some(driven_by) = driven_by.filter(|_| ironics.len() > 1) else {
         return;
     };
     for (index, evaluated) in hosts.iter_mut().enumerate() {
@@ -106,10 +106,12 @@ fn undriven(bench: &mut Bench<'_, '_>, hosts: &mut [Evaluated], ironics: &BTreeS
         bench
             .findings
             .about("host", &host.name, 4315, host.place, "", || {
-                let known = Vec::from_iter(ironics.iter().copied()).join("`, `");
+                let known: Vec<&str> = ironics.iter().copied().collect();
                 let text = "the fleet has several Ironics, and no `driven-by` says whose this is";
-                Diagnostic::error(Code(4315), text.to_owned(), host.place, "")
-                    .help(format!("say `driven-by NAME`, one of `{known}`"))
+                Diagnostic::error(Code(4315), text.to_owned(), host.place, "").help(format!(
+                    "say `driven-by NAME`, one of `{}`",
+                    known.join("`, `")
+                ))
             });
     }
 }
