@@ -139,7 +139,14 @@ impl Project {
     }
 
     /// Waits until the hosts are as wanted.
+    #[track_caller]
     pub fn until(&self, what: &str, wanted: impl Fn(&[Value]) -> bool) {
+        self.until_within(PATIENCE, what, wanted);
+    }
+
+    /// Waits so long until the hosts are as wanted.
+    #[track_caller]
+    pub fn until_within(&self, limit: Duration, what: &str, wanted: impl Fn(&[Value]) -> bool) {
         let started = Instant::now();
         loop {
             let hosts = self.hosts();
@@ -147,8 +154,8 @@ impl Project {
                 return;
             }
             assert!(
-                started.elapsed() < PATIENCE,
-                "not so within {PATIENCE:?}: {what}\n{hosts:#?}"
+                started.elapsed() < limit,
+                "not so within {limit:?}: {what}\n{hosts:#?}"
             );
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -275,8 +282,15 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub fn end(mut self) -> Done {
-        let status = self.wait();
+    #[track_caller]
+    pub fn end(self) -> Done {
+        self.end_within(PATIENCE)
+    }
+
+    /// Waits so long for its end.
+    #[track_caller]
+    pub fn end_within(mut self, limit: Duration) -> Done {
+        let status = self.wait(limit);
         Done {
             code: status.code(),
             out: self.log("out"),
@@ -284,14 +298,15 @@ impl Running {
         }
     }
 
-    fn wait(&mut self) -> ExitStatus {
+    #[track_caller]
+    fn wait(&mut self, limit: Duration) -> ExitStatus {
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
             assert!(
-                started.elapsed() < PATIENCE,
+                started.elapsed() < limit,
                 "does not end:\n{}",
                 self.err()
             );

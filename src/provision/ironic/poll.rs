@@ -3,7 +3,7 @@
 //! A look asks for the nodes in the order of their last change and stops where nothing is new. It
 //! cannot see what was deleted, what was never changed (`updated_at` is null) and what happened
 //! while Ironic's clock was set back; a sweep over all nodes and ports every ten minutes does,
-//! a page at a time between looks.
+//! a page at a time, each right after a look.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -45,6 +45,8 @@ pub(super) struct Poller {
     rows: usize,
     /// Last change of the newest node that was seen.
     watermark: Option<Timestamp>,
+    /// Start of the last look.
+    looking: Instant,
     /// End of the last look.
     looked: Instant,
     /// How long the last few took.
@@ -66,6 +68,7 @@ impl Poller {
             core,
             rows: pace::FIRST_ROWS,
             watermark: None,
+            looking: now,
             looked: now,
             took: VecDeque::new(),
             sweep: Sweep::Idle,
@@ -144,7 +147,8 @@ impl Poller {
                         }
                     } else {
                         tracing::debug!(%error, "ironic: a look failed");
-                        self.looked = Instant::now();
+                        self.looking = Instant::now();
+                        self.looked = self.looking;
                     }
                 }
             }
@@ -156,14 +160,19 @@ impl Poller {
         // The quickest of the last few is what a look costs Ironic; the others waited for
         // something else.
         let cost = self.took.iter().min().copied().unwrap_or_default();
-        self.looked + pace::until_next(cost, hurried)
+        let period = pace::period(cost, hurried);
+        // One that took longer than usual waited in a line: do not make the line longer.
+        (self.looking + period).max(self.looked + period / 2)
     }
 
     async fn wait(&self) {
         loop {
-            let due = self.look_due().min(self.page_due);
+            // A page comes right after a look or not before the next one is over.
+            if self.page_due <= self.looked {
+                return;
+            }
             tokio::select! {
-                () = tokio::time::sleep_until(due) => return,
+                () = tokio::time::sleep_until(self.look_due()) => return,
                 () = self.core.hurry.notified() => {}
             }
         }
@@ -197,7 +206,7 @@ impl Poller {
             let rows = self.rows;
             let path = format!("/v1/nodes/detail?sort_key=updated_at&sort_dir=desc&limit={rows}");
             let page: NodePage = self.core.client.get(path, Purpose::Look).await?;
-            self.looked = Instant::now();
+            (self.looking, self.looked) = (began, Instant::now());
             self.took.push_front(self.looked - began);
             self.took.truncate(pace::RECENT);
             let floor = self
@@ -304,7 +313,7 @@ impl Poller {
             self.sweep = Sweep::Idle;
             self.urgent = false;
         } else if self.urgent {
-            self.page_due = Instant::now();
+            self.page_due = self.looked;
         } else {
             self.page_due = Instant::now() + pace::until_next_page(began.elapsed());
         }

@@ -1,6 +1,8 @@
 """A proxy in front of Ironic that logs every request and misbehaves on demand.
 
-The log is a file of JSON lines: {"time", "method", "path", "status", "ms"}; status 0 means that the client got no answer.
+The log is a file of JSON lines: {"time", "method", "path", "target", "ironic", "status", "ms"}. `ironic` is what Ironic
+answered, 0 when it never saw the request; `status` is what the client was answered, 0 for nothing; `target` is the state
+that was asked for, of a change of state.
 
 Control, on the same port:
     GET    /ctl   the rules, and how many requests came by method
@@ -8,7 +10,8 @@ Control, on the same port:
     DELETE /ctl   forget all rules and start counting anew
 A rule strikes requests of this method whose path holds PART (both may be left out), N times (default 1, negative: until
 forgotten). WHAT is
-    status     answer with `status` and an Ironic error body; nothing reaches Ironic
+    status     answer with `status` and an Ironic error body; nothing reaches Ironic. With "echo" the error quotes the
+               request's body, as Ironic quotes what it does not like
     drop       close the connection; nothing reaches Ironic
     lose       let Ironic do it, then close the connection without an answer
     slow       wait `seconds`, then do as usual
@@ -42,7 +45,7 @@ class Front:
         if rule.get("what") not in KINDS:
             raise ValueError(f"what must be one of {', '.join(KINDS)}")
         with self.lock:
-            self.rules.append({"times": 1, "method": None, "path": "", "status": 503, "seconds": 0, **rule})
+            self.rules.append({"times": 1, "method": None, "path": "", "status": 503, "seconds": 0, "echo": False, **rule})
 
     def strike(self, method: str, path: str) -> dict | None:
         """The rule for this request; uses up one of its times."""
@@ -56,16 +59,28 @@ class Front:
                     return rule
         return None
 
-    def record(self, method: str, path: str, status: int, started: float) -> None:
+    def record(self, method: str, path: str, body: bytes, ironic: int, status: int, started: float) -> None:
         entry = {
             "time": round(time.time(), 3),
             "method": method,
             "path": path,
+            "target": target(path, body),
+            "ironic": ironic,
             "status": status,
             "ms": round((time.monotonic() - started) * 1000, 1),
         }
         with self.lock:
             self.log.write(json.dumps(entry) + "\n")
+
+
+def target(path: str, body: bytes) -> str | None:
+    """The state that a change of state asks for. Nothing else of a body is logged: it may hold secrets."""
+    if "/states/" not in path:
+        return None
+    try:
+        return json.loads(body).get("target")
+    except (ValueError, AttributeError):
+        return None
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -91,26 +106,32 @@ class Handler(BaseHTTPRequestHandler):
             return self.control(body)
         started, rule = time.monotonic(), self.front.strike(self.command, self.path)
         what = rule["what"] if rule else None
-        status = 0
+        ironic = status = 0
         if what == "slow":
             time.sleep(rule["seconds"])
-        if what == "status":
-            status = rule["status"]
-            fault = json.dumps({"faultcode": "Server", "faultstring": "simulated failure", "debuginfo": None})
-            self.answer(status, [("Content-Type", "application/json")], json.dumps({"error_message": fault}).encode())
-        elif what == "drop":
-            self.close_connection = True
-        else:
-            try:
-                status, headers, answer = self.forward(body)
-            except OSError:
-                self.close_connection = True  # as if Ironic itself were away
+        try:
+            if what == "status":
+                text = "simulated failure"
+                if rule["echo"]:
+                    text += f": {body.decode(errors='replace')}"
+                fault = json.dumps({"faultcode": "Server", "faultstring": text, "debuginfo": None})
+                body_of_error = json.dumps({"error_message": fault}).encode()
+                self.answer(rule["status"], [("Content-Type", "application/json")], body_of_error)
+                status = rule["status"]
+            elif what == "drop":
+                self.close_connection = True
             else:
+                ironic, headers, answer = self.forward(body)
                 if what == "lose":
-                    status, self.close_connection = 0, True
+                    self.close_connection = True
                 else:
-                    self.answer(status, headers, answer)
-        self.front.record(self.command, self.path, status, started)
+                    self.answer(ironic, headers, answer)
+                    status = ironic
+        except OSError:
+            self.close_connection = True  # Ironic is away, or whoever asked is
+        finally:
+            # What Ironic did counts even when the client died before it heard of it.
+            self.front.record(self.command, self.path, body, ironic, status, started)
 
     def forward(self, body: bytes) -> tuple[int, list, bytes]:
         # The Host header stays the client's, so that links in answers lead through here.
