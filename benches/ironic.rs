@@ -40,9 +40,16 @@ async fn main() {
 
     let fleet = Fleet::start(&lab, &scratch.path().join("small.redb")).await;
     let began = Instant::now();
-    let names: Vec<String> = (0..machines).map(|index| format!("bench-{index}")).collect();
+    let names: Vec<String> = (0..machines)
+        .map(|index| format!("bench-{index}"))
+        .collect();
     for (index, name) in names.iter().enumerate() {
-        fleet.apply(name, &format!("52:54:00:be:{:02x}:{:02x}", index >> 8, index & 255)).await;
+        fleet
+            .apply(
+                name,
+                &format!("52:54:00:be:{:02x}:{:02x}", index >> 8, index & 255),
+            )
+            .await;
     }
     fleet.settled("available", machines).await;
     let seconds = began.elapsed().as_secs_f64();
@@ -67,9 +74,12 @@ async fn main() {
     let copies = nodes.saturating_sub(machines);
     lab.clone_nodes("metal3~bench-0", copies);
     let began = Instant::now();
-    let fleet = Fleet::settled_copies(&lab, &scratch.path().join("large.redb"), &model, copies).await;
+    let fleet =
+        Fleet::settled_copies(&lab, &scratch.path().join("large.redb"), &model, copies).await;
     let seconds = began.elapsed().as_secs_f64();
-    let names: Vec<String> = (0..copies).map(|index| format!("bench-c{index:05}")).collect();
+    let names: Vec<String> = (0..copies)
+        .map(|index| format!("bench-c{index:05}"))
+        .collect();
     let steady = self::steady(&lab, &fleet, minutes).await;
     let large = json!({
         "nodes": nodes,
@@ -123,7 +133,9 @@ async fn changes(lab: &Lab, fleet: &Fleet, names: &[String]) -> Value {
     let mut all = Vec::new();
     for _ in 0..SAMPLES {
         // Neither in step with the looks nor too few hosts.
-        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        noise = noise
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         let name = &names[(noise >> 40) as usize % names.len()];
         tokio::time::sleep(Duration::from_millis(200 + (noise >> 20) % 1500)).await;
         let on = !fleet.is_on(name);

@@ -114,7 +114,9 @@ impl Fleet {
                         store.apply(&key(&name), value, OWNER, true).await.unwrap();
                     let mut host = BareMetalHost::clone(&host);
                     let version = host.version();
-                    host.metadata.finalizers.clone_from(&model.metadata.finalizers);
+                    host.metadata
+                        .finalizers
+                        .clone_from(&model.metadata.finalizers);
                     host.status.clone_from(&model.status);
                     let status = host.status.as_mut().unwrap();
                     // Its node has another id, and one port.
@@ -146,7 +148,12 @@ impl Fleet {
         let began = Instant::now();
         loop {
             let overview = self.engine.overview();
-            if overview.settled() && overview.states().get(state).is_some_and(|n| *n as usize == count) {
+            if overview.settled()
+                && overview
+                    .states()
+                    .get(state)
+                    .is_some_and(|n| *n as usize == count)
+            {
                 return;
             }
             assert!(

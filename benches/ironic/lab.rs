@@ -236,5 +236,8 @@ pub fn now() -> f64 {
 }
 
 fn script(name: &str) -> Command {
-    Command::new(format!("{}/tests/ironic/{name}", env!("CARGO_MANIFEST_DIR")))
+    Command::new(format!(
+        "{}/tests/ironic/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    ))
 }

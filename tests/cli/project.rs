@@ -305,11 +305,7 @@ impl Running {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(
-                started.elapsed() < limit,
-                "does not end:\n{}",
-                self.err()
-            );
+            assert!(started.elapsed() < limit, "does not end:\n{}", self.err());
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -31,7 +31,11 @@ fn clean_files(dir: &Path, forms: &[String]) -> usize {
         if path.is_dir() {
             count += clean_files(&path, forms);
         } else if path.is_file() {
-            clean(&path.display().to_string(), &fs::read(&path).unwrap(), forms);
+            clean(
+                &path.display().to_string(),
+                &fs::read(&path).unwrap(),
+                forms,
+            );
             count += 1;
         }
     }
@@ -104,7 +108,9 @@ fn secrets_never_show_on_a_real_ironic() {
         let at = |name: &str, path: &str, wanted: &str| {
             hosts.iter().any(|host| {
                 host["metadata"]["name"] == name
-                    && host["status"].pointer(path).is_some_and(|text| text == wanted)
+                    && host["status"]
+                        .pointer(path)
+                        .is_some_and(|text| text == wanted)
             })
         };
         at("canary-bmc", "/errorType", "registration error")

@@ -1,53 +1,33 @@
 //! Credentials that are wrong and then are not: Ironic's own and those of a BMC.
 
 use crate::fleet::Fleet;
-use crate::lab::{self, wait_for};
-
-#[test]
-fn an_ironic_that_refuses_the_credentials_is_named_with_what_to_do() {
-    let Some(lab) = lab::shared_with_login() else {
-        return;
-    };
-    let mut fleet = Fleet::new(&lab, "auth", 6, 1);
-    let project = &fleet.project;
-    project.write("secrets/ironic/username", lab.text("ironic", "username"));
-    project.write("secrets/ironic/password", "canary-wrong-password");
-    let url = lab.url().to_owned();
-    for auth in ["", "auth (secret)ironic"] {
-        auth.clone_into(&mut fleet.ironic);
-        fleet.save();
-        let mut running = fleet.run();
-        running.says(&format!("Ironic at {url} refuses metalform's credentials"));
-        let hosts = |text: &str| {
-            let err = running.err();
-            err.lines().any(|line| line.contains("auth-1") && line.contains(text))
-        };
-        wait_for("the host says so too", || hosts("`auth`"));
-        let done = running.interrupt().code(0);
-        assert!(!done.err.contains("canary-wrong-password"), "{}", done.err);
-        assert!(lab.nodes_of("auth").is_empty());
-    }
-    let project = &fleet.project;
-    project.write("secrets/ironic/password", lab.text("ironic", "password"));
-    fleet.settle(&[]);
-    fleet.remove();
-}
+use crate::lab;
 
 #[test]
 fn a_bmc_that_refuses_the_credentials_is_tried_again_once_they_are_changed() {
     let Some(lab) = lab::shared() else { return };
     let mut fleet = Fleet::new(&lab, "none", 7, 0);
     fleet.add_redfish("locked", 0);
-    fleet.project.write("secrets/bmc/password", "canary-wrong-password");
+    fleet
+        .project
+        .write("secrets/bmc/password", "canary-wrong-password");
     fleet.save();
     let from = lab.mark();
     let running = fleet.run();
     fleet.until("the BMC's refusal is shown", |hosts| {
-        hosts.iter().any(|host| host["status"]["errorType"] == "registration error")
+        hosts
+            .iter()
+            .any(|host| host["status"]["errorType"] == "registration error")
     });
     let hosts = fleet.project.hosts();
-    let text = hosts[0]["status"]["errorMessage"].as_str().unwrap().to_owned();
-    assert!(text.contains("Redfish") && !text.contains("canary"), "{text}");
+    let text = hosts[0]["status"]["errorMessage"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        text.contains("Redfish") && !text.contains("canary"),
+        "{text}"
+    );
     assert_eq!(lab.nodes()["locked"].state, "enroll");
     let err = running.err();
     assert!(err.contains("locked") && !err.contains("canary"), "{err}");
@@ -68,7 +48,10 @@ fn a_bmc_that_refuses_the_credentials_is_tried_again_once_they_are_changed() {
     let from = lab.mark();
     let project = &fleet.project;
     project.write("secrets/bmc/username", lab.text("bmc", "username"));
-    project.write("secrets/bmc/password", &format!("{}\n", lab.text("bmc", "password")));
+    project.write(
+        "secrets/bmc/password",
+        &format!("{}\n", lab.text("bmc", "password")),
+    );
     project.write("secrets/bmc/note", "touched");
     fleet.all("available");
     assert_eq!(lab.done("locked", from).len(), 0);

@@ -13,6 +13,8 @@ pub struct Machine {
     pub name: String,
     address: String,
     mac: String,
+    /// More of its `bmc` node.
+    bmc: &'static str,
     /// More of its `host` node.
     pub more: String,
 }
@@ -24,6 +26,8 @@ pub struct Fleet<'a> {
     pub machines: Vec<Machine>,
     /// The image to deploy, by its place in `lab.json`; none leaves the machines available.
     pub image: Option<usize>,
+    /// Name of the `ironic` node.
+    pub name: String,
     /// More of the spec, after the `ironic` node.
     pub more: String,
     /// More of the `ironic` node.
@@ -43,6 +47,7 @@ impl<'a> Fleet<'a> {
                 name: format!("{prefix}-{index}"),
                 address: format!("fake-hardware://{prefix}-{index}"),
                 mac: format!("52:54:00:f7:{number:02x}:{index:02x}"),
+                bmc: "",
                 more: String::new(),
             })
             .collect();
@@ -51,6 +56,7 @@ impl<'a> Fleet<'a> {
             project,
             machines,
             image: None,
+            name: "lab".into(),
             more: String::new(),
             ironic: String::new(),
         }
@@ -63,7 +69,8 @@ impl<'a> Fleet<'a> {
             name: name.into(),
             address: about["address"].as_str().unwrap().to_owned(),
             mac: about["mac"].as_str().unwrap().to_owned(),
-            more: "verify-ca=#false".into(),
+            bmc: "verify-ca=#false",
+            more: String::new(),
         });
     }
 
@@ -77,7 +84,8 @@ impl<'a> Fleet<'a> {
     pub fn save(&self) {
         let mut spec = format!(
             "/- kdl-version 2\nspec real {{ lab #true; secrets secrets; }}\n\
-             ironic lab {{\n    url \"{}\"\n    {}\n}}\n{}\n",
+             ironic {} {{\n    url \"{}\"\n    {}\n}}\n{}\n",
+            self.name,
             self.lab.url(),
             self.ironic,
             self.more,
@@ -97,15 +105,11 @@ impl<'a> Fleet<'a> {
             .unwrap();
         }
         for machine in &self.machines {
-            let (property, more) = match machine.more.as_str() {
-                more @ "verify-ca=#false" => (more, ""),
-                more => ("", more),
-            };
             writeln!(
                 spec,
-                "host {} {{\n    bmc address=\"{}\" credentials=(secret)bmc {property}\n    \
-                 boot mac=\"{}\"\n    labels role=worker\n    {more}\n}}",
-                machine.name, machine.address, machine.mac,
+                "host {} {{\n    bmc address=\"{}\" credentials=(secret)bmc {}\n    \
+                 boot mac=\"{}\"\n    labels role=worker\n    {}\n}}",
+                machine.name, machine.address, machine.bmc, machine.mac, machine.more,
             )
             .unwrap();
         }
@@ -121,7 +125,10 @@ impl<'a> Fleet<'a> {
     #[track_caller]
     pub fn settle(&self, args: &[&str]) {
         let args = [&["run", "--until-settled", "--timeout", "200"], args].concat();
-        self.project.start(&args).end_within(Duration::from_secs(220)).code(0);
+        self.project
+            .start(&args)
+            .end_within(Duration::from_secs(220))
+            .code(0);
     }
 
     /// Runs until there is nothing left of it.
@@ -169,6 +176,7 @@ impl<'a> Fleet<'a> {
     /// Waits until the hosts of the store are so.
     #[track_caller]
     pub fn until(&self, what: &str, wanted: impl Fn(&[Value]) -> bool) {
-        self.project.until_within(Duration::from_secs(150), what, wanted);
+        self.project
+            .until_within(Duration::from_secs(150), what, wanted);
     }
 }

@@ -77,7 +77,10 @@ fn killed_at_random_points_nothing_is_lost_or_done_twice() {
     let after = lab.nodes_of("killed");
     for (name, node) in &nodes {
         assert_eq!(node.uuid, after[name].uuid, "{name} is another node now");
-        assert_eq!(node.instance, after[name].instance, "{name} is another instance now");
+        assert_eq!(
+            node.instance, after[name].instance,
+            "{name} is another instance now"
+        );
     }
     println!("killed {killed} and {more} times");
     fleet.remove();

@@ -89,12 +89,7 @@ fn a_fleet_on_a_real_ironic() {
         .machines
         .retain(|machine| !leaving.contains(&machine.name.as_str()));
     fleet.save();
-    fleet.settle(&[
-        "--allow-destroy",
-        leaving[0],
-        "--allow-destroy",
-        leaving[1],
-    ]);
+    fleet.settle(&["--allow-destroy", leaving[0], "--allow-destroy", leaving[1]]);
     assert_eq!(lab.nodes().len(), machines - 2);
     fleet.remove();
     assert!(lab.nodes().is_empty(), "{:#?}", lab.nodes());

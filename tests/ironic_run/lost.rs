@@ -55,13 +55,22 @@ fn answers_that_are_lost() {
             machine.more = format!("online {online}");
         }
         fleet.save();
-        wait_for(power, || lab.nodes_of("lost").values().all(|node| node.power == power));
+        wait_for(power, || {
+            lab.nodes_of("lost")
+                .values()
+                .all(|node| node.power == power)
+        });
         let wanted = online == "#true";
         fleet.until(power, |hosts| {
-            hosts.iter().all(|host| host["status"]["poweredOn"] == wanted)
+            hosts
+                .iter()
+                .all(|host| host["status"]["poweredOn"] == wanted)
         });
         let done = lab.done("lost", from);
-        assert!(done.len() == 2 && done.values().all(|times| *times == 1), "{done:?}");
+        assert!(
+            done.len() == 2 && done.values().all(|times| *times == 1),
+            "{done:?}"
+        );
     }
 
     // Undeployment and the next deployment.
