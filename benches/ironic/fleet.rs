@@ -148,19 +148,23 @@ impl Fleet {
         let began = Instant::now();
         loop {
             let overview = self.engine.overview();
-            if overview.settled()
-                && overview
-                    .states()
-                    .get(state)
-                    .is_some_and(|n| *n as usize == count)
-            {
+            // Machines that must not be off are on: that is as settled as they get.
+            let rests = |host: &engine::HostLine| {
+                host.settled || host.why.as_ref().is_some_and(|why| why.blocked)
+            };
+            let there = overview.states().get(state).copied().unwrap_or_default();
+            if there as usize == count && overview.hosts.iter().all(rests) {
                 return;
             }
             assert!(
                 began.elapsed() < Duration::from_mins(10),
                 "not settled: {:?}, {:?}",
                 overview.states(),
-                overview.hosts.iter().find(|host| !host.settled)
+                overview
+                    .hosts
+                    .iter()
+                    .find(|host| !rests(host))
+                    .map(|host| &host.why)
             );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
