@@ -10,7 +10,7 @@ use metalform::engine::{self, Clock, DEFAULT_MACHINES, Engine, Machines, Metrics
 use metalform::plan::OWNER;
 use metalform::provision::Provisioner;
 use metalform::provision::ironic::{Endpoint, Ironic, Options};
-use metalform::secrets::{Sealed, Secret, SecretError, Secrets};
+use metalform::secrets::{Salt, Sealed, Secret, SecretError, Secrets};
 use metalform::store::{Embedded, Key, Object as _, Store};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -77,7 +77,11 @@ impl Fleet {
             Arc::new(One(Secret::new(login.into()))),
             Clock::starting_at(jiff::Timestamp::now()),
             Arc::clone(&metrics),
-            engine::Options::default(),
+            engine::Options {
+                // The same for both fleets: the copies' credentials are as well tried.
+                salt: Salt::new([7; 32]),
+                ..engine::Options::default()
+            },
         ));
         let stop = CancellationToken::new();
         let running = tokio::spawn({
