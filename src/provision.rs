@@ -178,7 +178,16 @@ pub enum Fault {
         /// When to ask again.
         retry: Duration,
     },
-    /// Nobody answers: wait; not an error of the host.
+    /// The provisioner failed in the middle: it may be done or not, so the machine is looked at
+    /// before it is asked again. Not an error of the host.
+    #[error("{what}; asking again in {} s", retry.as_secs())]
+    Unclear {
+        /// What was said.
+        what: String,
+        /// When to ask again.
+        retry: Duration,
+    },
+    /// Nobody answers: wait; not an error of the host. As with [`Fault::Unclear`] it may be done.
     #[error("{0}")]
     Unreachable(String),
     /// Our own credentials for the provisioner are refused (401, 403).
@@ -200,11 +209,43 @@ impl Fault {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Busy { .. } => "busy",
+            Self::Unclear { .. } => "unclear",
             Self::Unreachable(_) => "unreachable",
             Self::Unauthorized(_) => "unauthorized",
             Self::Refused(_) => "refused",
             Self::Gone => "gone",
             Self::Taken(_) => "taken",
+        }
+    }
+
+    /// True when the effect may have been carried out although it was not accepted.
+    pub fn may_be_done(&self) -> bool {
+        match self {
+            Self::Unclear { .. } | Self::Unreachable(_) => true,
+            Self::Busy { .. }
+            | Self::Unauthorized(_)
+            | Self::Refused(_)
+            | Self::Gone
+            | Self::Taken(_) => false,
+        }
+    }
+}
+
+/// A provisioner that does not answer, or not as it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    /// Which one, since when, what was tried and what a person can do.
+    pub text: Arc<str>,
+    /// It answers, but refuses our own credentials: a person has to see to them.
+    pub unauthorized: bool,
+}
+
+impl Outage {
+    /// One that ends by itself.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self {
+            text: text.into(),
+            unauthorized: false,
         }
     }
 }
@@ -214,8 +255,8 @@ impl Fault {
 pub enum Sight {
     /// Not all machines were seen yet: absence means nothing.
     Unsynced,
-    /// The provisioner does not answer; the text says since when and what was tried.
-    Down(Arc<str>),
+    /// The provisioner does not answer.
+    Down(Outage),
     /// An effect was sent and what is known is older than it.
     Unconfirmed(Effect),
     /// All were seen and there is none for this host.

@@ -645,8 +645,8 @@ async fn an_ironic_that_comes_and_goes() {
     OwnLab::command(&["pause", own.path()]);
     let until = Instant::now() + Duration::from_secs(20);
     let text = loop {
-        if let Sight::Down(text) = machine.watched.ironic.sight(&machine.host) {
-            break text;
+        if let Sight::Down(outage) = machine.watched.ironic.sight(&machine.host) {
+            break outage.text;
         }
         assert!(Instant::now() < until, "not down after 20 s");
         tokio::time::sleep(Duration::from_millis(50)).await;

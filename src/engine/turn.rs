@@ -238,8 +238,9 @@ async fn act<S: Stores>(
         })
         .await;
     shared.metrics.effect(what, started.elapsed(), &result);
-    // Nobody answered: it may have been done all the same, so it is looked at before it is repeated.
-    let maybe_done = matches!(&result, Ok(_) | Err(Fault::Unreachable(_)));
+    // Without a clear answer it may have been done all the same, so it is looked at before it is
+    // repeated.
+    let maybe_done = result.as_ref().map_or_else(Fault::may_be_done, |_| true);
     if effect.changes() && maybe_done {
         shared.memos.sent(&name, key, effect.clone());
         machines.hurry();

@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod error;
 #[cfg(test)]
 mod fake;
+mod gate;
 pub mod inventory;
 pub mod map;
 pub mod mirror;
@@ -22,6 +23,8 @@ mod poll;
 #[cfg(test)]
 mod replay;
 mod run;
+mod spell;
+pub mod verdict;
 pub mod wire;
 
 use std::fmt;
@@ -40,9 +43,11 @@ pub use self::map::Ramdisk;
 
 use self::client::Client;
 use self::error::IronicError;
+use self::gate::Gate;
 use self::map::Wanted;
 use self::mirror::{Found, Mirror};
 use self::poll::Poller;
+use self::spell::Spells;
 use super::{Ack, Drift, Facts, Fault, Job, Provisioner, Sight, Tick};
 use crate::api::{BareMetalHost, Timestamp};
 use crate::budget::Limits;
@@ -90,7 +95,7 @@ pub struct Ironic {
 impl fmt::Debug for Ironic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ironic")
-            .field("url", &self.core.client.url())
+            .field("url", &self.core.client.endpoint().url())
             .finish_non_exhaustive()
     }
 }
@@ -104,18 +109,15 @@ struct Core {
     mirror: Mutex<Mirror>,
     /// All was seen once since Ironic last came up.
     synced: AtomicBool,
-    outage: Mutex<Option<Outage>>,
+    gate: Gate,
+    /// Since when it does not answer.
+    down_since: Mutex<Option<Timestamp>>,
+    spells: Spells,
     /// Hosts whose machine changed by an effect's own answer.
     news: Mutex<Vec<Key>>,
     sweep_wanted: AtomicBool,
     hurry: Notify,
     hurried_until: Mutex<Option<Instant>>,
-}
-
-#[derive(Debug, Clone)]
-struct Outage {
-    since: Timestamp,
-    text: Arc<str>,
 }
 
 /// Locks out of panics: a half-written picture is put right by the next sweep.
@@ -134,7 +136,9 @@ impl Core {
 
     /// All was seen; Ironic answers.
     fn up(&self) {
-        *locked(&self.outage) = None;
+        *locked(&self.down_since) = None;
+        self.spells.end_all();
+        self.gate.open();
         self.synced.store(true, Ordering::Release);
     }
 
@@ -145,19 +149,16 @@ impl Core {
 
     /// Ironic does not answer. True when that is news.
     fn down(&self, error: &IronicError) -> bool {
-        let mut outage = locked(&self.outage);
-        let since = outage
-            .as_ref()
-            .map_or_else(self.clock, |outage| outage.since);
+        let since = *locked(&self.down_since).get_or_insert_with(self.clock);
         let since = crate::api::whole_seconds(since);
-        let text: Arc<str> =
-            format!("{error}; since {since}, asked again every few seconds").into();
-        if outage.as_ref().is_some_and(|outage| outage.text == text) {
-            return false;
+        let mut outage = error.outage(self.client.endpoint());
+        let text = &outage.text;
+        outage.text = format!("{text}; since {since}, asked again every few seconds").into();
+        let news = self.gate.shut(outage.clone());
+        if news {
+            tracing::warn!(code = error.code(), "ironic is down: {}", outage.text);
         }
-        tracing::warn!(code = error.code(), %error, "ironic is down");
-        *outage = Some(Outage { since, text });
-        true
+        news
     }
 
     fn news(&self) -> Vec<Key> {
@@ -196,7 +197,9 @@ impl Ironic {
             clock: options.clock,
             mirror: Mutex::default(),
             synced: AtomicBool::new(false),
-            outage: Mutex::new(None),
+            gate: Gate::new(),
+            down_since: Mutex::new(None),
+            spells: Spells::default(),
             news: Mutex::default(),
             sweep_wanted: AtomicBool::new(false),
             hurry: Notify::new(),
@@ -230,8 +233,7 @@ impl Provisioner for Ironic {
 
     fn sight(&self, host: &BareMetalHost) -> Sight {
         if !self.core.is_synced() {
-            let outage = locked(&self.core.outage).clone();
-            return outage.map_or(Sight::Unsynced, |outage| Sight::Down(outage.text));
+            return self.core.gate.outage().map_or(Sight::Unsynced, Sight::Down);
         }
         match self.core.mirror().find(host) {
             Found::Node(facts) => Sight::Present(facts),
@@ -245,7 +247,7 @@ impl Provisioner for Ironic {
         // A host that cannot be written (a bad address) does not drift; enrolling says why.
         let settings = Wanted::of(host, &self.core.ramdisk).is_ok_and(|wanted| {
             let node = mirror.settings_of(&facts.id);
-            node.is_some_and(|node| map::differs(&wanted, facts.name.as_deref(), node))
+            node.is_some_and(|node| map::differs(&wanted, facts, node))
         });
         Drift {
             settings,

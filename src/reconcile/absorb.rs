@@ -141,7 +141,7 @@ fn refused(draft: &mut Draft<'_>, effect: &Effect, fault: &Fault) {
         super::power::keep_reboot(draft, *target, fault);
     }
     match fault {
-        Fault::Busy { what, retry } => {
+        Fault::Busy { what, retry } | Fault::Unclear { what, retry } => {
             draft.put_off(Code::Busy, what, backoff::busy(policy, *retry, seed));
         }
         // When it stays so, the sight says so from then on.

@@ -120,7 +120,14 @@ pub(super) fn ensure<'a>(draft: &mut Draft<'a>, phase: Phase) -> Result<&'a Fact
 /// Waits until the machine is seen. What the host holds of slots it keeps meanwhile.
 pub(super) fn unseen(draft: &mut Draft<'_>) -> Flow {
     match draft.view.sight {
-        Sight::Down(text) => draft.wait(Code::ProvisionerDown, &**text),
+        Sight::Down(outage) => {
+            let code = if outage.unauthorized {
+                Code::ProvisionerUnauthorized
+            } else {
+                Code::ProvisionerDown
+            };
+            draft.wait(code, &*outage.text)
+        }
         Sight::Unconfirmed(effect) => {
             let text = format!("waits to see what became of: {}", effect.name());
             draft.wait(Code::Confirming, text)

@@ -76,10 +76,24 @@ pub fn job_secrets(
 ) -> Result<JobSecrets, SecretError> {
     let all = Named { host, secrets };
     let mut job = JobSecrets::default();
-    let settings = matches!(effect, Effect::Enroll { .. } | Effect::Amend { .. });
-    if settings {
-        job.bmc = all.bmc()?;
-        job.preprovisioning_network_data = all.preprovisioning_network_data()?;
+    match effect {
+        Effect::Enroll { .. } | Effect::Amend { .. } => {
+            job.bmc = all.bmc()?;
+            job.preprovisioning_network_data = all.preprovisioning_network_data()?;
+        }
+        // They boot the ramdisk. When its network cannot be read, what the machine has of it stays:
+        // an image is taken off all the same.
+        Effect::Inspect | Effect::Clean | Effect::Provide | Effect::Deploy | Effect::Undeploy => {
+            job.preprovisioning_network_data = all.preprovisioning_network_data().ok().flatten();
+        }
+        Effect::Ports
+        | Effect::Manage
+        | Effect::ReadInventory
+        | Effect::Adopt
+        | Effect::Abort
+        | Effect::Power(_)
+        | Effect::Unlock
+        | Effect::Forget { .. } => {}
     }
     if matches!(effect, Effect::Deploy) {
         job.user_data = all.user_data()?;

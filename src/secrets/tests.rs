@@ -300,11 +300,32 @@ fn an_effect_gets_what_it_needs_and_no_more() {
     let some = job_secrets(&host, &Effect::Amend { credentials: None }, &source).unwrap();
     assert!(some.bmc.is_some() && some.preprovisioning_network_data.is_some());
     assert!(some.user_data.is_none() && some.image_pull.is_none());
-    for effect in [Effect::Inspect, Effect::Adopt] {
-        let none = job_secrets(&host, &effect, &source).unwrap();
-        assert!(none.bmc.is_none() && none.preprovisioning_network_data.is_none());
+    let none = job_secrets(&host, &Effect::Adopt, &source).unwrap();
+    assert!(none.bmc.is_none() && none.preprovisioning_network_data.is_none());
+    for boots in [
+        Effect::Inspect,
+        Effect::Clean,
+        Effect::Provide,
+        Effect::Deploy,
+        Effect::Undeploy,
+    ] {
+        let job = job_secrets(&host, &boots, &source).unwrap();
+        assert!(job.preprovisioning_network_data.is_some(), "{boots:?}");
+        assert!(job.bmc.is_none(), "{boots:?}");
     }
-    assert!(all.bmc.is_none() && all.preprovisioning_network_data.is_none());
+}
+
+/// What is on the machine is taken off, and what it has of a network stays.
+#[test]
+fn a_missing_network_of_the_ramdisk_fails_no_effect_but_those_that_write_it_first() {
+    let (_dir, source) = folder(&[("bmc/username", "u"), ("bmc/password", "p")]);
+    let host = host(full());
+    for effect in [Effect::Inspect, Effect::Undeploy, Effect::Adopt] {
+        let job = job_secrets(&host, &effect, &source).unwrap();
+        assert!(job.preprovisioning_network_data.is_none());
+    }
+    let amend = Effect::Amend { credentials: None };
+    assert!(job_secrets(&host, &amend, &source).is_err());
 }
 
 #[test]

@@ -8,9 +8,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
-use super::endpoint::{Endpoint, EndpointError};
+use super::endpoint::{Endpoint, EndpointError, Trust};
 use super::error::{IronicError, Scrub, message};
 
 /// Oldest minor version of the API that will do: it brought `disable_power_off`, which is written
@@ -27,7 +26,11 @@ const MAX_VERSION: &str = "x-openstack-ironic-api-maximum-version";
 
 /// Requests that one Ironic gets at the same time for effects. It answers with ten threads; more
 /// than this many gained nothing when measured, and the bulk reads shall not wait behind them.
-const CONCURRENT: usize = 6;
+pub(super) const CONCURRENT: usize = 6;
+
+/// Longest wait for the answer to a greeting or a look, which take a tenth of a second: an Ironic
+/// that takes requests and does not answer is noticed by them.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a request is for; requests are counted by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub enum Purpose {
     Greeting,
     /// Looking at all machines at once.
     Look,
+    /// Reading a page of all machines: a look that may take its time.
+    Page,
     /// Reading something of one machine.
     Read,
     /// Changing one machine.
@@ -76,7 +81,6 @@ pub struct Client {
     endpoint: Endpoint,
     /// Negotiated minor version; 0 before that.
     minor: AtomicU16,
-    slots: Semaphore,
     counters: Counters,
 }
 
@@ -88,8 +92,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// One request.
-#[derive(Debug)]
+/// One request. `Debug` leaves out the body, which may hold secrets.
 pub struct Request<'a> {
     /// Method.
     pub method: Method,
@@ -101,6 +104,16 @@ pub struct Request<'a> {
     pub purpose: Purpose,
     /// What must not come back in an error.
     pub scrub: Option<&'a Scrub>,
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("purpose", &self.purpose)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Client {
@@ -123,33 +136,42 @@ impl Client {
             .pool_idle_timeout(Duration::from_secs(8))
             .tcp_nodelay(true)
             .http1_only();
-        if let Some(pem) = &endpoint.ca {
-            let certs = reqwest::Certificate::from_pem_bundle(pem)
-                .map_err(|e| EndpointError::Ca(why(&e)))?;
-            if certs.is_empty() {
-                return Err(EndpointError::Ca("no PEM block of a certificate".into()));
+        match &endpoint.trust {
+            Trust::Only(pem) => {
+                let certs = reqwest::Certificate::from_pem_bundle(pem)
+                    .map_err(|e| EndpointError::Ca(why(&e)))?;
+                if certs.is_empty() {
+                    return Err(EndpointError::Ca("no PEM block of a certificate".into()));
+                }
+                builder = builder.tls_certs_only(certs);
             }
-            builder = builder.tls_certs_only(certs);
-        } else if endpoint.url.starts_with("http://") {
-            // Nothing is verified, so the system's certificates are not needed (and may be absent).
-            builder = builder.tls_certs_only([]);
+            Trust::Any => {
+                builder = builder
+                    .tls_certs_only([])
+                    .tls_danger_accept_invalid_certs(true);
+            }
+            Trust::System if endpoint.url.starts_with("http://") => {
+                // Nothing is verified, so the system's certificates are not needed (and may be
+                // absent).
+                builder = builder.tls_certs_only([]);
+            }
+            Trust::System => {}
         }
-        let http = builder.build().map_err(|e| match endpoint.ca {
-            Some(_) => EndpointError::Ca(why(&e)),
-            None => EndpointError::Http(why(&e)),
+        let http = builder.build().map_err(|e| match &endpoint.trust {
+            Trust::Only(_) => EndpointError::Ca(why(&e)),
+            Trust::Any | Trust::System => EndpointError::Http(why(&e)),
         })?;
         Ok(Self {
             http,
             endpoint,
             minor: AtomicU16::new(0),
-            slots: Semaphore::new(CONCURRENT),
             counters: Counters::default(),
         })
     }
 
-    /// The address without credentials.
-    pub fn url(&self) -> &str {
-        &self.endpoint.url
+    /// Where it asks.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// How many requests were sent so far.
@@ -192,9 +214,8 @@ impl Client {
         // not public, so wrong credentials show too.
         let drivers: Value = self.get("/v1/drivers".into(), Purpose::Greeting).await?;
         if drivers["drivers"].as_array().is_none_or(Vec::is_empty) {
-            return Err(IronicError::Status {
-                status: 503,
-                text: "Ironic has no conductor yet (it lists no drivers)".into(),
+            return Err(IronicError::NoConductor {
+                ironic: self.endpoint.to_string(),
             });
         }
         Ok(())
@@ -210,7 +231,7 @@ impl Client {
         let (Some(min), Some(max)) = (of(MIN_VERSION, "min_version"), of(MAX_VERSION, "version"))
         else {
             return Err(IronicError::NotIronic {
-                url: self.endpoint.url.clone(),
+                ironic: self.endpoint.to_string(),
                 reason: "GET /v1 names no API versions".into(),
             });
         };
@@ -221,7 +242,7 @@ impl Client {
         match (minor(&min), minor(&max)) {
             (Some(low), Some(high)) if high >= OLDEST && low <= NEWEST => Ok(high.min(NEWEST)),
             _ => Err(IronicError::Version {
-                url: self.endpoint.url.clone(),
+                ironic: self.endpoint.to_string(),
                 min,
                 max,
                 need: format!("1.{OLDEST}"),
@@ -250,21 +271,16 @@ impl Client {
             .to_owned();
         let body = self.send(request).await?;
         serde_json::from_slice(&body).map_err(|error| IronicError::NotIronic {
-            url: self.endpoint.url.clone(),
+            ironic: self.endpoint.to_string(),
             reason: format!("GET {shown} answers what cannot be read: {error}"),
         })
     }
 
-    /// Sends one request and hands out the body of a good answer. Effects wait here for one of the
-    /// six connections that are for them.
+    /// Sends one request and hands out the body of a good answer.
     pub async fn send(&self, request: Request<'_>) -> Result<Bytes, IronicError> {
         if self.minor.load(Ordering::Relaxed) == 0 {
             Box::pin(self.greet()).await?;
         }
-        let _slot = match request.purpose {
-            Purpose::Read | Purpose::Write => self.slots.acquire().await.ok(),
-            Purpose::Greeting | Purpose::Look => None,
-        };
         let version = self.version();
         let (_, body) = self
             .exchange(request, Some(&version))
@@ -285,15 +301,20 @@ impl Client {
     ) -> Result<(HeaderMap, Bytes), IronicError> {
         let counter = match request.purpose {
             Purpose::Greeting => &self.counters.greeting,
-            Purpose::Look => &self.counters.looks,
+            Purpose::Look | Purpose::Page => &self.counters.looks,
             Purpose::Read => &self.counters.reads,
             Purpose::Write => &self.counters.writes,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+        let timeout = match request.purpose {
+            Purpose::Greeting | Purpose::Look => LOOK_TIMEOUT.min(self.endpoint.timeout),
+            Purpose::Page | Purpose::Read | Purpose::Write => self.endpoint.timeout,
+        };
         let url = format!("{}{}", self.endpoint.url, request.path);
         let mut call = self
             .http
             .request(request.method.clone(), url)
+            .timeout(timeout)
             .header(header::ACCEPT, "application/json");
         if let Some(version) = version {
             call = call.header(VERSION, version);
@@ -318,7 +339,7 @@ impl Client {
             Err(error) => {
                 let reason = why(&error);
                 tracing::debug!(method = %request.method, path, took, reason, "ironic: no answer");
-                return Err(self.no_answer(&error, reason));
+                return Err(self.no_answer(&error, reason, timeout));
             }
         };
         tracing::debug!(method = %request.method, path, status = status.as_u16(), took, "ironic");
@@ -330,7 +351,7 @@ impl Client {
                 .get(header::LOCATION)
                 .and_then(|to| to.to_str().ok());
             return Err(IronicError::Redirect {
-                url: self.endpoint.url.clone(),
+                ironic: self.endpoint.to_string(),
                 to: to.unwrap_or("nowhere").to_owned(),
             });
         }
@@ -342,17 +363,22 @@ impl Client {
         })
     }
 
-    fn no_answer(&self, error: &reqwest::Error, reason: String) -> IronicError {
-        let url = self.endpoint.url.clone();
+    fn no_answer(&self, error: &reqwest::Error, reason: String, timeout: Duration) -> IronicError {
+        let ironic = self.endpoint.to_string();
         if reason.contains("certificate") {
-            return IronicError::Untrusted { url, reason };
+            let remedy = self.endpoint.trust_remedy();
+            return IronicError::Untrusted {
+                ironic,
+                reason,
+                remedy,
+            };
         }
         let reason = if error.is_timeout() && !error.is_connect() {
-            format!("no answer within {} s", self.endpoint.timeout.as_secs_f32())
+            format!("no answer within {} s", timeout.as_secs_f32())
         } else {
             reason
         };
-        IronicError::Unreachable { url, reason }
+        IronicError::Unreachable { ironic, reason }
     }
 }
 
@@ -394,7 +420,7 @@ mod tests {
         assert_eq!(
             old.to_string(),
             "Ironic at http://x speaks API versions 1.1 to 1.94; metalform needs 1.95 or newer, \
-             which Ironic has since 2024.2"
+             which Ironic has since 2025.1"
         );
         assert_eq!(
             choose("1.111", "1.200").expect_err("too new").code(),
@@ -406,5 +432,18 @@ mod tests {
         );
         let other = client.choose(&HeaderMap::new(), &Bytes::from_static(b"hello"));
         assert_eq!(other.expect_err("not Ironic").code(), "NotIronic");
+    }
+
+    #[test]
+    fn a_request_that_is_shown_shows_no_body() {
+        let request = Request {
+            method: Method::POST,
+            path: "/v1/nodes".into(),
+            body: Some(serde_json::json!({ "redfish_password": "hunter2" })),
+            purpose: Purpose::Write,
+            scrub: None,
+        };
+        let shown = format!("{request:?}");
+        assert!(shown.contains("/v1/nodes") && !shown.contains("hunter2"));
     }
 }

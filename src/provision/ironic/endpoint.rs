@@ -1,5 +1,7 @@
 //! Where an Ironic is: its address, credentials and certificate authority.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::secrets::Sealed;
@@ -10,8 +12,22 @@ pub struct Endpoint {
     /// Base URL without credentials, path `/v1` or trailing slash.
     pub(super) url: String,
     pub(super) login: Option<Login>,
-    pub(super) ca: Option<Vec<u8>>,
+    pub(super) trust: Trust,
     pub(super) timeout: Duration,
+    /// The `ironic` node that names it; `None` for one that was given by its URL alone.
+    node: Option<Arc<str>>,
+}
+
+/// Which certificates are taken as Ironic's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Those that the system's authorities vouch for.
+    #[default]
+    System,
+    /// Those that these PEM certificates vouch for.
+    Only(Vec<u8>),
+    /// Any at all.
+    Any,
 }
 
 /// HTTP basic credentials.
@@ -96,9 +112,17 @@ impl Endpoint {
         Ok(Self {
             url,
             login,
-            ca: None,
+            trust: Trust::System,
             timeout: Duration::from_secs(30),
+            node: None,
         })
+    }
+
+    /// Of this `ironic` node: texts name it, and say what to correct there.
+    #[must_use]
+    pub fn of_node(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.node = Some(name.into());
+        self
     }
 
     /// With these credentials in place of those of the address.
@@ -114,7 +138,14 @@ impl Endpoint {
     /// Trusts only certificates that these PEM certificates vouch for.
     #[must_use]
     pub fn ca(mut self, pem: Vec<u8>) -> Self {
-        self.ca = Some(pem);
+        self.trust = Trust::Only(pem);
+        self
+    }
+
+    /// Trusts any certificate: whoever sits in between reads and changes all.
+    #[must_use]
+    pub fn unverified(mut self) -> Self {
+        self.trust = Trust::Any;
         self
     }
 
@@ -128,6 +159,40 @@ impl Endpoint {
     /// The address without credentials.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What a person does when the credentials are refused.
+    pub(super) fn login_remedy(&self) -> String {
+        match (&self.node, &self.login) {
+            (Some(node), Some(_)) => {
+                format!("correct the secret that `auth` of `ironic {node}` names")
+            }
+            (Some(node), None) => {
+                format!("name a secret with `username` and `password` as `auth` of `ironic {node}`")
+            }
+            (None, Some(_)) => "correct user and password in the URL that was given".into(),
+            (None, None) => "give them in the URL: http://USER:PASSWORD@HOST:PORT".into(),
+        }
+    }
+
+    /// What a person does when the certificate is not trusted.
+    pub(super) fn trust_remedy(&self) -> String {
+        match &self.node {
+            Some(node) => {
+                format!("name its authority's certificate as `ca` of `ironic {node}`")
+            }
+            None => "give its authority's certificate with --ironic-ca FILE".into(),
+        }
+    }
+}
+
+/// As texts name it: ``Ironic `fra1` at https://ironic.example.net:6385``.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.node {
+            Some(node) => write!(f, "Ironic `{node}` at {}", self.url),
+            None => write!(f, "Ironic at {}", self.url),
+        }
     }
 }
 
@@ -180,6 +245,32 @@ mod tests {
             ("admin", "p@ss/word")
         );
         assert!(!format!("{endpoint:?}").contains("p@ss"));
+    }
+
+    #[test]
+    fn texts_say_what_to_correct_where_it_was_said() {
+        let bare = Endpoint::parse("http://x:6385").expect("parses");
+        let with = |endpoint: &Endpoint| endpoint.clone().login("u", Sealed::new("p"));
+        let node = bare.clone().of_node("fra1");
+        assert_eq!(bare.to_string(), "Ironic at http://x:6385");
+        assert_eq!(node.to_string(), "Ironic `fra1` at http://x:6385");
+        let remedies = [&bare, &with(&bare), &node, &with(&node)].map(Endpoint::login_remedy);
+        assert_eq!(
+            remedies,
+            [
+                "give them in the URL: http://USER:PASSWORD@HOST:PORT",
+                "correct user and password in the URL that was given",
+                "name a secret with `username` and `password` as `auth` of `ironic fra1`",
+                "correct the secret that `auth` of `ironic fra1` names",
+            ]
+        );
+        assert_eq!(
+            [bare.trust_remedy(), node.trust_remedy()],
+            [
+                "give its authority's certificate with --ironic-ca FILE",
+                "name its authority's certificate as `ca` of `ironic fra1`",
+            ]
+        );
     }
 
     #[test]

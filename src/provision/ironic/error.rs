@@ -1,36 +1,37 @@
-//! What goes wrong in talking to Ironic, and what that means for a host.
+//! What goes wrong in talking to Ironic. What that means for a host is its [`super::verdict`].
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::provision::Fault;
+use super::endpoint::Endpoint;
+use crate::provision::Outage;
 use crate::secrets::Sealed;
 
 /// Longest text of Ironic's that is passed on.
 const LONGEST: usize = 600;
 
 /// Why a request to Ironic brought nothing. Never holds a secret: texts of Ironic's go through
-/// [`Scrub`] first.
+/// [`Scrub`] first. `ironic` is the name and the address without credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IronicError {
     /// No connection, no answer in time, or an answer that broke off.
-    #[error("Ironic at {url} does not answer: {reason}")]
+    #[error("{ironic} does not answer: {reason}")]
     Unreachable {
-        /// Address without credentials.
-        url: String,
+        /// Which one.
+        ironic: String,
         /// What the system said.
         reason: String,
     },
     /// The connection is not trusted.
-    #[error(
-        "Ironic at {url} shows a TLS certificate that is not trusted: {reason}; give the CA's certificate with --ironic-ca FILE"
-    )]
+    #[error("{ironic} shows a TLS certificate that is not trusted: {reason}; {remedy}")]
     Untrusted {
-        /// Address without credentials.
-        url: String,
+        /// Which one.
+        ironic: String,
         /// What the check said.
         reason: String,
+        /// What to do.
+        remedy: String,
     },
     /// An answer with a status that means no.
     #[error("{text}")]
@@ -41,34 +42,51 @@ pub enum IronicError {
         text: String,
     },
     /// Another address answers in its place.
-    #[error("{url} redirects to {to}: give that address as Ironic's")]
+    #[error("{ironic} redirects to {to}: give that address as Ironic's")]
     Redirect {
-        /// Address without credentials.
-        url: String,
+        /// Which one.
+        ironic: String,
         /// Where it points to.
         to: String,
     },
     /// Something answers that is not Ironic, or not as Ironic should.
-    #[error("{url} does not answer as Ironic's API does: {reason}")]
+    #[error("{ironic} does not answer as Ironic's API does: {reason}")]
     NotIronic {
-        /// Address without credentials.
-        url: String,
+        /// Which one.
+        ironic: String,
         /// What is wrong.
         reason: String,
     },
     /// The API's versions and ours do not meet.
     #[error(
-        "Ironic at {url} speaks API versions {min} to {max}; metalform needs {need} or newer, which Ironic has since 2024.2"
+        "{ironic} speaks API versions {min} to {max}; metalform needs {need} or newer, which Ironic has since 2025.1"
     )]
     Version {
-        /// Address without credentials.
-        url: String,
+        /// Which one.
+        ironic: String,
         /// Oldest that it speaks.
         min: String,
         /// Newest that it speaks.
         max: String,
         /// Oldest that we speak.
         need: String,
+    },
+    /// The API is up, and nobody behind it.
+    #[error("{ironic} has no conductor yet: it lists no drivers")]
+    NoConductor {
+        /// Which one.
+        ironic: String,
+    },
+    /// Not asked at all, as it is down.
+    #[error("{}", .0.text)]
+    Down(Outage),
+    /// Not asked at all, as all connections were in use.
+    #[error("{ironic} is slow: no connection to it was free for {} s", .waited.as_secs_f32())]
+    Crowded {
+        /// Which one.
+        ironic: String,
+        /// How long.
+        waited: Duration,
     },
 }
 
@@ -89,6 +107,9 @@ impl IronicError {
             Self::Redirect { .. } => "Redirect",
             Self::NotIronic { .. } => "NotIronic",
             Self::Version { .. } => "UnsupportedVersion",
+            Self::NoConductor { .. } => "NoConductor",
+            Self::Down(_) => "Down",
+            Self::Crowded { .. } => "Crowded",
         }
     }
 
@@ -105,49 +126,26 @@ impl IronicError {
         matches!(self, Self::Status { status: 409, text } if text.contains("already exists"))
     }
 
-    /// What it means for the host whose effect this was. `seed` spreads the retries of hosts that
-    /// were refused at the same time.
-    ///
-    /// A locked node (409), an overloaded Ironic (503) and a node that is not in the state that it
-    /// was seen in (400 with Ironic's text for a transition that is not possible) all mean: look
-    /// and ask again. Other answers of 500 and above do too, but later: they are Ironic's failures,
-    /// not the host's.
-    pub fn fault(self, seed: u64) -> Fault {
-        let spread = |from: u64| Duration::from_millis(from + seed % 2000);
+    /// What it means for all machines when looking at them ended so.
+    pub fn outage(&self, endpoint: &Endpoint) -> Outage {
         match self {
             Self::Status {
-                status: 401 | 403,
+                status: status @ (401 | 403),
                 text,
-            } => Fault::Unauthorized(format!("Ironic refuses metalform's credentials: {text}")),
-            Self::Status { status: 404, .. } => Fault::Gone,
-            Self::Status {
-                status: 409 | 503 | 429,
-                text,
-            } => Fault::Busy {
-                what: text,
-                retry: spread(1000),
+            } => Outage {
+                text: unauthorized(endpoint, *status, text).into(),
+                unauthorized: true,
             },
-            Self::Status { status: 400, text } if is_stale(&text) => Fault::Busy {
-                what: text,
-                retry: spread(1000),
-            },
-            Self::Status {
-                status: 500..,
-                text,
-            } => Fault::Busy {
-                what: format!("Ironic failed: {text}"),
-                retry: spread(5000),
-            },
-            Self::Status { text, .. } => Fault::Refused(text),
-            other => Fault::Unreachable(other.to_string()),
+            Self::Status { text, .. } => Outage::new(format!("{endpoint} answers: {text}")),
+            other => Outage::new(other.to_string()),
         }
     }
 }
 
-/// True for Ironic's text about a transition that the node's state does not permit: the node moved
-/// between our look and our request.
-fn is_stale(text: &str) -> bool {
-    text.contains("can not be performed on node") && text.contains("while it is in state")
+/// The text for credentials that are refused: whose, by whom, and what to do.
+pub fn unauthorized(endpoint: &Endpoint, status: u16, text: &str) -> String {
+    let remedy = endpoint.login_remedy();
+    format!("{endpoint} refuses metalform's credentials ({status}: {text}); {remedy}")
 }
 
 /// Texts that must not come back in a message.
@@ -354,27 +352,25 @@ mod tests {
     }
 
     #[test]
-    fn tells_waits_from_errors() {
+    fn an_outage_says_which_ironic_and_what_to_do() {
+        let endpoint = Endpoint::parse("http://x:6385")
+            .expect("parses")
+            .of_node("fra1");
         let status = |status, text: &str| IronicError::Status {
             status,
             text: text.into(),
         };
-        let code = |error: IronicError| error.fault(7).code();
-        assert_eq!(code(status(409, "Node x is locked by host y")), "busy");
-        assert_eq!(code(status(503, "no free worker")), "busy");
-        assert_eq!(code(status(500, "boom")), "busy");
-        let stale = "The requested action \"manage\" can not be performed on node \"x\" while it is in state \"verifying\".";
-        assert_eq!(code(status(400, stale)), "busy");
-        assert_eq!(code(status(400, "no such driver")), "refused");
-        assert_eq!(code(status(401, "who?")), "unauthorized");
-        assert_eq!(code(status(403, "no")), "unauthorized");
-        assert_eq!(code(status(404, "")), "gone");
-        let gone = IronicError::Unreachable {
-            url: "http://x".into(),
-            reason: "refused".into(),
-        };
-        assert_eq!(code(gone), "unreachable");
-        assert!(status(409, "A node with name a~b already exists.").is_duplicate());
-        assert!(!status(409, "Node x is locked").is_duplicate());
+        let refused = status(401, "Authorization required").outage(&endpoint);
+        assert!(refused.unauthorized);
+        assert_eq!(
+            &*refused.text,
+            "Ironic `fra1` at http://x:6385 refuses metalform's credentials (401: Authorization \
+             required); name a secret with `username` and `password` as `auth` of `ironic fra1`"
+        );
+        let failed = status(502, "HTTP 502 Bad Gateway").outage(&endpoint);
+        assert_eq!(
+            failed,
+            Outage::new("Ironic `fra1` at http://x:6385 answers: HTTP 502 Bad Gateway")
+        );
     }
 }

@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 use super::wire;
 use crate::api::bmc::{BmcAddress, Driver};
 use crate::api::{BareMetalHost, BootMode, CleaningMode, Image, InspectionMode, ProvisioningState};
-use crate::secrets::{JobSecrets, Sealed};
+use crate::provision::{Facts, NodeState};
+use crate::secrets::JobSecrets;
 
 /// Inspection by the agent.
 const AGENT: &str = "agent";
@@ -273,8 +274,8 @@ pub fn enroll(
     if let Some(interface) = enrolled_deploy_interface(host, wanted.driver()) {
         map.insert("deploy_interface".into(), interface.into());
     }
-    if let Some(text) = &secrets.preprovisioning_network_data {
-        map.insert("network_data".into(), network_data(text)?);
+    if let RamdiskNetwork::Data(data) = RamdiskNetwork::of(host, secrets)? {
+        map.insert("network_data".into(), data.into());
     }
     if host.was_provisioned() {
         let image = current_image(host);
@@ -303,18 +304,60 @@ pub fn usual_deploy_interface(driver: &Driver) -> Option<&'static str> {
     (driver.name == "fake-hardware").then_some("direct")
 }
 
-/// The network data of the ramdisk, from YAML or JSON. An error never quotes it.
-pub fn network_data(text: &Sealed) -> Result<Value, String> {
-    configdrive::parse(text, "preprovisioning network data").map(Value::from)
+/// What a host says of the network of its ramdisk.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RamdiskNetwork {
+    /// It names a secret that is not at hand: what the node has stays.
+    Unknown,
+    /// None: the ramdisk finds its own.
+    None,
+    /// This.
+    Data(Map<String, Value>),
 }
 
-/// The wanted settings, compared with those that a mirror keeps.
-pub fn differs(wanted: &Wanted, name: Option<&str>, node: &super::mirror::Settings) -> bool {
+impl RamdiskNetwork {
+    /// From YAML or JSON. An error never quotes it.
+    pub fn of(host: &BareMetalHost, secrets: &JobSecrets) -> Result<Self, String> {
+        let named = !host.spec.preprovisioning_network_data_name.is_empty();
+        Ok(match &secrets.preprovisioning_network_data {
+            Some(text) => {
+                let data = configdrive::parse(text, "preprovisioning network data")?;
+                if data.is_empty() {
+                    Self::None
+                } else {
+                    Self::Data(data)
+                }
+            }
+            None if named => Self::Unknown,
+            None => Self::None,
+        })
+    }
+}
+
+/// True where Ironic takes other interfaces; everywhere else it answers 409, whatever else is in
+/// the patch (`ConductorManager.update_node`).
+pub fn takes_interfaces(state: NodeState, maintenance: bool) -> bool {
+    let open = matches!(
+        state,
+        NodeState::Enroll
+            | NodeState::Inspecting
+            | NodeState::InspectWait
+            | NodeState::Manageable
+            | NodeState::Available
+    );
+    open || maintenance
+}
+
+/// The wanted settings, compared with those that a mirror keeps. Interfaces count only where they
+/// can be changed: what is left over differs again as soon as the node is there.
+pub fn differs(wanted: &Wanted, facts: &Facts, node: &super::mirror::Settings) -> bool {
     let driver = wanted.driver();
-    name != Some(wanted.name.as_str())
+    let interfaces = || {
+        *node.boot_interface != *driver.boot || *node.inspect_interface != *wanted.inspect_interface
+    };
+    facts.name.as_deref() != Some(wanted.name.as_str())
         || *node.driver != *driver.name
-        || *node.boot_interface != *driver.boot
-        || *node.inspect_interface != *wanted.inspect_interface
+        || (takes_interfaces(facts.state, facts.maintenance) && interfaces())
         || !wanted.has_capabilities(&node.capabilities)
         || wanted
             .cpu_arch

@@ -67,6 +67,8 @@ pub struct Settings {
     pub address: u64,
     /// Digest of the ramdisk's addresses.
     pub ramdisk: u64,
+    /// Digest of the ramdisk's network data.
+    pub network: u64,
 }
 
 #[derive(Debug)]
@@ -123,15 +125,6 @@ impl Words {
     fn some(&mut self, text: &str) -> Option<Arc<str>> {
         (!text.is_empty()).then(|| self.keep(text))
     }
-}
-
-/// What a page, newest change first, told of nodes that are not in it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Vanished {
-    /// Hosts whose node is gone.
-    pub hosts: Vec<Key>,
-    /// How many nodes are gone, hosts' or not.
-    pub nodes: usize,
 }
 
 impl Mirror {
@@ -240,6 +233,7 @@ impl Mirror {
             boot_interface: self.words.keep(&node.boot_interface),
             address: wire::address_digest(&node.driver_info),
             ramdisk: wire::ramdisk_digest(&node.driver_info),
+            network: wire::network_digest(&node.network_data),
         }
     }
 
@@ -288,41 +282,37 @@ impl Mirror {
         }
     }
 
-    /// Takes a page of nodes, newest change first, as a request that began at `began` showed it;
-    /// `whole` when it has all nodes that there are. Answers with what is not there any more: the
-    /// newest nodes that are known have to be in it.
-    pub fn vanished(&mut self, page: &[Node], whole: bool, began: Instant) -> Vanished {
+    /// Nodes that should be in a page of nodes, newest change first, that a request that began at
+    /// `began` showed, and are not; `whole` when it has all nodes that there are.
+    ///
+    /// Of a whole page's they are gone. Otherwise they are the known ones that changed later than the
+    /// oldest in it: gone, or their time went back (a clock that was set, another conductor).
+    pub fn missing(&self, page: &[Node], whole: bool, began: Instant) -> Vec<Uuid> {
         let there: BTreeSet<Uuid> = page
             .iter()
             .filter_map(|node| Uuid::parse_str(&node.uuid).ok())
             .collect();
-        let unseen = |mirror: &Self, id: &Uuid| {
-            !there.contains(id) && mirror.nodes.get(id).is_some_and(|entry| entry.seen < began)
+        let is_missing = |id: &Uuid| {
+            !there.contains(id) && self.nodes.get(id).is_some_and(|entry| entry.seen < began)
         };
-        let gone: Vec<Uuid> = if whole {
-            self.nodes
+        if whole {
+            return self
+                .nodes
                 .keys()
-                .filter(|id| unseen(self, id))
+                .filter(|id| is_missing(id))
                 .copied()
-                .collect()
-        } else {
-            let Some(oldest) = page.last().and_then(|node| node.updated_at) else {
-                return Vanished::default();
-            };
-            let newer = self
-                .recent
-                .iter()
-                .rev()
-                .take_while(|(time, _)| *time > oldest);
-            newer
-                .map(|(_, id)| *id)
-                .filter(|id| unseen(self, id))
-                .collect()
-        };
-        Vanished {
-            nodes: gone.len(),
-            hosts: gone.iter().filter_map(|id| self.drop_node(*id)).collect(),
+                .collect();
         }
+        let Some(oldest) = page.last().and_then(|node| node.updated_at) else {
+            return Vec::new();
+        };
+        self.recent
+            .iter()
+            .rev()
+            .take_while(|(time, _)| *time > oldest)
+            .map(|(_, id)| *id)
+            .filter(is_missing)
+            .collect()
     }
 
     /// Forgets all nodes that no request showed since `began`.

@@ -1,13 +1,17 @@
 //! JSON patches: as few operations as bring a node to what is wanted, always in the same order.
 
+use std::fmt;
+
 use serde_json::{Map, Value, json};
 
-use super::map::{self, Wanted};
+use super::map::{self, RamdiskNetwork, Wanted};
 use super::wire::{self, ADDRESS_INFO, Node, RAMDISK_INFO, VERIFY_INFO};
+use crate::provision::NodeState;
 use crate::secrets::Sealed;
 
-/// Operations in the order in which they were added.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Operations in the order in which they were added. `Debug` leaves out the values, which may be
+/// secrets.
+#[derive(Clone, Default, PartialEq)]
 pub struct Patch {
     operations: Vec<Value>,
     /// The driver changes: all interfaces that the patch does not set go to the new one's defaults.
@@ -28,6 +32,18 @@ impl Patch {
             .push(json!({ "op": "remove", "path": path }));
     }
 
+    /// Brings the ramdisk's network from what has this digest to what is wanted.
+    pub fn network(&mut self, present: u64, wanted: &RamdiskNetwork) {
+        let path = "/network_data";
+        match wanted {
+            RamdiskNetwork::Unknown => {}
+            RamdiskNetwork::None if present == wire::network_digest(&Map::new()) => {}
+            RamdiskNetwork::None => self.remove(path),
+            RamdiskNetwork::Data(data) if present == wire::network_digest(data) => {}
+            RamdiskNetwork::Data(data) => self.add(path, data.clone()),
+        }
+    }
+
     /// True when there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.operations.is_empty()
@@ -39,19 +55,33 @@ impl Patch {
     }
 }
 
+impl fmt::Debug for Patch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |operation: &Value| {
+            let text = |key: &str| operation[key].as_str().unwrap_or_default().to_owned();
+            format!("{} {}", text("op"), text("path"))
+        };
+        f.debug_list()
+            .entries(self.operations.iter().map(shown))
+            .finish()
+    }
+}
+
 /// The patch that brings a node, as read with all its fields, to what is wanted. With `login`, user
-/// and password are written too: they cannot be compared, as Ironic masks them. With
-/// `network_data`, the ramdisk's network is compared.
+/// and password are written too: they cannot be compared, as Ironic masks them.
 ///
-/// Keys that are not ours stay as they are: other capabilities, other `driver_info`.
+/// Keys that are not ours stay as they are: other capabilities, other `driver_info`. So do
+/// interfaces in a state in which Ironic does not take them; a new driver then gets its defaults.
 pub fn amend(
     node: &Node,
     wanted: &Wanted,
     login: Option<&(Sealed, Sealed)>,
-    network_data: Option<Value>,
+    network: &RamdiskNetwork,
 ) -> Patch {
     let mut patch = Patch::default();
     let driver = wanted.driver();
+    let state = NodeState::from(node.provision_state.as_str());
+    let takes_interfaces = map::takes_interfaces(state, node.maintenance);
     if node.name.as_deref() != Some(wanted.name.as_str()) {
         patch.add("/name", wanted.name.as_str());
     }
@@ -59,7 +89,8 @@ pub fn amend(
         patch.add("/driver", driver.name);
         patch.resets_interfaces = true;
     }
-    for (name, value) in wanted.interfaces() {
+    let interfaces = wanted.interfaces().filter(|_| takes_interfaces);
+    for (name, value) in interfaces {
         let present = match name {
             "bios_interface" => &node.bios_interface,
             "boot_interface" => &node.boot_interface,
@@ -76,7 +107,9 @@ pub fn amend(
             patch.add(&format!("/{name}"), value);
         }
     }
-    if let (true, Some(interface)) = (patch.resets_interfaces, map::usual_deploy_interface(driver))
+    if takes_interfaces
+        && patch.resets_interfaces
+        && let Some(interface) = map::usual_deploy_interface(driver)
     {
         patch.add("/deploy_interface", interface);
     }
@@ -100,11 +133,7 @@ pub fn amend(
     {
         patch.add("/properties/cpu_arch", map::architecture_or_usual(wanted));
     }
-    if let Some(data) = network_data
-        && data != Value::Object(node.network_data.clone())
-    {
-        patch.add("/network_data", data);
-    }
+    patch.network(wire::network_digest(&node.network_data), network);
     patch
 }
 
@@ -163,4 +192,20 @@ fn alike(a: &Value, b: &Value) -> bool {
             .map_or_else(|| value.to_string(), str::to_owned)
     };
     a == b || text(a) == text(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_that_is_shown_shows_no_values() {
+        let mut patch = Patch::default();
+        patch.add("/driver_info/redfish_password", "hunter2");
+        patch.remove("/instance_uuid");
+        assert_eq!(
+            format!("{patch:?}"),
+            r#"["add /driver_info/redfish_password", "remove /instance_uuid"]"#
+        );
+    }
 }

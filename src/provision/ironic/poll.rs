@@ -1,8 +1,9 @@
 //! Looking at all machines, newest change first, and now and then at every one.
 //!
-//! A look asks for the nodes in the order of their last change and stops where nothing is new. It
-//! cannot see what was deleted, what was never changed (`updated_at` is null) and what happened
-//! while Ironic's clock was set back; a sweep over all nodes and ports every ten minutes does,
+//! A look asks for the nodes in the order of their last change and stops where nothing is new. What
+//! should be among them and is not is asked for one by one, as it need not be gone. A look cannot
+//! see what was deleted, what was never changed (`updated_at` is null) and what happened while
+//! Ironic's clock was set back; a sweep over all nodes and ports every ten minutes does,
 //! a page at a time, each right after a look.
 
 use std::collections::VecDeque;
@@ -10,12 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::Core;
 use super::client::Purpose;
 use super::error::IronicError;
 use super::pace;
-use super::wire::{self, NODE_FIELDS, NodePage, PORT_FIELDS, PortPage};
+use super::wire::{self, NODE_FIELDS, Node, NodePage, PORT_FIELDS, PortPage};
 use crate::api::Timestamp;
 use crate::provision::Tick;
 use crate::store::Key;
@@ -30,6 +32,10 @@ const SWEEP: Duration = Duration::from_mins(10);
 const NODE_PAGE: usize = 500;
 /// Ports of a page, and nodes of one when nothing else is read: as many as Ironic gives.
 const FULL_PAGE: usize = 1000;
+/// So many missing nodes are asked for one by one; when there are more, a sweep is quicker.
+const ASKED: usize = 8;
+/// So often a sweep begins anew because the node or port that a page begins after is gone.
+const RESTARTS: u32 = 5;
 
 /// Where a sweep is.
 #[derive(Debug)]
@@ -52,6 +58,8 @@ pub(super) struct Poller {
     /// How long the last few took.
     took: VecDeque<Duration>,
     sweep: Sweep,
+    /// How often it began anew.
+    restarts: u32,
     /// When the next page of a sweep, or the next sweep, is due.
     page_due: Instant,
     /// No pauses between the pages of this sweep.
@@ -72,6 +80,7 @@ impl Poller {
             looked: now,
             took: VecDeque::new(),
             sweep: Sweep::Idle,
+            restarts: 0,
             page_due: now,
             urgent: false,
             failures: 0,
@@ -115,7 +124,7 @@ impl Poller {
             let result = if self.look_due() <= Instant::now() {
                 self.look().await.map(Some)
             } else {
-                self.page().await.map(|()| None)
+                self.page().await.map(|_| None)
             };
             match result {
                 Ok(as_of) => {
@@ -149,6 +158,7 @@ impl Poller {
                         tracing::debug!(%error, "ironic: a look failed");
                         self.looking = Instant::now();
                         self.looked = self.looking;
+                        self.page_due = self.page_due.max(self.looked + pace::until_retry(1));
                     }
                 }
             }
@@ -186,12 +196,7 @@ impl Poller {
         // First, so that what changes during the sweep is found by the looks after it.
         self.look().await?;
         self.sweep = Sweep::Idle;
-        loop {
-            self.page().await?;
-            if matches!(self.sweep, Sweep::Idle) {
-                break;
-            }
-        }
+        while !self.page().await? {}
         self.pending.clear();
         Ok(())
     }
@@ -224,16 +229,13 @@ impl Poller {
                 for node in &page.nodes {
                     self.pending.extend(mirror.put(node, began));
                 }
-                let vanished = mirror.vanished(&page.nodes, whole, began);
-                self.pending.extend(vanished.hosts);
-                if vanished.nodes > 0 && !whole {
-                    // Whoever deletes among the newest may have deleted among the others too.
-                    self.core.want_sweep();
-                }
             }
             let ran_out = !whole && fresh > 0 && fresh == page.nodes.len();
             if !ran_out || rows >= pace::MOST_ROWS {
-                if ran_out {
+                let missing = self.core.mirror().missing(&page.nodes, whole, began);
+                if whole {
+                    self.drop_nodes(&missing);
+                } else if self.find_out(&missing).await? || ran_out {
                     self.core.want_sweep();
                 }
                 self.watermark = page.nodes.first().and_then(|node| node.updated_at);
@@ -245,6 +247,35 @@ impl Poller {
         }
     }
 
+    fn drop_nodes(&mut self, gone: &[Uuid]) {
+        let mut mirror = self.core.mirror();
+        for id in gone {
+            self.pending.extend(mirror.remove(&id.to_string()));
+        }
+    }
+
+    /// Asks for nodes that were missed. True when all have to be looked at: there are many, or one
+    /// was deleted, and whoever deletes among the newest may have deleted among the others too.
+    async fn find_out(&mut self, missing: &[Uuid]) -> Result<bool, IronicError> {
+        if missing.len() > ASKED {
+            return Ok(true);
+        }
+        let mut deleted = false;
+        for id in missing {
+            let began = Instant::now();
+            let path = format!("/v1/nodes/{id}");
+            match self.core.client.get::<Node>(path, Purpose::Look).await {
+                Ok(node) => self.pending.extend(self.core.mirror().put(&node, began)),
+                Err(error) if error.is_gone() => {
+                    deleted = true;
+                    self.drop_nodes(&[*id]);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(deleted)
+    }
+
     fn sweep_now(&mut self) {
         if !self.urgent {
             self.urgent = true;
@@ -253,9 +284,36 @@ impl Poller {
         }
     }
 
-    /// Reads one page of a sweep, or begins one.
-    async fn page(&mut self) -> Result<(), IronicError> {
+    /// Reads one page of a sweep, or begins one. True when that was the last one.
+    async fn page(&mut self) -> Result<bool, IronicError> {
         let began = Instant::now();
+        let sweep = std::mem::replace(&mut self.sweep, Sweep::Idle);
+        self.sweep = match sweep {
+            Sweep::Idle => {
+                self.restarts = 0;
+                Sweep::Nodes {
+                    began,
+                    path: self.first_of_nodes(),
+                }
+            }
+            going => going,
+        };
+        let done = match self.read_page(began).await {
+            Err(error) if error.status() == Some(404) && self.begin_anew() => false,
+            result => result?,
+        };
+        if done {
+            self.sweep = Sweep::Idle;
+            self.urgent = false;
+        } else if self.urgent {
+            self.page_due = self.looked;
+        } else {
+            self.page_due = Instant::now() + pace::until_next_page(began.elapsed());
+        }
+        Ok(done)
+    }
+
+    fn first_of_nodes(&self) -> String {
         let health = if self.core.client.has_health() {
             ",health"
         } else {
@@ -266,19 +324,32 @@ impl Poller {
         } else {
             FULL_PAGE
         };
-        let sweep = std::mem::replace(&mut self.sweep, Sweep::Idle);
-        self.sweep = match sweep {
-            Sweep::Idle => Sweep::Nodes {
-                began,
-                path: format!("/v1/nodes?fields={NODE_FIELDS}{health}&limit={rows}"),
-            },
-            going => going,
+        format!("/v1/nodes?fields={NODE_FIELDS}{health}&limit={rows}")
+    }
+
+    /// Goes back to the first page. False when that was done often enough, or this is it. What was
+    /// seen since the sweep began stays seen.
+    fn begin_anew(&mut self) -> bool {
+        let first = self.first_of_nodes();
+        let (path, first) = match &mut self.sweep {
+            Sweep::Idle => return false,
+            Sweep::Nodes { path, .. } => (path, first),
+            Sweep::Ports { path, .. } => (path, first_of_ports()),
         };
-        let (client, mut done) = (&self.core.client, false);
+        if *path == first || self.restarts == RESTARTS {
+            return false;
+        }
+        *path = first;
+        self.restarts += 1;
+        true
+    }
+
+    async fn read_page(&mut self, began: Instant) -> Result<bool, IronicError> {
+        let client = &self.core.client;
         match &mut self.sweep {
             Sweep::Idle => {}
             Sweep::Nodes { began: start, path } => {
-                let page: NodePage = client.get(path.clone(), Purpose::Look).await?;
+                let page: NodePage = client.get(path.clone(), Purpose::Page).await?;
                 let mut mirror = self.core.mirror();
                 for node in &page.nodes {
                     self.pending.extend(mirror.put(node, began));
@@ -289,12 +360,12 @@ impl Poller {
                     self.pending.extend(mirror.end_of_nodes(*start));
                     self.sweep = Sweep::Ports {
                         began: *start,
-                        path: format!("/v1/ports?fields={PORT_FIELDS}&limit={FULL_PAGE}"),
+                        path: first_of_ports(),
                     };
                 }
             }
             Sweep::Ports { began: start, path } => {
-                let page: PortPage = client.get(path.clone(), Purpose::Look).await?;
+                let page: PortPage = client.get(path.clone(), Purpose::Page).await?;
                 let mut mirror = self.core.mirror();
                 for port in &page.ports {
                     self.pending.extend(mirror.put_port(port, began));
@@ -303,20 +374,15 @@ impl Poller {
                     *path = next;
                 } else {
                     self.pending.extend(mirror.end_of_ports(*start));
-                    let next = (*start + SWEEP).max(Instant::now() + SWEEP / 10);
-                    self.page_due = next;
-                    done = true;
+                    self.page_due = (*start + SWEEP).max(Instant::now() + SWEEP / 10);
+                    return Ok(true);
                 }
             }
         }
-        if done {
-            self.sweep = Sweep::Idle;
-            self.urgent = false;
-        } else if self.urgent {
-            self.page_due = self.looked;
-        } else {
-            self.page_due = Instant::now() + pace::until_next_page(began.elapsed());
-        }
-        Ok(())
+        Ok(false)
     }
+}
+
+fn first_of_ports() -> String {
+    format!("/v1/ports?fields={PORT_FIELDS}&limit={FULL_PAGE}")
 }

@@ -1,54 +1,35 @@
 //! Carrying out effects: what is sent for each, and what its answer does to the picture.
 
+mod deployment;
+mod ports;
+mod removal;
+
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use http::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+pub(super) use self::ports::missing_ports;
+
 use super::Core;
 use super::client::{Purpose, Request};
-use super::error::{IronicError, Scrub};
+use super::error::{self, IronicError, Scrub};
+use super::gate::{self, Shut};
 use super::inventory;
-use super::map::{self, Wanted, clean, configdrive, instance};
-use super::mirror::{Mac, Mirror, taken};
+use super::map::{self, Wanted};
 use super::patch::{self, Patch};
-use super::wire::{Inventory, Node, PORT_FIELDS, Port, PortPage};
-use crate::api::{BareMetalHost, HardwareJson};
-use crate::provision::{Ack, Effect, Facts, Fault, Job, NodeState, PowerTarget};
-use crate::secrets::Sealed;
+use super::spell;
+use super::verdict::Verdict;
+use super::wire::{Inventory, Node};
+use crate::api::HardwareJson;
+use crate::provision::{Ack, Effect, Facts, Fault, Job, PowerTarget};
 
 /// Seconds that a machine has to power itself off before it is done the hard way.
 const SOFT_POWER_OFF: u64 = 180;
-
-/// MAC addresses of a host that have no port yet, with whether they boot: the boot NIC, then the
-/// inventory's NICs. Those of another node's port are left out, but for the boot NIC, where that is
-/// a mistake; machines do share addresses on NICs that nobody boots from.
-pub(super) fn missing_ports(host: &BareMetalHost, id: &str, mirror: &Mirror) -> Vec<(Mac, bool)> {
-    let mut missing: Vec<(Mac, bool)> = Vec::new();
-    let boot = Mac::parse(&host.spec.boot_mac_address);
-    if let Some(mac) = boot
-        && mirror.owner(mac).is_none_or(|owner| *owner != *id)
-    {
-        missing.push((mac, true));
-    }
-    let hardware = host
-        .status
-        .as_ref()
-        .and_then(|status| status.hardware.as_ref());
-    if let Some(Ok(hardware)) = hardware.map(HardwareJson::get) {
-        for nic in &hardware.nics {
-            let Some(mac) = Mac::parse(&nic.mac) else {
-                continue;
-            };
-            if mirror.owner(mac).is_none() && missing.iter().all(|(other, _)| *other != mac) {
-                missing.push((mac, nic.pxe));
-            }
-        }
-    }
-    missing
-}
 
 /// One effect under way.
 struct Call<'a> {
@@ -56,12 +37,21 @@ struct Call<'a> {
     job: &'a Job,
     scrub: Scrub,
     seed: u64,
+    /// The last request was a change.
+    wrote: AtomicBool,
 }
 
 impl Core {
     pub(super) async fn run(&self, job: &Job) -> Result<Ack, Fault> {
         let mut hasher = DefaultHasher::new();
         map::node_name(&job.host).hash(&mut hasher);
+        let seed = hasher.finish();
+        if let Some(spell) = self.spells.pausing(seed) {
+            return Err(Fault::Busy {
+                what: spell.text,
+                retry: spell.pause,
+            });
+        }
         let secrets = &job.secrets;
         let (user, password) = secrets.bmc.as_ref().map(|(u, p)| (u, p)).unzip();
         let hidden = [
@@ -78,9 +68,13 @@ impl Core {
             core: self,
             job,
             scrub,
-            seed: hasher.finish(),
+            seed,
+            wrote: AtomicBool::new(false),
         };
         let result = call.run().await;
+        if result.is_ok() {
+            self.spells.end(seed);
+        }
         // What became of it is to be seen soon.
         self.hurry();
         result
@@ -94,13 +88,13 @@ impl Call<'_> {
             Effect::Amend { credentials } => self.amend(credentials.is_some()).await,
             Effect::Ports => self.ports(&self.facts()?.id).await.map(|()| Ack::Done),
             Effect::Manage => self.provision(json!({ "target": "manage" })).await,
-            Effect::Inspect => self.provision(json!({ "target": "inspect" })).await,
+            Effect::Inspect => self.boot("inspect").await,
             Effect::ReadInventory => self.read_inventory().await,
             Effect::Clean => self.clean().await,
-            Effect::Provide => self.provision(json!({ "target": "provide" })).await,
+            Effect::Provide => self.boot("provide").await,
             Effect::Deploy => self.deploy().await,
             Effect::Adopt => self.provision(json!({ "target": "adopt" })).await,
-            Effect::Undeploy => self.provision(json!({ "target": "deleted" })).await,
+            Effect::Undeploy => self.undeploy().await,
             Effect::Abort => self.provision(json!({ "target": "abort" })).await,
             Effect::Power(target) => self.power(*target).await,
             Effect::Unlock => self.unlock().await,
@@ -116,51 +110,117 @@ impl Call<'_> {
         Wanted::of(&self.job.host, &self.core.ramdisk).map_err(Fault::Refused)
     }
 
-    /// Sends a change below the node, or reads something of it.
+    /// Sends a change, or reads something of one machine, when there is a connection for it.
     async fn send(
         &self,
         method: Method,
         path: String,
         body: Option<Value>,
     ) -> Result<bytes::Bytes, IronicError> {
+        let client = &self.core.client;
+        let _slot = self
+            .core
+            .gate
+            .enter(gate::PATIENCE)
+            .await
+            .map_err(|shut| match shut {
+                Shut::Down(outage) => IronicError::Down(outage),
+                Shut::Crowded => IronicError::Crowded {
+                    ironic: client.endpoint().to_string(),
+                    waited: gate::PATIENCE,
+                },
+            })?;
         let purpose = if method == Method::GET {
             Purpose::Read
         } else {
             Purpose::Write
         };
-        let scrub = Some(&self.scrub);
-        self.core
-            .client
-            .send(Request {
-                method,
-                path,
-                body,
-                purpose,
-                scrub,
-            })
-            .await
+        self.wrote
+            .store(purpose == Purpose::Write, Ordering::Relaxed);
+        let request = Request {
+            method,
+            path,
+            body,
+            purpose,
+            scrub: Some(&self.scrub),
+        };
+        client.send(request).await
     }
 
     fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Fault> {
         serde_json::from_slice(body).map_err(|error| {
-            let url = self.core.client.url().to_owned();
-            let reason = format!("an answer cannot be read: {error}");
-            IronicError::NotIronic { url, reason }.fault(self.seed)
+            self.fault(IronicError::NotIronic {
+                ironic: self.core.client.endpoint().to_string(),
+                reason: format!("an answer cannot be read: {error}"),
+            })
         })
     }
 
     /// What an error means. A node that is not there is taken out of the picture, and all are
     /// looked at: the whole database may be gone.
     fn fault(&self, error: IronicError) -> Fault {
-        let fault = error.fault(self.seed);
-        if fault == Fault::Gone
-            && let Some(facts) = &self.job.facts
-        {
-            let key = self.core.mirror().remove(&facts.id);
-            self.core.tell(key);
-            self.core.want_sweep();
+        let verdict = error.verdict(self.job.facts.as_deref());
+        if !matches!(
+            verdict,
+            Verdict::Failed { .. } | Verdict::Unserved(_) | Verdict::Silent(_)
+        ) {
+            self.core.spells.end(self.seed);
         }
-        fault
+        match verdict {
+            Verdict::Gone => {
+                if let Some(facts) = &self.job.facts {
+                    let key = self.core.mirror().remove(&facts.id);
+                    self.core.tell(key);
+                    self.core.want_sweep();
+                }
+                Fault::Gone
+            }
+            // Spread, so that hosts that were refused together do not ask together.
+            Verdict::Busy(what) => Fault::Busy {
+                what,
+                retry: Duration::from_millis(1000 + self.seed % 2000),
+            },
+            Verdict::Failed { text, maybe_done } => self.failed(&text, maybe_done),
+            Verdict::Unserved(text) => self.unserved(&text),
+            Verdict::Unauthorized { status, text } => {
+                let endpoint = self.core.client.endpoint();
+                Fault::Unauthorized(error::unauthorized(endpoint, status, &text))
+            }
+            Verdict::Refused(text) => Fault::Refused(text),
+            Verdict::Silent(outage) if outage.unauthorized => {
+                Fault::Unauthorized(outage.text.to_string())
+            }
+            Verdict::Silent(outage) => Fault::Unreachable(outage.text.to_string()),
+        }
+    }
+
+    /// Ironic failed. When it does so again and again at this host, something about the host makes
+    /// it: a power interface that cannot be set up is a plain 500.
+    fn failed(&self, text: &str, maybe_done: bool) -> Fault {
+        let text = format!("Ironic failed: {text}");
+        let spell = self.core.spells.failed(self.seed, text.clone());
+        if spell.times >= spell::ENOUGH {
+            return Fault::Refused(format!("{text} ({} times in a row)", spell.times));
+        }
+        let (what, retry) = (text, spell.pause);
+        if maybe_done && self.wrote.load(Ordering::Relaxed) {
+            Fault::Unclear { what, retry }
+        } else {
+            Fault::Busy { what, retry }
+        }
+    }
+
+    /// No conductor serves the machine: an outage of this machine's, however long it lasts, as its
+    /// deployment did not fail. Only what is not enrolled yet may have a driver that Ironic lacks.
+    fn unserved(&self, text: &str) -> Fault {
+        let spell = self.core.spells.failed(self.seed, text.to_owned());
+        if self.job.facts.is_none() && spell.times >= spell::ENOUGH {
+            return Fault::Refused(text.to_owned());
+        }
+        Fault::Busy {
+            what: spell.text,
+            retry: spell.pause,
+        }
     }
 
     /// Puts a node that an answer showed into the picture.
@@ -191,69 +251,22 @@ impl Call<'_> {
             Err(error) if error.is_duplicate() => {
                 let path = format!("/v1/nodes/{}", wanted.name);
                 let answer = self.send(Method::GET, path, None).await;
-                self.read(&answer.map_err(|e| self.fault(e))?)?
+                let node: Node = self.read(&answer.map_err(|e| self.fault(e))?)?;
+                self.put(&node, began);
+                // Nobody knows with which credentials and settings.
+                let login = self.job.secrets.bmc.as_ref();
+                let patch = patch::amend(&node, &wanted, login, &self.network()?);
+                if !patch.is_empty() {
+                    self.patch(&node.uuid, patch).await?;
+                }
+                self.ports(&node.uuid).await?;
+                return Ok(Ack::Enrolled(node.uuid.into()));
             }
             Err(error) => return Err(self.fault(error)),
         };
         self.put(&node, began);
         self.ports(&node.uuid).await?;
         Ok(Ack::Enrolled(node.uuid.into()))
-    }
-
-    async fn ports(&self, id: &str) -> Result<(), Fault> {
-        let missing = missing_ports(&self.job.host, id, &self.core.mirror());
-        let boot = Mac::parse(&self.job.host.spec.boot_mac_address);
-        for (mac, pxe) in missing {
-            let body = json!({ "address": mac.to_string(), "node_uuid": id, "pxe_enabled": pxe });
-            let began = Instant::now();
-            match self
-                .send(Method::POST, "/v1/ports".into(), Some(body))
-                .await
-            {
-                Ok(answer) => {
-                    let mut port: Port = self.read(&answer)?;
-                    if port.node_uuid.is_empty() {
-                        id.clone_into(&mut port.node_uuid);
-                    }
-                    let key = self.core.mirror().put_port(&port, began);
-                    self.core.tell(key);
-                }
-                Err(error) if error.is_duplicate() => {
-                    let owner = self.owner(mac).await?;
-                    if boot == Some(mac)
-                        && let Some(owner) = owner.filter(|owner| *owner != id)
-                    {
-                        let shown = self.core.mirror().shown(&owner);
-                        let mac = &self.job.host.spec.boot_mac_address;
-                        return Err(Fault::Taken(taken(mac, &shown)));
-                    }
-                }
-                Err(error) => return Err(self.fault(error)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Asks whose port a MAC address is.
-    async fn owner(&self, mac: Mac) -> Result<Option<String>, Fault> {
-        self.read_ports(&format!("address={mac}")).await?;
-        Ok(self.core.mirror().port(mac).map(|owner| owner.to_string()))
-    }
-
-    async fn read_ports(&self, filter: &str) -> Result<(), Fault> {
-        let began = Instant::now();
-        let path = format!("/v1/ports?fields={PORT_FIELDS}&{filter}");
-        let answer = self
-            .send(Method::GET, path, None)
-            .await
-            .map_err(|e| self.fault(e))?;
-        let page: PortPage = self.read(&answer)?;
-        let mut mirror = self.core.mirror();
-        for port in &page.ports {
-            let key = mirror.put_port(port, began);
-            self.core.tell(key);
-        }
-        Ok(())
     }
 
     async fn patch(&self, id: &str, patch: Patch) -> Result<(), Fault> {
@@ -272,6 +285,14 @@ impl Call<'_> {
         Ok(())
     }
 
+    /// The same with what there may be nothing of, for the machine as it was seen.
+    async fn patch_any(&self, patch: Patch) -> Result<(), Fault> {
+        if patch.is_empty() {
+            return Ok(());
+        }
+        self.patch(&self.facts()?.id, patch).await
+    }
+
     async fn amend(&self, credentials: bool) -> Result<Ack, Fault> {
         let wanted = self.wanted()?;
         let id = &self.facts()?.id;
@@ -284,12 +305,7 @@ impl Call<'_> {
         // Another kind of BMC needs them in any case.
         let moved = node.driver != wanted.driver().name;
         let login = secrets.bmc.as_ref().filter(|_| credentials || moved);
-        let network = secrets
-            .preprovisioning_network_data
-            .as_ref()
-            .map(map::network_data);
-        let network = network.transpose().map_err(Fault::Refused)?;
-        let patch = patch::amend(&node, &wanted, login, network);
+        let patch = patch::amend(&node, &wanted, login, &self.network()?);
         if patch.is_empty() {
             self.put(&node, began);
         } else {
@@ -305,10 +321,7 @@ impl Call<'_> {
             .await;
         let answer = match answer {
             Ok(answer) => answer,
-            // "Node inventory record for node 1 could not be found.": the node is there.
-            Err(IronicError::Status { status: 404, text }) if !text.contains(&**id) => {
-                return Ok(Ack::Inventory(None));
-            }
+            Err(error) if error.is_no_inventory() => return Ok(Ack::Inventory(None)),
             Err(error) => return Err(self.fault(error)),
         };
         let found: Inventory = self.read(&answer)?;
@@ -317,55 +330,6 @@ impl Call<'_> {
         // Inspection makes ports by itself; know them before more are made.
         self.read_ports(&format!("node_uuid={id}")).await?;
         Ok(Ack::Inventory(Some(hardware)))
-    }
-
-    async fn clean(&self) -> Result<Ack, Fault> {
-        let wanted = self.wanted()?;
-        let id = &self.facts()?.id;
-        let plan = clean::plan(&self.job.host, wanted.driver()).map_err(Fault::Refused)?;
-        if plan.steps.is_empty() {
-            return Ok(Ack::Done);
-        }
-        let present = self
-            .core
-            .mirror()
-            .settings_of(id)
-            .map(|node| node.raid_interface.clone());
-        if present.as_deref() != Some(plan.raid_interface) {
-            let mut patch = Patch::default();
-            patch.add("/raid_interface", plan.raid_interface);
-            self.patch(id, patch).await?;
-        }
-        if !plan.logical_disks.is_empty() {
-            let path = format!("/v1/nodes/{id}/states/raid");
-            let body = json!({ "logical_disks": plan.logical_disks });
-            self.send(Method::PUT, path, Some(body))
-                .await
-                .map_err(|e| self.fault(e))?;
-        }
-        self.provision(json!({ "target": "clean", "clean_steps": plan.steps }))
-            .await
-    }
-
-    async fn deploy(&self) -> Result<Ack, Fault> {
-        let (host, secrets) = (&self.job.host, &self.job.secrets);
-        let wanted = self.wanted()?;
-        let id = &self.facts()?.id;
-        let present = self
-            .core
-            .mirror()
-            .settings_of(id)
-            .map(|node| node.deploy_interface.clone());
-        let drive = configdrive::build(host, secrets).map_err(Fault::Refused)?;
-        let pull: Option<&Sealed> = secrets.image_pull.as_ref();
-        let patch = instance::patch(host, &wanted, present.as_deref().unwrap_or_default(), pull)
-            .map_err(Fault::Refused)?;
-        self.patch(id, patch).await?;
-        let mut body = json!({ "target": "active", "configdrive": drive });
-        if let Some(steps) = instance::steps(host) {
-            body["deploy_steps"] = steps;
-        }
-        self.provision(body).await
     }
 
     async fn power(&self, target: PowerTarget) -> Result<Ack, Fault> {
@@ -401,40 +365,5 @@ impl Call<'_> {
             .await
             .map_err(|e| self.fault(e))?;
         Ok(Ack::Done)
-    }
-
-    async fn forget(&self, force: bool) -> Result<Ack, Fault> {
-        let facts = self.facts()?;
-        let id = &facts.id;
-        let resting = matches!(facts.state, NodeState::Available | NodeState::Manageable);
-        if force && !facts.maintenance && facts.state != NodeState::Enroll {
-            let path = format!("/v1/nodes/{id}/maintenance");
-            let body = json!({ "reason": "forcing deletion in metalform" });
-            match self.send(Method::PUT, path, Some(body)).await {
-                Err(error) if error.status() == Some(404) => return Ok(self.forgotten(id)),
-                answer => answer.map_err(|e| self.fault(e))?,
-            };
-        } else if resting && facts.instance.is_some() {
-            // Ironic keeps what belongs to an instance.
-            let mut patch = Patch::default();
-            patch.remove("/instance_uuid");
-            match self.patch(id, patch).await {
-                Err(Fault::Gone) => return Ok(self.forgotten(id)),
-                answer => answer?,
-            }
-        }
-        match self
-            .send(Method::DELETE, format!("/v1/nodes/{id}"), None)
-            .await
-        {
-            Err(error) if error.status() != Some(404) => Err(self.fault(error)),
-            _ => Ok(self.forgotten(id)),
-        }
-    }
-
-    fn forgotten(&self, id: &str) -> Ack {
-        let key = self.core.mirror().remove(id);
-        self.core.tell(key);
-        Ack::Done
     }
 }

@@ -11,7 +11,7 @@ use crate::api::Timestamp;
 /// The fields of a node that are read in bulk; `health` comes on top where the API has it.
 pub const NODE_FIELDS: &str = "uuid,name,driver,provision_state,target_provision_state,\
 power_state,target_power_state,maintenance,fault,last_error,reservation,automated_clean,\
-disable_power_off,instance_uuid,instance_info,properties,driver_info,boot_interface,\
+disable_power_off,instance_uuid,instance_info,properties,driver_info,network_data,boot_interface,\
 deploy_interface,inspect_interface,raid_interface,inspection_finished_at";
 
 /// The fields of a port that are read.
@@ -22,8 +22,10 @@ pub const PORT_FIELDS: &str = "uuid,address,node_uuid";
 #[serde(default)]
 pub struct Node {
     /// UUID.
+    #[serde(deserialize_with = "text")]
     pub uuid: String,
     /// Name.
+    #[serde(deserialize_with = "some_text")]
     pub name: Option<String>,
     /// Driver.
     #[serde(deserialize_with = "text")]
@@ -41,6 +43,7 @@ pub struct Node {
     #[serde(deserialize_with = "text")]
     pub target_power_state: String,
     /// In maintenance.
+    #[serde(deserialize_with = "flag")]
     pub maintenance: bool,
     /// Why Ironic itself set maintenance.
     #[serde(deserialize_with = "text")]
@@ -52,8 +55,10 @@ pub struct Node {
     #[serde(deserialize_with = "text")]
     pub reservation: String,
     /// Cleaned automatically; null means Ironic's own default.
+    #[serde(deserialize_with = "some_flag")]
     pub automated_clean: Option<bool>,
-    /// Must not be powered off.
+    /// Must not be powered off; somebody may have made it null, which is no.
+    #[serde(deserialize_with = "flag")]
     pub disable_power_off: bool,
     /// Instance.
     #[serde(deserialize_with = "text")]
@@ -67,7 +72,7 @@ pub struct Node {
     /// How the BMC is reached; passwords are masked.
     #[serde(deserialize_with = "map")]
     pub driver_info: Map<String, Value>,
-    /// Network data of the ramdisk; not read in bulk.
+    /// Network data of the ramdisk.
     #[serde(deserialize_with = "map")]
     pub network_data: Map<String, Value>,
     /// Deploy interface.
@@ -123,8 +128,10 @@ pub struct NodePage {
 #[serde(default)]
 pub struct Port {
     /// UUID.
+    #[serde(deserialize_with = "text")]
     pub uuid: String,
     /// MAC address.
+    #[serde(deserialize_with = "text")]
     pub address: String,
     /// Node that has it.
     #[serde(deserialize_with = "text")]
@@ -163,6 +170,18 @@ fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
         Value::String(text) => text,
         _ => String::new(),
     })
+}
+
+fn some_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(Some(text(from)?).filter(|text| !text.is_empty()))
+}
+
+fn some_flag<'de, D: Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
+    Ok(Value::deserialize(from)?.as_bool())
+}
+
+fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Ok(some_flag(from)?.unwrap_or_default())
 }
 
 fn map<'de, D: Deserializer<'de>>(from: D) -> Result<Map<String, Value>, D::Error> {
@@ -209,6 +228,15 @@ pub fn ramdisk_digest(info: &Map<String, Value>) -> u64 {
     digest(info, RAMDISK_INFO.iter())
 }
 
+/// The same of the ramdisk's network data, the order of whose keys does not count.
+pub fn network_digest(data: &Map<String, Value>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for (key, value) in data {
+        (key, value.to_string()).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
 fn digest<'a>(info: &Map<String, Value>, keys: impl Iterator<Item = &'a &'a str>) -> u64 {
     let mut hasher = DefaultHasher::new();
     for key in keys {
@@ -238,6 +266,23 @@ mod tests {
             node.updated_at.map(|t| t.to_string()).as_deref(),
             Some("2026-11-23T09:02:20.250627Z")
         );
+    }
+
+    #[test]
+    fn no_field_of_one_node_hides_the_others() {
+        let fields = NODE_FIELDS.split(',').chain(["health", "updated_at"]);
+        for field in fields {
+            for odd in ["null", "3", "\"x\"", "[1]", "{\"a\": 1}", "true"] {
+                let text = format!(r#"{{"nodes": [{{"uuid": "u"}}, {{"{field}": {odd}}}]}}"#);
+                let page: Result<NodePage, _> = serde_json::from_str(&text);
+                assert_eq!(page.expect(&text).nodes.len(), 2);
+            }
+        }
+        for field in PORT_FIELDS.split(',') {
+            let text = format!(r#"{{"ports": [{{"{field}": null}}, {{"{field}": 3}}]}}"#);
+            let page: Result<PortPage, _> = serde_json::from_str(&text);
+            assert_eq!(page.expect(&text).ports.len(), 2);
+        }
     }
 
     #[test]

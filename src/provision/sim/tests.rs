@@ -212,10 +212,11 @@ async fn an_outage_hides_everything_and_confirms_nothing() {
     assert_eq!(tick.changed.len(), 1);
     let down = lab.ticks.next().await.unwrap();
     assert!(down.all && down.as_of.is_none());
-    let Sight::Down(text) = lab.simulation.sight(&one) else {
+    let Sight::Down(outage) = lab.simulation.sight(&one) else {
         panic!("not down")
     };
-    assert_snapshot!(text, @"the simulated machines do not answer since 2026-01-01T00:00:10Z (`api down from 10s to 40s`)");
+    assert!(!outage.unauthorized);
+    assert_snapshot!(outage.text, @"the simulated machines do not answer since 2026-01-01T00:00:10Z (`api down from 10s to 40s`)");
     assert!(matches!(
         lab.run(&one, Effect::Manage).await,
         Err(Fault::Unreachable(_))
@@ -297,6 +298,8 @@ async fn busy_slow_and_unauthorized_interfaces() {
         lab.run(&one, Effect::Manage).await,
         Err(Fault::Unauthorized(_))
     ));
+    let sight = lab.simulation.sight(&one);
+    assert!(matches!(sight, Sight::Down(outage) if outage.unauthorized));
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use super::script::{Pace, Task};
 use crate::api::{BareMetalHost, CleaningMode, Timestamp};
 use crate::dice::Dice;
 use crate::eval::unit::Mac;
-use crate::provision::{Ack, Drift, Effect, Facts, Fault, Job, NodeState, Sight};
+use crate::provision::{Ack, Drift, Effect, Facts, Fault, Job, NodeState, Outage, Sight};
 use crate::store::Key;
 
 /// When to ask again after busy.
@@ -326,7 +326,10 @@ impl World {
     /// What is known of the host's machine.
     pub fn sight(&mut self, host: &BareMetalHost, now: Timestamp) -> Sight {
         if let Some(text) = self.outage(now) {
-            return Sight::Down(text.into());
+            return Sight::Down(Outage {
+                text: text.into(),
+                unauthorized: self.is_unauthorized(now),
+            });
         }
         let Some(index) = self.find(host) else {
             return self
@@ -538,12 +541,16 @@ impl World {
         let Some(text) = self.outage(now) else {
             return Ok(());
         };
-        let refused =
-            |rule: &Active| matches!(rule.rule.what, What::ApiUnauthorized) && rule.holds(now);
-        if self.rules.iter().any(refused) {
+        if self.is_unauthorized(now) {
             return Err(Fault::Unauthorized(text));
         }
         Err(Fault::Unreachable(text))
+    }
+
+    fn is_unauthorized(&self, now: Timestamp) -> bool {
+        let refuses =
+            |rule: &Active| matches!(rule.rule.what, What::ApiUnauthorized) && rule.holds(now);
+        self.rules.iter().any(refuses)
     }
 
     /// Where a host's machine stands, or is to be put.

@@ -11,7 +11,7 @@ use crate::budget::{Grants, SlotKind};
 use crate::dice::Dice;
 use crate::provision::sim::machine::{Hardware, Machine, Order};
 use crate::provision::sim::script::Pace;
-use crate::provision::{Ack, Drift, Effect, Fault, Sight};
+use crate::provision::{Ack, Drift, Effect, Fault, Outage, Sight};
 use crate::reconcile::{Credentials, Hold, Note, Outcome, Policy, Step, View, Wake, step};
 
 /// The BMC's secret.
@@ -45,6 +45,8 @@ pub struct Driver {
     pub unregistrable: Option<String>,
     /// The provisioner does not answer.
     pub down: bool,
+    /// While it is down, it is because it refuses our credentials.
+    pub unauthorized: bool,
     /// The MAC address belongs to another machine.
     pub taken: Option<String>,
     /// Answers to the next effects, instead of the machine's.
@@ -101,6 +103,7 @@ impl Driver {
             missing: Vec::new(),
             unregistrable: None,
             down: false,
+            unauthorized: false,
             taken: None,
             answers: Vec::new(),
             refuses: None,
@@ -124,7 +127,10 @@ impl Driver {
 
     pub fn sight(&self) -> Sight {
         if self.down {
-            return Sight::Down("nobody answers".into());
+            return Sight::Down(Outage {
+                text: "nobody answers".into(),
+                unauthorized: self.unauthorized,
+            });
         }
         if let Some(effect) = &self.unconfirmed {
             return Sight::Unconfirmed(effect.clone());

@@ -268,6 +268,17 @@ fn a_provisioner_that_is_down_is_waited_for_without_a_trace() {
     assert!(!driver.machine.hardware.power);
 }
 
+#[test]
+fn a_provisioner_that_refuses_our_credentials_is_a_persons_matter() {
+    let mut driver = available();
+    (driver.down, driver.unauthorized) = (true, true);
+    driver.edit(|host| host.spec.online = false);
+    driver.settle(20);
+    assert_eq!(driver.code(), "ProvisionerUnauthorized");
+    assert!(driver.last.as_ref().is_some_and(|step| step.why.blocked));
+    assert_eq!(waiting(&driver), None, "it is no condition of the host");
+}
+
 // --- Inspecting.
 
 #[test]

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::secrets::Sealed;
 
 fn host(spec: &Value) -> BareMetalHost {
     let mut host = json!({

@@ -160,6 +160,30 @@ fn the_lock_alone_tells_of_a_power_change() {
 }
 
 #[test]
+fn only_what_should_be_in_a_page_is_missing_from_it() {
+    let (mut mirror, early) = (Mirror::default(), Instant::now());
+    let at = |n: u32, second: u32| {
+        let time = format!("2026-11-23T09:02:{second:02}+00:00");
+        node(n, "", &json!({ "updated_at": time }))
+    };
+    for n in 1..=4 {
+        mirror.put(&at(n, n * 10), early);
+    }
+    let late = early + Duration::from_millis(5);
+    let missing = |page: &[Node], whole: bool| {
+        let missing = mirror.missing(page, whole, late);
+        missing.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(missing(&[at(4, 40), at(2, 20)], false), [uuid(3)]);
+    assert_eq!(
+        missing(&[at(4, 40), at(3, 40)], false),
+        Vec::<String>::new()
+    );
+    assert_eq!(missing(&[at(4, 40)], true), [uuid(1), uuid(2), uuid(3)]);
+    assert_eq!(missing(&[], false), Vec::<String>::new());
+}
+
+#[test]
 fn ten_thousand_nodes_are_small() {
     let resident = || {
         let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
@@ -285,8 +309,9 @@ proptest! {
                         .iter()
                         .map(|n| node(*n, "", &json!({ "updated_at": time(5) })))
                         .collect();
-                    let gone = mirror.vanished(&page, whole, now);
-                    prop_assert!(gone.hosts.len() <= gone.nodes);
+                    for id in mirror.missing(&page, whole, now) {
+                        mirror.drop_node(id);
+                    }
                     if whole {
                         let known = kept.iter().map(|n| uuid(*n)).collect::<BTreeSet<_>>();
                         prop_assert!(mirror.nodes.keys().all(|id| known.contains(&id.to_string())));
