@@ -219,6 +219,8 @@ pub struct Ironic {
     pub ca: Option<Ref>,
     /// Its certificate is verified.
     pub verify_ca: bool,
+    /// What its machines boot to be inspected, cleaned and deployed; `None` leaves it to Ironic.
+    pub ramdisk: Option<Ramdisk>,
     /// Machines that may inspect, clean and deploy at once, where given.
     pub inspect: Option<u32>,
     /// See `inspect`.
@@ -227,6 +229,15 @@ pub struct Ironic {
     pub deploy: Option<u32>,
     /// Where it is declared.
     pub origin: Origin,
+}
+
+/// A ramdisk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ramdisk {
+    /// URL of its kernel.
+    pub kernel: Text,
+    /// URL of its initial RAM disk.
+    pub initramfs: Text,
 }
 
 /// Fields with their values, sorted by path.

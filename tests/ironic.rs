@@ -406,6 +406,54 @@ async fn a_provisioned_machine_is_taken_over_again() {
     assert!(machine.facts().is_none());
 }
 
+/// Ironic takes no other interface of an active node, and removes none with an instance: neither
+/// holds up anything else.
+#[tokio::test]
+async fn what_ironic_refuses_of_a_node_holds_up_nothing() {
+    let Some(lab) = lab() else { return };
+    let mut watched = Watched::new(&lab).await;
+    let mac = json!("52:54:00:1b:00:07");
+    let mut stuck = host(
+        "stuck",
+        &json!("fake-hardware://stuck"),
+        &mac,
+        &lab["images"][0],
+    );
+    let mut status = metalform::api::BareMetalHostStatus::default();
+    status.provisioning.state = metalform::api::ProvisioningState::Provisioned;
+    status.provisioning.image = stuck.spec.image.as_deref().unwrap().clone();
+    stuck.status = Some(status);
+    let mut machine = Machine {
+        watched: &mut watched,
+        host: stuck,
+        secrets: JobSecrets::default(),
+    };
+    // In Ironic's first state, but with an instance.
+    machine.must(enroll()).await;
+    machine.must(Effect::Forget { force: false }).await;
+    assert!(machine.facts().is_none());
+
+    machine.must(enroll()).await;
+    machine.must(Effect::Manage).await;
+    let facts = machine.reaches(NodeState::Manageable).await;
+    let url = format!("{}/v1/nodes/{}", text(&lab["ironic"]["url"]), facts.id);
+    let other = json!([{ "op": "add", "path": "/inspect_interface", "value": "no-inspect" }]);
+    let patch = reqwest::Client::new().patch(url).json(&other);
+    let patch = patch.header("x-openstack-ironic-api-version", "1.110");
+    assert!(patch.send().await.unwrap().status().is_success());
+    machine.watched.look().await;
+    assert!(machine.drift().settings, "it can be changed here");
+    machine.must(Effect::Adopt).await;
+    machine.reaches(NodeState::Active).await;
+    assert_eq!(machine.drift(), Drift::default(), "and not here");
+    machine.host.spec.boot_mode = Some(metalform::api::BootMode::Legacy);
+    assert!(machine.drift().settings);
+    machine.must(Effect::Amend { credentials: None }).await;
+    assert_eq!(machine.drift(), Drift::default());
+    machine.must(Effect::Forget { force: true }).await;
+    assert!(machine.facts().is_none());
+}
+
 #[tokio::test]
 async fn a_failed_deployment_can_be_tried_again() {
     let Some(lab) = lab() else { return };

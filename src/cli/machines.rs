@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::engine::{Clock, DEFAULT_MACHINES, Machines};
 use crate::fleet::{Fleet, Ironic, Ref, Simulation, Text};
 use crate::provision::Provisioner;
-use crate::provision::ironic::{Endpoint, Ironic as Remote, Options};
+use crate::provision::ironic::{Endpoint, Ironic as Remote, Options, Ramdisk};
 use crate::provision::sim;
 use crate::secrets::{Secret, Secrets as _, SecretsFolder};
 
@@ -62,6 +62,7 @@ impl MachinesArgs {
                 auth: ironic.auth.clone(),
                 ca: ironic.ca.clone(),
                 verify_ca: ironic.verify_ca,
+                ramdisk: ironic.ramdisk.clone(),
                 limits: [ironic.inspect, ironic.clean, ironic.deploy],
             }),
         };
@@ -99,6 +100,7 @@ struct Said {
     auth: Option<Ref>,
     ca: Option<Ref>,
     verify_ca: bool,
+    ramdisk: Option<crate::fleet::Ramdisk>,
     limits: [Option<u32>; 3],
 }
 
@@ -237,7 +239,8 @@ fn options(ironic: &Ironic, secrets: &SecretsFolder) -> Result<Options, Failure>
             .read("", name)
             .map_err(|error| failed(error.to_string()))
     };
-    let mut endpoint = Endpoint::parse(&ironic.url).map_err(|error| failed(error.to_string()))?;
+    let endpoint = Endpoint::parse(&ironic.url).map_err(|error| failed(error.to_string()))?;
+    let mut endpoint = endpoint.of_node(Arc::clone(&ironic.name));
     if let Some(reference) = &ironic.auth {
         let secret = read(&reference.name)?;
         let part = |key: &str| {
@@ -260,12 +263,16 @@ fn options(ironic: &Ironic, secrets: &SecretsFolder) -> Result<Options, Failure>
         endpoint = endpoint.ca(found.reveal().as_bytes().to_vec());
     }
     if !ironic.verify_ca {
-        return Err(failed(
-            "`verify-ca #false` is not in this version; name the certificate authority with `ca`"
-                .to_owned(),
-        ));
+        endpoint = endpoint.unverified();
     }
     let mut options = Options::new(endpoint);
+    if let Some(ramdisk) = &ironic.ramdisk {
+        options.ramdisk = Ramdisk {
+            kernel: Some(ramdisk.kernel.to_string()),
+            initramfs: Some(ramdisk.initramfs.to_string()),
+            iso: None,
+        };
+    }
     let limits = &mut options.limits;
     for (limit, given) in [
         (&mut limits.inspect, ironic.inspect),
@@ -277,4 +284,38 @@ fn options(ironic: &Ironic, secrets: &SecretsFolder) -> Result<Options, Failure>
         }
     }
     Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ironic_node_says_its_name_its_ramdisk_and_whom_it_trusts() {
+        let text = "ironic fra1 {\n    url \"https://i:6385\"\n    verify-ca #false\n    ramdisk {\n \
+                    kernel \"http://i/k\"\n initramfs \"http://i/r\"\n }\n}\n";
+        let mut disk = crate::vfs::MemoryDisk::new();
+        disk.write("/spec/fleet.kdl", text);
+        let inputs = crate::eval::Inputs {
+            disk: &disk,
+            root: Path::new("/spec/fleet.kdl"),
+            params: None,
+            limits: crate::eval::Limits::default(),
+        };
+        let evaluation = crate::eval::evaluate(&inputs, &mut crate::eval::Cache::default());
+        let options = options(&evaluation.fleet.ironics[0], &SecretsFolder { root: None });
+        let options = options.unwrap();
+        assert_eq!(
+            options.endpoint.to_string(),
+            "Ironic `fra1` at https://i:6385"
+        );
+        let ramdisk = Ramdisk {
+            kernel: Some("http://i/k".into()),
+            initramfs: Some("http://i/r".into()),
+            iso: None,
+        };
+        assert_eq!(options.ramdisk, ramdisk);
+        // Any certificate: without the system's authorities too.
+        assert!(Remote::new(options).is_ok());
+    }
 }

@@ -14,7 +14,7 @@ use super::report::{Findings, cap};
 use super::scope::{ScopeKind, Subject};
 use super::{Evaluation, Inputs, pool, rules};
 use crate::fleet::{
-    Canonical, Fields, Fleet, Held, Host, Image, Ironic, Item, Rack, Simulation, Value,
+    Canonical, Fields, Fleet, Held, Host, Image, Ironic, Item, Rack, Ramdisk, Simulation, Value,
 };
 use crate::schema::{Entity, PathId, Paths};
 
@@ -460,6 +460,13 @@ fn read_spec(fleet: &mut Fleet, fields: &Fields) {
     }
 }
 
+fn ramdisk(fields: &Fields) -> Option<Ramdisk> {
+    Some(Ramdisk {
+        kernel: fields.text("ramdisk.kernel")?.clone(),
+        initramfs: fields.text("ramdisk.initramfs")?.clone(),
+    })
+}
+
 fn ironic(name: Arc<str>, fields: &Fields, origin: crate::fleet::Origin) -> Option<Ironic> {
     let slots = |path: &str| fields.int(path).and_then(|slots| u32::try_from(slots).ok());
     Some(Ironic {
@@ -468,6 +475,7 @@ fn ironic(name: Arc<str>, fields: &Fields, origin: crate::fleet::Origin) -> Opti
         auth: fields.reference("auth").cloned(),
         ca: fields.reference("ca").cloned(),
         verify_ca: fields.bool("verify-ca").unwrap_or(true),
+        ramdisk: ramdisk(fields),
         inspect: slots("limits.inspect"),
         clean: slots("limits.clean"),
         deploy: slots("limits.deploy"),

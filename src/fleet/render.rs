@@ -38,6 +38,13 @@ pub fn to_kdl(fleet: &Fleet) -> String {
         if !ironic.verify_ca {
             out.line("verify-ca #false");
         }
+        if let Some(ramdisk) = &ironic.ramdisk {
+            let (kernel, initramfs) = (quoted(&ramdisk.kernel), quoted(&ramdisk.initramfs));
+            out.open("ramdisk");
+            out.line(&format!("kernel {kernel}"));
+            out.line(&format!("initramfs {initramfs}"));
+            out.close();
+        }
         let slots = [
             ("inspect", ironic.inspect),
             ("clean", ironic.clean),

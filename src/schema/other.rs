@@ -249,7 +249,8 @@ pub(super) const IRONIC: &[Field] = &[
     Field {
         name: "verify-ca",
         kind: Kind::Leaf(Type::Bool),
-        doc: "Whether its certificate is verified.",
+        doc: "Whether its certificate is verified. Without that, whoever sits in between reads and \
+              changes all.",
         default: Some("#true"),
         also: &["insecure"],
         ..BLANK
@@ -289,14 +290,38 @@ pub(super) const IRONIC: &[Field] = &[
     },
     Field {
         name: "ramdisk",
-        kind: Kind::Later,
-        doc: "The operator's; a later version.",
+        kind: Kind::Record {
+            fields: RAMDISK,
+            arg: None,
+        },
+        doc: "What its machines boot to be inspected, cleaned and deployed. Without it each Ironic \
+              takes what it is configured with (`deploy_kernel`, `deploy_ramdisk`).",
+        also: &["deploy-ramdisk"],
         ..BLANK
     },
     Field {
         name: "metrics",
         kind: Kind::Later,
         doc: "The operator's; a later version.",
+        ..BLANK
+    },
+];
+
+const RAMDISK: &[Field] = &[
+    Field {
+        name: "kernel",
+        kind: Kind::Leaf(Type::Url(&["http", "https", "file"])),
+        doc: "URL of the kernel, as Ironic sees it.",
+        required: true,
+        also: &["deploy_kernel", "deploy-kernel"],
+        ..BLANK
+    },
+    Field {
+        name: "initramfs",
+        kind: Kind::Leaf(Type::Url(&["http", "https", "file"])),
+        doc: "URL of the initial RAM disk, as Ironic sees it.",
+        required: true,
+        also: &["deploy_ramdisk", "initrd", "ramdisk"],
         ..BLANK
     },
 ];

@@ -183,6 +183,33 @@ fn nothing_of_a_later_version_is_ignored() {
 }
 
 #[test]
+fn an_ironic_has_a_ramdisk_of_two_parts_and_says_whom_it_trusts() {
+    let text = "ironic a {\n    url \"http://a\"\n    verify-ca #false\n    ramdisk {\n        \
+                kernel \"http://i/k\"\n        initramfs \"file:///i/r\"\n    }\n}\n";
+    let evaluation = one(text);
+    assert_eq!(findings(&evaluation), Vec::<String>::new());
+    let ironic = &evaluation.fleet.ironics[0];
+    assert!(!ironic.verify_ca);
+    let ramdisk = ironic.ramdisk.as_ref().unwrap();
+    assert_eq!(
+        (&*ramdisk.kernel, &*ramdisk.initramfs),
+        ("http://i/k", "file:///i/r")
+    );
+    let kdl = crate::fleet::to_kdl(&evaluation.fleet);
+    let again = evaluate_files(&[("all.kdl", &kdl)]);
+    assert_eq!(findings(&again), Vec::<String>::new());
+    assert_eq!(crate::fleet::to_kdl(&again.fleet), kdl);
+    assert_eq!(again.fleet.ironics[0].ramdisk, ironic.ramdisk);
+    // One part alone boots nothing.
+    for half in ["kernel", "initramfs"] {
+        let text = format!(
+            "ironic a {{\n    url \"http://a\"\n    ramdisk {{\n        {half} \"http://i\"\n    }}\n}}\n"
+        );
+        assert_eq!(codes(&one(&text)).len(), 1, "{half}");
+    }
+}
+
+#[test]
 fn secrets_are_never_shown() {
     let evaluation = one(
         "host n1 {\n    bmc address=\"redfish://root:CANARY@10.0.0.1/redfish\" credentials=CANARY\n    user-data \"CANARY canary\"\n    network-data (secret)\"CANARY!\"\n}\n",
