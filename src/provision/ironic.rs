@@ -1,9 +1,12 @@
 //! Machines of an OpenStack Ironic.
 //!
 //! ```text
-//!  host ─ map ─► run ─► client ─► Ironic          effects: a few full requests each
+//!  host ─ map ─► run ─► gate ─► client ─► Ironic  effects: a few full requests each
 //!  sight, drift ◄─ mirror ◄─ poll ◄─ client ◄─┘   looks: all machines at once, newest change first
 //! ```
+//!
+//! What a refusal means is its [`verdict`]; failures of Ironic's own are followed by pauses, longer
+//! each time, host by host (`spell`); while Ironic is down the gate is shut.
 //!
 //! The picture of all nodes is kept by whoever polls [`Provisioner::ticks`]; nothing is spawned
 //! here. One such stream at a time: without one the picture does not move.

@@ -12,7 +12,7 @@ use super::locked;
 /// The first pause; each further one is twice as long,
 const FIRST: Duration = Duration::from_secs(5);
 /// but no longer than this.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// So many failures in a row are an error of the host: it is shown, counted and backed off from.
 pub(super) const ENOUGH: u32 = 5;
 
