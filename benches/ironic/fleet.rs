@@ -56,7 +56,7 @@ fn wanted(name: &str, mac: &str) -> Value {
 
 impl Fleet {
     /// An engine without hosts.
-    pub async fn start(lab: &Lab, store: &Path) -> Self {
+    pub fn start(lab: &Lab, store: &Path) -> Self {
         let store = Arc::new(Embedded::open(store, metalform::store::Options::default()).unwrap());
         Self::drive(lab, store)
     }

@@ -47,11 +47,10 @@ impl Line {
     }
 
     fn is_page(&self) -> bool {
-        self.method == "GET"
-            && (self.path.starts_with("/v1/nodes?fields=")
-                || (self.path.starts_with("/v1/ports?fields=")
-                    && !self.path.contains("node_uuid=")
-                    && !self.path.contains("address=")))
+        // Links to the next page have their parameters in another order.
+        let of_all = self.path.starts_with("/v1/nodes?") || self.path.starts_with("/v1/ports?");
+        let of_one = self.path.contains("node_uuid=") || self.path.contains("address=");
+        self.method == "GET" && of_all && !of_one
     }
 
     fn is_greeting(&self) -> bool {
@@ -171,7 +170,7 @@ impl Lab {
         worst
     }
 
-    /// How many pages the last whole sweep took.
+    /// How many pages the last sweep that began took.
     pub fn pages_of_a_sweep(&self) -> usize {
         let pages: Vec<String> = self
             .lines(0.0)
