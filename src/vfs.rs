@@ -13,7 +13,7 @@ pub mod watch;
 pub use disk::{Disk, FileKind, MemoryDisk, RealDisk};
 pub use files::{Digest, File, Files, Limits, ReadError};
 pub use natural::natural_cmp;
-pub use root::Root;
+pub use root::{Globbed, Root};
 
 #[cfg(test)]
 mod tests;

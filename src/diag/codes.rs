@@ -30,7 +30,7 @@ pub struct Entry {
     pub bad: &'static str,
     /// The same without it; empty where no text shows it.
     pub good: &'static str,
-    /// What to do, and whether `--fix` does it.
+    /// What to do, and what of it a finding shows as its fix.
     pub fix: &'static str,
 }
 

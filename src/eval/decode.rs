@@ -8,7 +8,7 @@ use crate::diag::suggest::similar;
 use crate::diag::{Applicability, Code, Diagnostic, Edit, Fix, Place, Span};
 use crate::fleet::{Ref, RefKind, Text, Value};
 use crate::schema::{Lower, Type};
-use crate::syntax::{Entry, Form, Value as Kdl};
+use crate::syntax::{Entry, Form, Node, Value as Kdl};
 
 mod annotation;
 mod quantity;
@@ -111,6 +111,21 @@ pub(super) fn unit_error(entry: Entry<'_>, error: UnitError) -> Diagnostic {
     }
 }
 
+/// MF2010, where a node that declares something has an annotation.
+pub(super) fn annotated(node: Node<'_>) -> Option<Diagnostic> {
+    let (word, span) = node.annotation()?;
+    let finding = Diagnostic::error(
+        Code(2010),
+        format!(
+            "`({word})` cannot stand on `{}`: declarations are never merged",
+            node.name()
+        ),
+        span.in_file(node.file()),
+        "",
+    );
+    Some(finding.help("write it before a field or a block of fields"))
+}
+
 /// A word of the language that this version has no meaning for.
 pub(super) fn later(place: Place, what: &str) -> Diagnostic {
     Diagnostic::error(
@@ -149,6 +164,17 @@ fn mismatch(entry: Entry<'_>, wanted: &str, found: &str) -> Diagnostic {
 
 /// A name: a string, with a help for what looks like a number.
 pub(super) fn name<'t>(entry: Entry<'t>, what: &str) -> Result<&'t str, Diagnostic> {
+    if let Some((word, span)) = entry.annotation()
+        && word != "string"
+    {
+        check_annotation(entry, Slot::Input)?;
+        return Err(Diagnostic::error(
+            Code(2010),
+            format!("`({word})` cannot stand on {what}"),
+            span.in_file(entry.file()),
+            "",
+        ));
+    }
     match entry.value() {
         Kdl::Str(text) => Ok(text),
         _ => Err(mismatch(

@@ -10,9 +10,12 @@ use std::sync::Arc;
 
 use super::report::Findings;
 use super::{Inputs, Limits, decode};
-use crate::diag::{Applicability, Code, Diagnostic, FileId, Fix, Place, Span};
-use crate::syntax::{self, Parse, Value};
+use crate::diag::codes::language;
+use crate::diag::{Code, Diagnostic, FileId, Place, Span};
+use crate::syntax::{self, Parse};
 use crate::vfs::{self, Digest, FileKind, Files, ReadError, Root};
+
+mod trouble;
 
 /// The name of the root file in a folder.
 pub const ROOT_FILE: &str = "fleet.kdl";
@@ -180,8 +183,11 @@ impl Loader<'_> {
             return;
         }
         let parse = self.parse(file);
+        self.empty(file, import);
         if self.project.sources.is_empty() {
             self.own_limits(&parse);
+        } else {
+            self.misplaced_limits(&parse);
         }
         self.project.sources.push((file, Arc::clone(&parse)));
         self.stack.push((file, import));
@@ -189,7 +195,7 @@ impl Loader<'_> {
             if node.name() == "import" {
                 self.import(file, node);
             } else {
-                self.tables(file, node, 0);
+                self.tables(file, node);
             }
         }
         self.stack.pop();
@@ -228,13 +234,7 @@ impl Loader<'_> {
 
     /// `spec { limits … }` of the root file holds for what is read after it.
     fn own_limits(&mut self, parse: &Parse) {
-        let limits = parse
-            .tree
-            .nodes()
-            .filter(|node| node.name() == "spec")
-            .flat_map(|spec| spec.children())
-            .filter(|node| node.name() == "limits");
-        for node in limits {
+        for node in limits_of(parse) {
             let props = node
                 .props()
                 .map(|entry| (entry.key().unwrap_or_default(), entry));
@@ -242,6 +242,12 @@ impl Loader<'_> {
                 .children()
                 .filter_map(|child| Some((child.name(), child.args().next()?)));
             for (name, entry) in props.chain(children) {
+                if decode::is_template(entry) {
+                    let place = decode::value_place(entry);
+                    let what = "a limit holds while files are read, so it cannot be an expression";
+                    self.findings
+                        .add(Diagnostic::error(Code(2302), what, place, ""));
+                }
                 self.project
                     .limits
                     .set(name, entry, self.project.files.text(entry.file()));
@@ -251,21 +257,35 @@ impl Loader<'_> {
         self.read.project = self.project.limits.project;
     }
 
+    /// Limits of another file would come too late.
+    fn misplaced_limits(&mut self, parse: &Parse) {
+        for node in limits_of(parse) {
+            let finding = Diagnostic::error(
+                Code(2001),
+                "`limits` stands in the root file only, for it bounds how the others are read",
+                node.name_span().in_file(node.file()),
+                "",
+            );
+            self.findings
+                .add(finding.help("move `spec` to the root file"));
+        }
+    }
+
     fn import(&mut self, from: FileId, node: syntax::Node<'_>) {
         let mut any = false;
+        if let Some(finding) = decode::annotated(node) {
+            self.findings.add(finding);
+        }
         for entry in node.args() {
             any = true;
             let place = entry.value_span().in_file(from);
-            let Value::Str(spelled) = entry.value() else {
-                self.findings
-                    .add(match decode::name(entry, "a file to import") {
-                        Err(finding) => finding,
-                        Ok(_) => continue,
-                    });
-                self.project.complete = false;
-                continue;
-            };
-            self.follow(from, spelled, place);
+            match decode::name(entry, "a file to import") {
+                Ok(spelled) => self.follow(from, spelled, place),
+                Err(finding) => {
+                    self.findings.add(finding);
+                    self.project.complete = false;
+                }
+            }
         }
         if !any {
             self.findings.add(Diagnostic::error(
@@ -297,32 +317,27 @@ impl Loader<'_> {
 
     fn follow(&mut self, from: FileId, spelled: &str, place: Place) {
         let folder = self.folder_of(from);
-        let mut visited = Vec::new();
-        let found = self
-            .root
-            .glob(self.inputs.disk, &folder, spelled, &mut visited);
-        self.project.watched.append(&mut visited);
-        let paths = match found {
-            Ok(paths) => paths,
-            Err(error) => {
-                self.project.watched.push(folder.join(spelled));
-                self.cannot(spelled, place, &error);
-                return;
-            }
-        };
-        if paths.is_empty() {
+        let found = self.root.glob(self.inputs.disk, &folder, spelled);
+        self.project.watched.extend(found.visited);
+        if found.files.is_empty() && found.errors.is_empty() {
+            self.project.complete = false;
             self.findings.add(
-                Diagnostic::warning(
-                    Code(2208),
+                Diagnostic::error(
+                    language::IMPORT_NOTHING,
                     format!("`{spelled}` matches no file"),
                     place,
                     "",
                 )
-                .note("as long as this import stands, no machine is removed on its account"),
+                .help(
+                    "correct it or take it out; while there is nothing yet, leave a file with a \
+                     comment there",
+                ),
             );
-            self.project.complete = false;
         }
-        for path in paths {
+        for error in &found.errors {
+            self.cannot(spelled, place, error);
+        }
+        for path in found.files {
             self.project.watched.push(path.clone());
             match self
                 .project
@@ -335,80 +350,24 @@ impl Loader<'_> {
         }
     }
 
-    fn cannot(&mut self, spelled: &str, place: Place, error: &ReadError) {
-        self.project.complete = false;
-        let what = match error {
-            ReadError::Missing { .. } => format!("no file at `{spelled}`"),
-            ReadError::Outside { .. } => {
-                format!("`{spelled}` leads outside the project, and nothing there is read")
-            }
-            ReadError::Folder { .. } => format!("`{spelled}` is a folder"),
-            other => other.to_string(),
-        };
-        let finding = Diagnostic::error(error.code(), what, place, "");
-        self.findings.add(match error {
-            ReadError::Missing { path } => {
-                finding.note(format!("tried `{}`", self.root.display(path)))
-            }
-            ReadError::Outside { root, .. } => {
-                let name = root
-                    .file_name()
-                    .map(|name| name.to_string_lossy().into_owned());
-                finding.help(format!(
-                    "move it into `{}`, the folder of the root file; links are followed first",
-                    name.unwrap_or_default()
-                ))
-            }
-            ReadError::Folder { .. } => finding.fix(Fix::replace(
-                "import the files in it",
-                Applicability::Unsafe,
-                place,
-                format!("\"{}/*.kdl\"", spelled.trim_end_matches('/')),
-            )),
-            _ => finding,
-        });
-    }
-
-    fn cycle(&mut self, at: usize, import: Option<Place>) {
-        let Some(place) = import else { return };
-        let files = &self.project.files;
-        let names: Vec<&str> = self.stack[at..]
-            .iter()
-            .map(|(file, _)| files.path(*file))
-            .chain(std::iter::once(files.path(self.stack[at].0)))
-            .collect();
-        let mut finding = Diagnostic::error(
-            Code(2207),
-            format!("imports in a circle: {}", names.join(" -> ")),
-            place,
-            "this closes the circle",
-        )
-        .help("import order never matters: import both files from the root file");
-        for (_, import) in &self.stack[at + 1..] {
-            if let Some(import) = import {
-                finding = finding.label(*import, "by way of this");
-            }
-        }
-        self.findings.add(finding);
-    }
-
     /// `facts KEY from="x.csv"` anywhere in a scope.
-    fn tables(&mut self, file: FileId, node: syntax::Node<'_>, depth: usize) {
-        if !matches!(node.name(), "rack" | "group" | "when" | "facts") || depth > 32 {
-            return;
+    fn tables(&mut self, file: FileId, node: syntax::Node<'_>) {
+        // The reader bounds the nesting.
+        if matches!(node.name(), "rack" | "group" | "when") {
+            for child in node.children() {
+                self.tables(file, child);
+            }
         }
         if node.name() != "facts" {
-            for child in node.children() {
-                self.tables(file, child, depth + 1);
-            }
             return;
         }
         let Some(entry) = node.props().find(|entry| entry.key() == Some("from")) else {
             return;
         };
         let place = entry.value_span().in_file(file);
-        let Value::Str(spelled) = entry.value() else {
-            return;
+        let spelled = match decode::name(entry, "the file of a table") {
+            Ok(spelled) => spelled,
+            Err(finding) => return self.findings.add(finding),
         };
         let folder = self.folder_of(file);
         self.project.watched.push(folder.join(spelled));
@@ -447,6 +406,7 @@ impl Loader<'_> {
         match loaded {
             Ok(file) => {
                 let parse = self.parse(file);
+                self.empty(file, None);
                 self.project.params = Some((file, parse));
             }
             Err(error) => {
@@ -462,4 +422,14 @@ impl Loader<'_> {
             }
         }
     }
+}
+
+/// The `limits` of a file's `spec`.
+fn limits_of(parse: &Parse) -> impl Iterator<Item = syntax::Node<'_>> {
+    parse
+        .tree
+        .nodes()
+        .filter(|node| node.name() == "spec")
+        .flat_map(|spec| spec.children())
+        .filter(|node| node.name() == "limits")
 }

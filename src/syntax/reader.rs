@@ -17,6 +17,7 @@ use super::report::Source;
 use super::scan::{Kind, Token, scan};
 use super::tree::{BROKEN, DASHED, IN_DASHED_BLOCK, NAMELESS, NONE, NodeRecord, Text};
 use super::{Dialect, Limits, Parse, Tree, class};
+use crate::diag::codes::syntax as codes;
 use crate::diag::{self, Diagnostic, FileId, Span};
 
 /// A word that stands for a run of several tokens; see [`clump`].
@@ -166,6 +167,11 @@ impl<'t> Reader<'t> {
             }
         }
         self.close_at_end();
+        // Comments mean the same in every version.
+        if self.tree.nodes.is_empty() {
+            self.diagnostics
+                .retain(|finding| finding.code != codes::MISSING_VERSION);
+        }
     }
 
     /// `/- kdl-version 2` and a newline, at the very start.

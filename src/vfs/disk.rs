@@ -28,6 +28,18 @@ pub trait Disk: Send + Sync {
 
     /// The paths in a folder, each `dir` and a name, in no particular order.
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
+
+    /// Whether the name at `path` is a link, wherever that leads; false where there is no such
+    /// name.
+    fn is_link(&self, path: &Path) -> io::Result<bool>;
+}
+
+/// Whether an error says that nothing is at a path, rather than that it could not be looked at.
+pub(super) fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// The file system of this machine.
@@ -63,6 +75,14 @@ impl Disk for RealDisk {
         std::fs::read_dir(dir)?
             .map(|entry| entry.map(|entry| entry.path()))
             .collect()
+    }
+
+    fn is_link(&self, path: &Path) -> io::Result<bool> {
+        match std::fs::symlink_metadata(path) {
+            Ok(data) => Ok(data.is_symlink()),
+            Err(error) if is_absent(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -107,7 +127,7 @@ impl MemoryDisk {
             .insert(clean(path.as_ref()), target.as_ref().to_owned());
     }
 
-    /// Makes reading or listing `path` fail for want of permission.
+    /// Makes reading or listing `path`, and looking at what is in it, fail for want of permission.
     pub fn forbid(&mut self, path: impl AsRef<Path>) {
         self.unreadable.push(clean(path.as_ref()));
     }
@@ -146,6 +166,9 @@ impl MemoryDisk {
 impl Disk for MemoryDisk {
     fn kind(&self, path: &Path) -> io::Result<FileKind> {
         let path = self.resolve(path)?;
+        for folder in path.ancestors().skip(1) {
+            self.check(folder)?;
+        }
         if self.files.contains_key(&path) {
             Ok(FileKind::File)
         } else if self
@@ -197,6 +220,14 @@ impl Disk for MemoryDisk {
         found.sort();
         found.dedup();
         Ok(found)
+    }
+
+    fn is_link(&self, path: &Path) -> io::Result<bool> {
+        let path = clean(path);
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(false);
+        };
+        Ok(self.links.contains_key(&self.resolve(folder)?.join(name)))
     }
 }
 

@@ -62,6 +62,12 @@ pub enum ReadError {
         /// What was tried.
         path: PathBuf,
     },
+    /// A link whose target is not there.
+    #[error("`{}` is a link that leads nowhere", path.display())]
+    Dangling {
+        /// The link.
+        path: PathBuf,
+    },
     /// The real path is not in the root.
     #[error("`{}` leads to `{}`, which is outside the project `{}`", path.display(), real.display(), root.display())]
     Outside {
@@ -147,6 +153,7 @@ impl ReadError {
             Self::FileTooLarge { .. } => limits::FILE_SIZE,
             Self::ProjectTooLarge { .. } => limits::PROJECT_SIZE,
             Self::Missing { .. }
+            | Self::Dangling { .. }
             | Self::Outside { .. }
             | Self::Folder { .. }
             | Self::NotAFile { .. }

@@ -26,11 +26,14 @@ fn root(disk: &dyn Disk) -> Root {
     Root::open(disk, Path::new("/p/fleet.kdl")).expect("a root")
 }
 
-/// The files that a pattern names, relative to the root.
+/// The files that a pattern names, relative to the root, or the first error.
 fn glob(disk: &dyn Disk, pattern: &str) -> Result<Vec<String>, ReadError> {
     let root = root(disk);
-    let found = root.glob(disk, root.path(), pattern, &mut Vec::new())?;
-    Ok(found.iter().map(|path| root.display(path)).collect())
+    let found = root.glob(disk, root.path(), pattern);
+    match found.errors.into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok(found.files.iter().map(|path| root.display(path)).collect()),
+    }
 }
 
 #[test]
@@ -82,14 +85,63 @@ fn patterns_name_files_in_natural_order() {
 fn folders_that_were_looked_into_are_told() {
     let disk = disk();
     let root = root(&disk);
-    let mut visited = Vec::new();
-    root.glob(&disk, root.path(), "sites/*/site.kdl", &mut visited)
-        .expect("a pattern");
-    assert_eq!(visited, [PathBuf::from("/p/sites")]);
-    visited.clear();
-    root.glob(&disk, root.path(), "none/*.kdl", &mut visited)
-        .expect("a pattern");
-    assert_eq!(visited, [PathBuf::from("/p/none")]);
+    let visited = |pattern| root.glob(&disk, root.path(), pattern).visited;
+    // A file that is not there yet may come.
+    assert_eq!(
+        visited("sites/*/site.kdl"),
+        ["/p/sites", "/p/sites/c/site.kdl"].map(PathBuf::from)
+    );
+    assert_eq!(visited("none/*.kdl"), [PathBuf::from("/p/none")]);
+}
+
+#[test]
+fn what_a_pattern_may_mean_and_cannot_be_looked_at_is_an_error_beside_the_files() {
+    let mut disk = disk()
+        .with("/p/sites/d/deep/site.kdl", "d")
+        .with("/p/sites/e/deep", "a file");
+    disk.link("/p/racks/r3.kdl", "gone.kdl");
+    disk.link("/p/sites/c/deep", "../gone");
+    disk.link("/p/sites/gone", "nowhere");
+    disk.forbid("/p/sites/b");
+    let root = root(&disk);
+    let look = |pattern: &str| {
+        let found = root.glob(&disk, root.path(), pattern);
+        let files: Vec<String> = found.files.iter().map(|path| root.display(path)).collect();
+        let errors: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
+        (files.join(" "), errors.join("; "), found.visited)
+    };
+    let (files, errors, visited) = look("racks/*.kdl");
+    assert_eq!(files, "racks/r1.kdl racks/r2.kdl racks/r10.kdl");
+    assert_eq!(errors, "`/p/racks/r3.kdl` is a link that leads nowhere");
+    assert!(visited.contains(&"/p/racks/r3.kdl".into()), "{visited:?}");
+
+    let (files, errors, _) = look("sites/[a-c]/site.kdl");
+    assert_eq!(files, "sites/a/site.kdl");
+    assert_eq!(
+        errors,
+        "`/p/sites/b/site.kdl` cannot be read: permission denied"
+    );
+
+    let (files, errors, _) = look("sites/*/deep/*.kdl");
+    assert_eq!(files, "sites/d/deep/site.kdl");
+    assert_eq!(
+        errors,
+        "`/p/sites/gone` is a link that leads nowhere; \
+         `/p/sites/b/deep` cannot be read: permission denied; \
+         `/p/sites/c/deep` is a link that leads nowhere"
+    );
+}
+
+#[test]
+fn a_link_is_watched_beside_the_file_that_it_leads_to() {
+    let mut disk = disk();
+    disk.link("/p/now.kdl", "racks/r1.kdl");
+    let root = root(&disk);
+    for pattern in ["now.kdl", "n*.kdl"] {
+        let found = root.glob(&disk, root.path(), pattern);
+        assert_eq!(found.files, [PathBuf::from("/p/racks/r1.kdl")]);
+        assert!(found.visited.contains(&"/p/now.kdl".into()), "{pattern}");
+    }
 }
 
 #[test]
@@ -129,6 +181,27 @@ fn nothing_outside_of_the_root_is_read() {
         error.to_string(),
         "`/p/outside.kdl` leads to `/etc/passwd`, which is outside the project `/p`"
     );
+}
+
+#[test]
+fn files_of_a_mounted_volume_keep_their_names_when_it_is_replaced() {
+    let mut disk = MemoryDisk::new();
+    disk.link("/m/fleet.kdl", "..data/fleet.kdl");
+    disk.link("/m/racks", "..data/racks");
+    for version in ["..2026_01", "..2026_02"] {
+        disk.write(Path::new("/m").join(version).join("fleet.kdl"), FLEET);
+        disk.write(
+            Path::new("/m").join(version).join("racks/r1.kdl"),
+            "rack r1",
+        );
+        disk.link("/m/..data", version);
+        let root = Root::open(&disk, Path::new("/m/fleet.kdl")).expect("a root");
+        let real = disk.canonical(Path::new("/m/fleet.kdl")).expect("there");
+        assert_eq!(root.display(&real), "fleet.kdl");
+        let found = root.glob(&disk, real.parent().expect("a folder"), "racks/*.kdl");
+        assert_eq!(found.files.len(), 1);
+        assert_eq!(root.display(&found.files[0]), "racks/r1.kdl");
+    }
 }
 
 #[test]
@@ -299,16 +372,16 @@ mod real {
             load("large.kdl"),
             Err(ReadError::FileTooLarge { limit: 4096, .. })
         ));
-        let found = root.glob(&disk, root.path(), "racks/[rs]*.kdl", &mut Vec::new());
+        let found = root.glob(&disk, root.path(), "racks/[rs]*.kdl");
         assert_eq!(
-            found.expect("found").len(),
-            1,
+            (found.files.len(), found.errors),
+            (1, Vec::new()),
             "a link and its target are one file"
         );
-        assert!(
-            root.glob(&disk, root.path(), "racks/*.kdl", &mut Vec::new())
-                .is_err()
-        );
+        let found = root.glob(&disk, root.path(), "racks/*.kdl");
+        assert!(matches!(found.errors[..], [ReadError::Outside { .. }]));
+        let found = root.glob(&disk, root.path(), "*ing.kdl");
+        assert!(matches!(found.errors[..], [ReadError::Dangling { .. }]));
         let device = files.load(&disk, &root, Path::new("/dev/zero"), &limits);
         assert!(matches!(device, Err(ReadError::NotAFile { .. })));
     }

@@ -7,6 +7,10 @@ use crate::diag::{Code, Severity};
 
 /// An import that cannot be had.
 pub const IMPORT: Code = Code(2207);
+/// A pattern that matches no file.
+pub const IMPORT_NOTHING: Code = Code(2208);
+/// A file that says nothing.
+pub const EMPTY_FILE: Code = Code(2209);
 
 /// The rules of this thousand, in the order of their codes.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -18,7 +22,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "An unknown word that is ignored is a setting that silently does nothing.",
         bad: "hots n1\n",
         good: "host n1\n",
-        fix: "Take the suggestion, or move the node to where it belongs. `--fix` takes a suggestion.",
+        fix: "Take the suggestion, or move the node to where it belongs. A suggestion is shown with the finding.",
     },
     Entry {
         code: Code(2002),
@@ -28,7 +32,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "The schema is closed: a misspelt field that is ignored would leave a machine set up in another way than it reads. Spellings of the Bare Metal Operator lead to the field that is meant.",
         bad: "host n1 {\n    boot adress=\"redfish://10.0.0.1/redfish/v1/Systems/1\" credentials=(secret)bmc\n}\n",
         good: "host n1 {\n    boot mode=UEFI\n}\n",
-        fix: "Take the suggestion; `--fix` does where there is one.",
+        fix: "Take the suggestion, where one is shown with the finding.",
     },
     Entry {
         code: Code(2003),
@@ -58,7 +62,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "KDL tells numbers, strings and keywords apart, and so does the API that the spec compiles to. Names that look like numbers need quotes.",
         bad: "host n1 {\n    online \"yes\"\n}\n",
         good: "host n1 {\n    online #true\n}\n",
-        fix: "Write a value of the type that the finding names; `--fix` quotes what only lacks quotes.",
+        fix: "Write a value of the type that the finding names. Where only quotes are missing, they are shown with the finding.",
     },
     Entry {
         code: Code(2006),
@@ -78,7 +82,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "The API refuses words that it does not know; here it is said before anything is sent.",
         bad: "host n1 {\n    boot mode=uefi-secure\n}\n",
         good: "host n1 {\n    boot mode=UEFISecureBoot\n}\n",
-        fix: "Take one of the words that the finding lists; `--fix` takes a near one.",
+        fix: "Take one of the words that the finding lists; a near one is shown with it.",
     },
     Entry {
         code: Code(2008),
@@ -118,7 +122,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "An annotation that is ignored would change what wins, or what a value means.",
         bad: "host n1 {\n    (defualt)online #true\n}\n",
         good: "host n1 {\n    (default)online #true\n}\n",
-        fix: "Take the suggestion; `--fix` does.",
+        fix: "Take the suggestion that is shown with the finding.",
     },
     Entry {
         code: Code(2013),
@@ -168,7 +172,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "A correction for a machine that does not exist is a name that is misspelt, or a machine that is gone.",
         bad: "host n1\nrefine n2 {\n    online #false\n}\n",
         good: "host n1\nrefine n1 {\n    online #false\n}\n",
-        fix: "Correct the name; `--fix` takes a near one.",
+        fix: "Correct the name; a near one is shown with the finding.",
     },
     Entry {
         code: Code(2104),
@@ -218,7 +222,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "The value would go nowhere.",
         bad: "profile a {\n    param mtu 1500\n    description \"${mtu}\"\n}\nhost n1 {\n    use a mut=9000\n}\n",
         good: "profile a {\n    param mtu 1500\n    description \"${mtu}\"\n}\nhost n1 {\n    use a mtu=9000\n}\n",
-        fix: "Take the suggestion; `--fix` does.",
+        fix: "Take the suggestion that is shown with the finding.",
     },
     Entry {
         code: Code(2203),
@@ -241,31 +245,41 @@ pub(super) const ENTRIES: &[Entry] = &[
         fix: "Pass it, or give it a default.",
     },
     Entry {
-        code: Code(2207),
+        code: IMPORT,
         slug: "import",
         severity: Severity::Error,
         summary: "An import that cannot be had",
-        why: "What is imported has to exist, lie below the folder of the root file after links are followed, and not import the file that imports it. While an import is missing, no machine is removed on its account.",
+        why: "What is imported has to exist, lie below the folder of the root file after links are followed, and not import the file that imports it. A link that leads nowhere and a folder that may not be looked into may hide files that a pattern means. While one of these stands, nothing of the spec is carried out, so no machine is removed on its account.",
         bad: "import \"missing.kdl\"\n",
         good: "",
         fix: "Correct the path, or move the file into the project.",
     },
     Entry {
-        code: Code(2208),
+        code: IMPORT_NOTHING,
         slug: "import-nothing",
-        severity: Severity::Warning,
+        severity: Severity::Error,
         summary: "An import whose pattern matches no file",
-        why: "The pattern is misspelt, or the files are gone. While it stands, no machine is removed on its account.",
+        why: "The pattern is misspelt, or the files are gone with all their machines: a folder that is not mounted looks like this. While it stands, nothing of the spec is carried out.",
         bad: "import \"racks/*.kdl\"\n",
         good: "",
-        fix: "Correct the pattern, or take the import out.",
+        fix: "Correct the pattern, or take the import out. While there is nothing to import yet, leave a file with a comment in it there.",
+    },
+    Entry {
+        code: EMPTY_FILE,
+        slug: "empty-file",
+        severity: Severity::Error,
+        summary: "A file with nothing in it",
+        why: "A disk that is full, or a file that is being written, leaves an empty file. That its machines are to go is not what it says. While it stands, nothing of the spec is carried out.",
+        bad: "",
+        good: "",
+        fix: "Delete the file, or leave a comment in it.",
     },
     Entry {
         code: Code(2301),
         slug: "unknown-name",
         severity: Severity::Error,
         summary: "A name in an expression that has no value",
-        why: "Expressions read parameters (`param.x`), `let`s, and facts (`host.slot`, `rack.index`). Names in expressions have `_`, for a hyphen is a minus.",
+        why: "Expressions read parameters (`param.x`), `let`s, and facts (`host.slot`, `rack.index`). Names in expressions have `_`, for a hyphen is a minus. What is one for all hosts, such as a pool's `replicas`, cannot read the facts of one.",
         bad: "host n1 slot=1 {\n    description \"in slot ${host.slto}\"\n}\n",
         good: "host n1 slot=1 {\n    description \"in slot ${host.slot}\"\n}\n",
         fix: "Take the suggestion, or declare the fact, `let` or parameter.",
@@ -355,7 +369,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         slug: "set-and-removed",
         severity: Severity::Error,
         summary: "A field that is set and removed at equal rank",
-        why: "Whether it should be there cannot be known.",
+        why: "Whether it should be there cannot be known. Removing a record removes all that stands in it.",
         bad: "host n1 {\n    root-device serial=abc\n    root-device #null\n}\n",
         good: "host n1 {\n    root-device #null\n}\n",
         fix: "Write the one that is meant nearer, or take the other out.",
@@ -365,7 +379,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         slug: "sealed",
         severity: Severity::Error,
         summary: "A sealed value that is defined otherwise",
-        why: "`(final)` says that nobody below may change it. An override that silently failed would be worse than this error.",
+        why: "`(final)` says that nobody below may change it; with `#null`, that nobody below may say anything in it. An override that silently failed would be worse than this error.",
         bad: "each {\n    (final)online #true\n}\nhost n1 {\n    online #false\n}\n",
         good: "each {\n    online #true\n}\nhost n1 {\n    online #false\n}\n",
         fix: "Take the line out, or the `(final)`.",

@@ -13,7 +13,7 @@ pub const INSTANCES: Code = Code(9003);
 pub const RANGE: Code = Code(9004);
 /// A string is longer than allowed.
 pub const STRING: Code = Code(9005);
-/// Profiles or imports are nested deeper than allowed.
+/// Profiles, `let`s or imports are nested deeper than allowed.
 pub const NESTING: Code = Code(9006);
 /// More findings than are shown.
 pub const DIAGNOSTICS: Code = Code(9007);
@@ -77,8 +77,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: NESTING,
         slug: "definition-nesting",
         severity: Severity::Error,
-        summary: "Profiles or imports are nested deeper than allowed",
-        why: "Profiles may use each other 16 deep, imports 32 deep.",
+        summary: "Profiles, `let`s or imports are nested deeper than allowed",
+        why: "Profiles may use each other 16 deep, `let`s may read one another 64 deep, imports may \
+               follow one another 32 deep.",
         bad: "",
         good: "",
         fix: "Flatten them.",

@@ -241,8 +241,7 @@ pub(super) const ENTRIES: &[Entry] = &[
                between a node and its value, and a `{` stands on the line of its node.",
         bad: "rack r01\n{\n    host r01-n01\n}\n",
         good: "rack r01 {\n    host r01-n01\n}\n",
-        fix: "A safe fix moves a `{` to its node's line and removes a stray `;`; `--unsafe-fixes` \
-               removes a stray `=`.",
+        fix: "Move a `{` to its node's line; remove a stray `;` or `=`. The finding shows which.",
     },
     Entry {
         code: MALFORMED_ANNOTATION,

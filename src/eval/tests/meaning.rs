@@ -58,7 +58,7 @@ fn imports_are_jailed_and_found_once() {
     let evaluation = evaluate(&inputs, &mut Cache::default());
     insta::assert_snapshot!(findings(&evaluation).join("\n"), @r"
     MF2207 b/c.kdl:2: imports in a circle: a.kdl -> b/c.kdl -> a.kdl
-    MF2207 fleet.kdl:2: `b/*.kdl` leads outside the project, and nothing there is read
+    MF2207 fleet.kdl:2: `b/out.kdl` leads outside the project, and nothing there is read
     MF2207 fleet.kdl:3: `../out.kdl` leads outside the project, and nothing there is read
     MF2207 fleet.kdl:4: no file at `gone.kdl`
     MF2207 fleet.kdl:5: `b` is a folder

@@ -217,6 +217,14 @@ fn fixes_lead_to_a_text_without_findings() {
 }
 
 #[test]
+fn a_file_of_comments_need_not_say_which_kdl_it_is() {
+    assert_eq!(
+        read("// no hosts yet\n\n/* nor racks */\n").1.diagnostics,
+        []
+    );
+}
+
+#[test]
 fn a_first_line_says_which_kdl_it_is() {
     assert_snapshot!(full("host r01-n01\n"), @r"
     warning[MF1031]: the file does not say which KDL it is
