@@ -36,7 +36,8 @@ pub struct Desired {
     pub digest: Digest,
     /// Wanted hosts.
     pub hosts: BTreeMap<Key, Arc<Wanted>>,
-    /// Hosts that the spec declares and that have an error in it: they stay as they are.
+    /// Hosts that the spec declares and that have an error in it: they stay as they are. See
+    /// [`Fleet::held`].
     pub held: BTreeSet<Key>,
     /// How a change rolls through each pool.
     pub pools: BTreeMap<Arc<str>, Rollout>,
@@ -45,7 +46,8 @@ pub struct Desired {
     /// Hosts that are to leave their pool and still run, with the pool: nobody is given their seat.
     /// When one has left it is time to lower the fleet again, see [`Desired::has_free_seat`].
     pub leaving: BTreeMap<Key, Arc<str>>,
-    /// False when something of the spec could not be read: then nothing may be removed.
+    /// False when something of the spec could not be read: then nothing may be removed. Commands
+    /// refuse such a spec; this is for whoever goes on with the rest.
     pub complete: bool,
     /// Tells where things are written; looked at only for what is shown.
     pub sites: Sites,

@@ -8,7 +8,9 @@
 //! Total and pure: every phase works on finite input, no phase feeds an earlier one, and what is
 //! read are the files below the root and a params file (language.md section 7). Evaluation never
 //! fails; what is wrong is in [`Evaluation::diagnostics`], and who is touched by it is held
-//! ([`Fleet::held`]) while all others stand.
+//! ([`Fleet::held`]) while all others stand. The command line acts on nothing that has an error;
+//! [`Fleet::held`] and [`Evaluation::complete`] are for programs that go on with what could be
+//! read. Neither says anything that an error does not say too.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -129,8 +131,10 @@ pub struct Evaluation {
     pub files: Files,
     /// All that is wrong, sorted by file, place and code.
     pub diagnostics: Vec<Diagnostic>,
-    /// False when something did not parse, an import is gone, a folder is unreadable, or a
-    /// declaration could not be understood: then nothing may be removed because it is not here.
+    /// False when something did not parse, an import is gone, a folder is unreadable, a file is
+    /// empty, or a declaration could not be understood: then nothing may be removed because it is
+    /// not here. There is an error then, so a command acts on nothing; whoever goes on beside
+    /// errors (a library's user, a controller) has to look at this.
     pub complete: bool,
     /// Files and folders to watch, those that are not there included.
     pub watched: Vec<PathBuf>,

@@ -59,7 +59,8 @@ pub struct Fleet {
     /// Hosts without errors, in natural order of their names.
     pub hosts: Vec<Host>,
     /// Hosts that are declared and have an error: they are not in `hosts`, and nothing may be
-    /// changed or removed because of that. In natural order.
+    /// changed or removed because of that. In natural order. Commands refuse a fleet that has any;
+    /// this is for whoever goes on with the others.
     pub held: Vec<Held>,
     /// Where `spec` stands, if there is one.
     pub origin: Option<Origin>,

@@ -189,7 +189,7 @@ pub struct Plan {
     /// Hosts that need nothing.
     pub unchanged: usize,
     /// False when the spec was not evaluated whole: then nothing is removed and no machine
-    /// disturbed.
+    /// disturbed. Never so in a plan of a command, which refuses a spec with an error.
     pub complete: bool,
     /// Hosts that would be removed or disturbed if the spec had been evaluated whole and without
     /// an error. In natural order.

@@ -202,14 +202,7 @@ impl<'t> Collector<'_, 't> {
                 Step::Use(used) => self.use_profile(used, at, uses, into),
                 // A pool's own fields are for all its hosts alike; a condition on the host concerns
                 // what it deploys, which is evaluated for each.
-                Step::When(when)
-                    if matches!(self.part, Part::Without(_))
-                        && when.condition.references().iter().any(|read| {
-                            matches!(
-                                read.path.split_once('.'),
-                                Some(("host" | "rack" | "group", _))
-                            )
-                        }) => {}
+                Step::When(when) if when.per_host && matches!(self.part, Part::Without(_)) => {}
                 Step::When(when) => {
                     let view = self.view(at);
                     let result = when.condition.test(&view);

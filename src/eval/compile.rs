@@ -68,7 +68,7 @@ pub(super) enum Key<'t> {
 }
 
 impl At<'_> {
-    fn shape(&self) -> PathId {
+    pub(super) fn shape(&self) -> PathId {
         match self {
             Self::Path(id) | Self::Keyed(id, _) => *id,
         }
@@ -120,6 +120,8 @@ pub(super) struct When<'t> {
     pub condition: Expr,
     pub entry: Entry<'t>,
     pub steps: Vec<Step<'t>>,
+    /// In a pool: the condition reads what differs from host to host.
+    pub per_host: bool,
 }
 
 /// What is known of a profile before its body is compiled.
@@ -140,6 +142,8 @@ pub(super) struct Compiler<'a, 't> {
     pub entity: Entity,
     /// See [`super::declare::Program::partial`].
     pub partial: bool,
+    /// Something that declares instances stands where nothing is declared.
+    pub lost: bool,
 }
 
 /// The strength that a node's annotation states.
@@ -250,7 +254,8 @@ pub(super) fn arg<'t>(entry: Entry<'t>, findings: &mut Findings) -> Arg<'t> {
 
 impl<'t> Compiler<'_, 't> {
     /// Compiles the children of an entity, `each`, `refine`, `when` or `profile`. `owner` is the
-    /// word that opens the block; `let`, `except` and `param` are left to whoever called.
+    /// word that opens the block; `let`, `except` and `param` are left to whoever called, where
+    /// they may stand.
     pub(super) fn block(&mut self, owner: &str, nodes: Nodes<'t>, out: &mut Vec<Step<'t>>) {
         self.lines(owner, nodes, None, out);
     }
@@ -269,10 +274,11 @@ impl<'t> Compiler<'_, 't> {
                 continue;
             }
             match node.name() {
+                "let" | "except" | "param" | "limits" if self.is_misplaced(owner, node, out) => {}
                 "let" | "except" => {}
                 "param" if owner == "profile" => {}
                 "use" if self.entity == Entity::Host => self.use_profile(node, strength, out),
-                "when" => self.when(owner, node, strength, out),
+                "when" => self.when(node, strength, out),
                 _ => self.field(node, &root, strength, owner, out),
             }
         }
@@ -299,26 +305,17 @@ impl<'t> Compiler<'_, 't> {
         }
     }
 
-    fn when(
-        &mut self,
-        owner: &str,
-        node: Node<'t>,
-        around: Option<Strength>,
-        out: &mut Vec<Step<'t>>,
-    ) {
+    fn when(&mut self, node: Node<'t>, around: Option<Strength>, out: &mut Vec<Step<'t>>) {
         let strength = self.strength(node, around, out);
         match condition(node) {
             Ok((condition, entry)) => {
                 let mut steps = Vec::new();
-                self.lines(owner, node.children(), strength, &mut steps);
-                for child in node.children().filter(|child| child.name() == "let") {
-                    let place = child.name_span().in_file(child.file());
-                    self.findings.add(let_in_when(place));
-                }
+                self.lines("when", node.children(), strength, &mut steps);
                 out.push(Step::When(Box::new(When {
                     condition,
                     entry,
                     steps,
+                    per_host: false,
                 })));
             }
             Err(finding) => self.report(finding, out),

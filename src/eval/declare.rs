@@ -17,7 +17,7 @@ use super::facts::{self, Collected, Table};
 use super::import::Project;
 use super::range::{self, Pattern, RangeError};
 use super::report::Findings;
-use super::scope::{Frame, Let, LetValue, Scope, ScopeKind, Subject, View, World};
+use super::scope::{Frame, LET_DEPTH, Let, LetValue, Scope, ScopeKind, Subject, View, World};
 use super::unit;
 use crate::diag::suggest::{Suggestion, similar};
 use crate::diag::{Applicability, Code, Diagnostic, FileId, Fix, Place, Subject as About};
@@ -30,6 +30,7 @@ mod dashed;
 mod host;
 mod inputs;
 mod lexical;
+mod pool;
 mod profile;
 mod scope;
 mod unchosen;
@@ -212,6 +213,8 @@ impl<'t> Declarer<'_, 't> {
             tables: Vec::new(),
             broken: false,
         });
+        // What the properties of `spec` see: no `let`s, which may read what these say.
+        self.program.world.frames.push(Frame::default());
         // What everything may refer to comes first: parameters, the spec, the profiles' names.
         for (_, parse) in &project.sources {
             for node in parse.tree.nodes() {
@@ -251,15 +254,17 @@ impl<'t> Declarer<'_, 't> {
 
     fn compile(&mut self, entity: Entity, owner: &str, nodes: Nodes<'t>) -> Vec<Step<'t>> {
         let mut steps = Vec::new();
-        Compiler {
+        let mut compiler = Compiler {
             files: &self.project.files,
             paths: self.paths,
             findings: self.findings,
             profiles: &self.signatures,
             entity,
             partial: self.project.partial,
-        }
-        .block(owner, nodes, &mut steps);
+            lost: false,
+        };
+        compiler.block(owner, nodes, &mut steps);
+        self.program.complete &= !compiler.lost;
         steps
     }
 
@@ -286,9 +291,7 @@ impl<'t> Declarer<'_, 't> {
             self.program.complete = false;
             return None;
         }
-        if node.annotation().is_some() {
-            self.annotated(node);
-        }
+        self.annotated(node);
         let Some(entry) = node.args().next() else {
             let place = node.name_span().in_file(node.file());
             let finding = Diagnostic::error(
@@ -311,20 +314,9 @@ impl<'t> Declarer<'_, 't> {
 
     /// Merge annotations do not go on declarations.
     fn annotated(&mut self, node: Node<'t>) {
-        let Some((word, span)) = node.annotation() else {
-            return;
-        };
-        let finding = Diagnostic::error(
-            Code(2010),
-            format!(
-                "`({word})` cannot stand on `{}`: declarations are never merged",
-                node.name()
-            ),
-            span.in_file(node.file()),
-            "",
-        )
-        .help("write it before a field or a block of fields");
-        self.findings.add(finding);
+        if let Some(finding) = decode::annotated(node) {
+            self.findings.add(finding);
+        }
     }
 
     fn only_name(&mut self, node: Node<'t>) {
@@ -425,52 +417,6 @@ impl<'t> Declarer<'_, 't> {
             self.findings.trouble(expression(entry, &error));
         }
     }
-}
-
-/// Whether a `let` of `frame` is the same for every instance that can read it: nothing that it
-/// reads is of a host, of a group or of a profile's arguments.
-fn is_shared(
-    name: &str,
-    frame: &Frame<'_>,
-    world: &World<'_>,
-    known: &mut HashMap<String, bool>,
-) -> bool {
-    if let Some(known) = known.get(name) {
-        return *known;
-    }
-    let Some(found) = frame.lets.get(name) else {
-        let mut at = frame.parent;
-        if frame.is_profile {
-            return false;
-        }
-        while let Some(index) = at {
-            let outer = &world.frames[index];
-            if let Some(found) = outer.lets.get(name) {
-                return found.shared;
-            }
-            if outer.is_profile {
-                return false;
-            }
-            at = outer.parent;
-        }
-        return true;
-    };
-    let answer = match &found.value {
-        LetValue::Val(_) | LetValue::Broken => true,
-        LetValue::Template(template) => {
-            template
-                .references()
-                .iter()
-                .all(|read| match read.path.split_once('.') {
-                    Some(("host" | "group", _)) => false,
-                    Some(("rack", _)) => in_rack(world, frame.scope),
-                    Some(_) => true,
-                    None => is_shared(read.path, frame, world, known),
-                })
-        }
-    };
-    known.insert(name.to_owned(), answer);
-    answer
 }
 
 /// Whether a scope is a rack or stands in one. Racks do not nest, so all hosts below have it.

@@ -175,6 +175,11 @@ pub(super) fn name<'t>(entry: Entry<'t>, what: &str) -> Result<&'t str, Diagnost
             "",
         ));
     }
+    string(entry, what)
+}
+
+/// The same, whatever its annotation says of it.
+pub(super) fn string<'t>(entry: Entry<'t>, what: &str) -> Result<&'t str, Diagnostic> {
     match entry.value() {
         Kdl::Str(text) => Ok(text),
         _ => Err(mismatch(

@@ -168,6 +168,7 @@ pub fn explain(evaluation: &Evaluation, host: &str, path: &str) -> Result<Ladder
         depth_limit: project.limits.profile_depth,
         known,
         lab: true,
+        lost: false,
         unusable: BTreeSet::new(),
     };
     let (facts, _) = bench.facts(declared);
@@ -235,6 +236,7 @@ fn ladder(bench: &Bench<'_, '_>, host: &Declared<'_>, id: PathId) -> Ladder {
         paths: &bench.paths,
         gathered: &bench.gathered,
         layers: &bench.layers,
+        files: bench.files,
         kind: "host",
         name: &host.name,
     };
@@ -380,6 +382,7 @@ fn pool<'t>(
         paths: &bench.paths,
         gathered: &bench.gathered,
         layers: &bench.layers,
+        files: bench.files,
         kind: "pool",
         name: &name,
     };

@@ -322,6 +322,22 @@ fn inline_row(row: Node<'_>, table: &mut Table, findings: &mut Findings) -> bool
         );
         return false;
     }
+    if let Some(finding) = decode::annotated(row) {
+        findings.add(finding);
+        return false;
+    }
+    if let Some(block) = row.block_span() {
+        findings.add(
+            Diagnostic::error(
+                Code(2002),
+                "a row of `facts` takes no block",
+                block.in_file(row.file()),
+                "",
+            )
+            .help("facts of a row are properties: `- 1 mac=\"…\"`"),
+        );
+        return false;
+    }
     let mut args = row.args();
     let Some(key) = args.next() else {
         findings.add(Diagnostic::error(

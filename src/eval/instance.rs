@@ -47,6 +47,8 @@ pub(super) struct Bench<'a, 't> {
     pub known: rules::Known,
     /// The fleet says that it is a lab.
     pub lab: bool,
+    /// A block of a host declares something that nobody will see.
+    pub lost: bool,
     /// Images and Ironics that have an error.
     pub unusable: BTreeSet<(Entity, Arc<str>)>,
 }
@@ -200,15 +202,17 @@ impl<'t> Bench<'_, 't> {
             Own::Node(node, frame) => {
                 let mut steps = std::mem::take(&mut self.steps);
                 steps.clear();
-                Compiler {
+                let mut compiler = Compiler {
                     files: self.files,
                     paths: &mut self.paths,
                     findings: &mut self.findings,
                     profiles: self.signatures,
                     entity: Entity::Host,
                     partial: program.partial,
-                }
-                .block("host", node.children(), &mut steps);
+                    lost: false,
+                };
+                compiler.block("host", node.children(), &mut steps);
+                self.lost |= compiler.lost;
                 Some((steps, frame))
             }
         };
@@ -264,6 +268,7 @@ impl<'t> Bench<'_, 't> {
                 paths: &self.paths,
                 gathered: &self.gathered,
                 layers: &self.layers,
+                files,
                 kind,
                 name,
             };
@@ -304,6 +309,7 @@ pub(super) struct Scene<'a, 't> {
     pub paths: &'a Paths,
     pub gathered: &'a Gathered,
     pub layers: &'a [Layer],
+    pub files: &'a Files,
     pub kind: &'static str,
     pub name: &'a Arc<str>,
 }
@@ -361,14 +367,21 @@ impl<'a, 't> Scene<'a, 't> {
                     self.kind
                 ))
             }
-            Problem::SetAndRemoved(_, set) => Diagnostic::error(
-                Code(code),
-                format!("`{path}` is set and removed at equal rank for {whose}"),
-                place,
-                "removed here",
-            )
-            .label(defs[*set].place, "set here")
-            .help("write the one that is meant nearer, or mark the other `(default)`"),
+            Problem::SetAndRemoved(_, set) => {
+                let mut finding = Diagnostic::error(
+                    Code(code),
+                    format!("`{path}` is set and removed at equal rank for {whose}"),
+                    place,
+                    "removed here",
+                );
+                let mut places: Vec<Place> = set.iter().map(|index| defs[*index].place).collect();
+                places.sort_by(|a, b| by_site(self.files, *a, *b));
+                places.dedup();
+                for place in places {
+                    finding = finding.label(place, "set here");
+                }
+                finding.help("write the one that is meant nearer, or mark the other `(default)`")
+            }
             Problem::Sealed(seal, other) => {
                 let what = if defs[*other].value.is_some() {
                     format!("{} here", said(&defs[*other]))

@@ -13,6 +13,7 @@ use super::merge::Merged;
 use super::report::{Findings, cap};
 use super::scope::{ScopeKind, Subject};
 use super::{Evaluation, Inputs, pool, rules};
+use crate::diag::Diagnostic;
 use crate::fleet::{
     Canonical, Fields, Fleet, Held, Host, Image, Ironic, Item, Rack, Ramdisk, Simulation, Value,
 };
@@ -36,6 +37,10 @@ pub(super) fn evaluate(inputs: &Inputs<'_>, cache: &mut Cache) -> Evaluation {
             .then_with(|| a.message.cmp(&b.message))
     });
     cap(&mut diagnostics, project.limits.diagnostics);
+    debug_assert!(
+        complete && fleet.held.is_empty() || diagnostics.iter().any(Diagnostic::is_error),
+        "something is kept as it is, and nothing says why"
+    );
     Evaluation {
         fleet: Arc::new(fleet),
         files: project.files.clone(),
@@ -90,6 +95,7 @@ fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
         depth_limit: project.limits.profile_depth,
         known: known.clone(),
         lab: lab.get().copied().unwrap_or(false),
+        lost: false,
         unusable: BTreeSet::new(),
     };
 
@@ -120,7 +126,8 @@ fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
     findings.absorb(std::mem::take(&mut small.findings));
     let mut paths = small.paths;
 
-    let evaluated = hosts(&program.hosts, &mut paths, findings, &bench);
+    let (evaluated, lost) = hosts(&program.hosts, &mut paths, findings, &bench);
+    complete &= !lost;
     let mut small = bench(paths);
     let mut hosts: Vec<Evaluated> = evaluated;
     small.unusable = entities
@@ -201,13 +208,14 @@ fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
     (fleet, complete)
 }
 
-/// Evaluates all hosts, on two threads where that pays; the result does not depend on it.
+/// Evaluates all hosts, on two threads where that pays; the result does not depend on it. The flag
+/// says that the block of one declares something that is lost there.
 fn hosts<'a, 't: 'a, F>(
     declared: &[Declared<'t>],
     paths: &mut Paths,
     findings: &mut Findings,
     bench: &F,
-) -> Vec<Evaluated>
+) -> (Vec<Evaluated>, bool)
 where
     F: Fn(Paths) -> Bench<'a, 't> + Sync,
 {
@@ -221,7 +229,7 @@ where
                 evaluated
             })
             .collect();
-        (out, bench.paths, bench.findings)
+        (out, bench.paths, bench.findings, bench.lost)
     };
     let threads = if declared.len() < WORTH_A_THREAD {
         1
@@ -251,7 +259,9 @@ where
         parts
     });
     let mut all = Vec::with_capacity(declared.len());
-    for (mut hosts, grown, found) in parts {
+    let mut any_lost = false;
+    for (mut hosts, grown, found, lost) in parts {
+        any_lost |= lost;
         let renamed = paths.absorb(&grown, shared);
         for item in hosts.iter_mut().flat_map(|host| &mut host.items) {
             if let Some(index) = (item.path.0 as usize).checked_sub(shared) {
@@ -261,7 +271,7 @@ where
         all.append(&mut hosts);
         findings.absorb(found);
     }
-    all
+    (all, any_lost)
 }
 
 /// Sorts fields by path and freezes them.

@@ -56,6 +56,9 @@ pub(super) struct Frame<'t> {
     pub scope: usize,
 }
 
+/// How many `let`s may read one another in a chain.
+pub(super) const LET_DEPTH: usize = 64;
+
 /// A `let`.
 #[derive(Debug)]
 pub(super) struct Let<'t> {
@@ -64,6 +67,9 @@ pub(super) struct Let<'t> {
     pub place: Place,
     /// It is the same for every instance in its scope, so that one evaluation will do.
     pub shared: bool,
+    /// Length of the longest chain of `let`s that it is evaluated by; 0 for a plain value. Those
+    /// beyond [`LET_DEPTH`] are broken.
+    pub depth: usize,
     pub cached: OnceLock<Outcome<'t>>,
 }
 
@@ -117,8 +123,6 @@ pub(super) struct View<'a, 't> {
     pub troubles: RefCell<Vec<(Entry<'t>, ExprError)>>,
     /// The rack or group whose own properties are evaluated, with the facts that it has by then.
     pub within: Option<(ScopeKind, &'a Arc<str>, &'a Facts)>,
-    /// How many `let`s deep; cycles are refused before, so this only guards against bugs.
-    pub depth: u8,
 }
 
 impl<'a, 't> View<'a, 't> {
@@ -136,7 +140,6 @@ impl<'a, 't> View<'a, 't> {
             tainted: Cell::new(false),
             troubles: RefCell::default(),
             within: None,
-            depth: 0,
         }
     }
 
@@ -203,12 +206,6 @@ impl<'a, 't> View<'a, 't> {
             }
         };
         let compute = || -> Outcome<'t> {
-            if self.depth >= 64 {
-                return Outcome {
-                    value: None,
-                    troubles: Arc::from([]),
-                };
-            }
             let inner = View {
                 world: self.world,
                 subject: self.subject,
@@ -217,7 +214,6 @@ impl<'a, 't> View<'a, 't> {
                 tainted: Cell::new(false),
                 troubles: RefCell::default(),
                 within: self.within,
-                depth: self.depth + 1,
             };
             let value = template.eval(&inner);
             let mut troubles = inner.troubles.take();

@@ -15,6 +15,7 @@ mod meaning;
 mod mistakes;
 mod repair;
 mod scale;
+mod silence;
 
 /// Evaluates files below `/spec`, the first of them the root.
 pub(super) fn evaluate_files(files: &[(&str, &str)]) -> Evaluation {

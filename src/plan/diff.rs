@@ -77,19 +77,12 @@ enum Known {
 }
 
 impl Known {
-    /// The host is still as it was compared.
-    fn is_of(&self, version: Version) -> bool {
+    /// `Some(None)`: nothing has to change.
+    fn at(&self, version: Version) -> Option<Option<&Arc<Action>>> {
         match self {
-            Self::Nothing => false,
-            Self::Same(known) | Self::Differs(known, _) => *known == version,
-        }
-    }
-
-    /// What has to change.
-    fn action(&self) -> Option<&Arc<Action>> {
-        match self {
-            Self::Nothing | Self::Same(_) => None,
-            Self::Differs(_, action) => Some(action),
+            Self::Same(known) if *known == version => Some(None),
+            Self::Differs(known, action) if *known == version => Some(Some(action)),
+            Self::Nothing | Self::Same(_) | Self::Differs(..) => None,
         }
     }
 }
@@ -115,7 +108,7 @@ impl<'d> Comparer<'d> {
         wanted
             .filter_map(|((key, wanted), known)| {
                 let host = live.get(key)?;
-                if known.is_of(host.version())
+                if known.at(host.version()).is_some()
                     || is_plainly_same(wanted, host)
                     || is_applied(wanted, host)
                 {
@@ -151,14 +144,14 @@ impl<'d> Comparer<'d> {
                 continue;
             }
             let version = host.version();
-            if !known.is_of(version) {
+            if known.at(version).is_none() {
                 let managed = owned.get(key).map(Vec::as_slice).unwrap_or_default();
                 *known = match update(desired, key, wanted, host, managed) {
                     None => Known::Same(version),
                     Some(action) => Known::Differs(version, Arc::new(action)),
                 };
             }
-            match known.action() {
+            match known.at(version).flatten() {
                 None => plan.unchanged += 1,
                 Some(action) if !desired.complete && disturbs(action) => plan.kept.push(Kept {
                     host: key.clone(),

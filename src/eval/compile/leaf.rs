@@ -98,7 +98,7 @@ impl<'t> Compiler<'_, 't> {
                 }
                 made = true;
             } else {
-                let text = decode::name(*entry, "an item of the list").and_then(|text| {
+                let text = decode::string(*entry, "an item of the list").and_then(|text| {
                     decode::annotated_text(*entry, text)?;
                     Ok(text)
                 });

@@ -15,6 +15,7 @@ impl<'t> Compiler<'_, 't> {
         else {
             return;
         };
+        let (by, without) = (below(at, matches), below(at, lacks));
         for arg in node.args() {
             let finding = Diagnostic::error(
                 Code(2004),
@@ -70,13 +71,12 @@ impl<'t> Compiler<'_, 't> {
                             .help("write `match role worker`");
                             self.report(finding, out);
                         }
-                        [key, values @ ..] => match decode::name(*key, "a label") {
-                            Ok(key) => {
-                                let path = self.paths.key_or_add(matches, key);
+                        [key, values @ ..] => match self.key(*key, "a label", &by) {
+                            Ok(at) => {
                                 let value = self.list(values);
                                 let place = span_of(&args).in_file(line.file());
                                 out.push(Step::Set(Set {
-                                    at: At::Path(path),
+                                    at,
                                     value,
                                     strength,
                                     place,
@@ -94,11 +94,10 @@ impl<'t> Compiler<'_, 't> {
                         self.report(finding, out);
                     }
                     for arg in line.args() {
-                        match decode::name(arg, "a label") {
-                            Ok(key) => {
-                                let path = self.paths.key_or_add(lacks, key);
+                        match self.key(arg, "a label", &without) {
+                            Ok(at) => {
                                 out.push(Step::Set(Set {
-                                    at: At::Path(path),
+                                    at,
                                     value: Given::Value(Value::Present),
                                     strength,
                                     place: decode::value_place(arg),

@@ -31,9 +31,44 @@ impl<'t> Compiler<'_, 't> {
         list(self.paths.fields(shape))
     }
 
+    /// Whether a line that has a meaning in some blocks has none in this one; reported then.
+    pub(super) fn is_misplaced(
+        &mut self,
+        owner: &str,
+        node: Node<'t>,
+        out: &mut Vec<Step<'t>>,
+    ) -> bool {
+        let place = node.name_span().in_file(node.file());
+        let wrong =
+            |what: &str, help: &str| Diagnostic::error(Code(2001), what, place, "").help(help);
+        let finding = match (node.name(), owner) {
+            ("let", "when") => let_in_when(place),
+            ("let", "spec") => wrong(
+                "`let` cannot stand inside `spec`",
+                "put it at the top of the file",
+            ),
+            ("except", "host" | "refine") => return false,
+            ("except", _) => wrong(
+                "`except` stands directly in `host` or `refine`",
+                "for some of the hosts only, use `refine NAMES { … }`",
+            ),
+            ("param", "when") => wrong(
+                "`param` stands directly in `profile`",
+                "a parameter that is there only sometimes could not be relied on",
+            ),
+            ("limits", "when") if self.entity == Entity::Spec => wrong(
+                "`limits` stands directly in `spec`",
+                "limits hold while files are read, before there are conditions",
+            ),
+            _ => return false,
+        };
+        self.report(finding, out);
+        true
+    }
+
     /// A node that is no field here.
     pub(super) fn unknown(
-        &self,
+        &mut self,
         name: &str,
         span: Span,
         node: Node<'t>,
@@ -41,6 +76,8 @@ impl<'t> Compiler<'_, 't> {
         owner: &str,
     ) -> Diagnostic {
         let place = span.in_file(node.file());
+        // Whom it declares, or takes in, is in the fleet after all.
+        self.lost |= ENTITY_WORDS.contains(&name);
         let top = parent == Paths::root(self.entity);
         if top && LATER_WORDS.contains(&name) {
             return decode::later(place, &format!("`{name}`"));

@@ -118,6 +118,7 @@ impl<'t> Declarer<'_, 't> {
     ) -> Vec<(Pattern, Place)> {
         let mut patterns = Vec::new();
         for except in node.children().filter(|child| child.name() == "except") {
+            self.annotated(except);
             for entry in except.args() {
                 let text = match decode::name(entry, "a name or range") {
                     Ok(text) => text,

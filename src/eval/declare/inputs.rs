@@ -18,20 +18,35 @@ impl<'t> Declarer<'_, 't> {
             );
             return self.lost(finding);
         }
-        for prop in node.props() {
-            if prop.key() != Some("doc") {
-                let place = prop.span().in_file(prop.file());
-                let finding = Diagnostic::error(
-                    Code(2002),
-                    "a parameter takes a default and `doc=`",
-                    place,
-                    "",
-                );
-                self.findings.add(finding);
-            }
-        }
+        self.only_default(node);
         let value = node.args().nth(1).and_then(|entry| self.plain_value(entry));
         self.program.world.params.insert(name.to_owned(), value);
+    }
+
+    /// A parameter has a name, a value, `doc=` and nothing else.
+    pub(super) fn only_default(&mut self, node: Node<'t>) {
+        for extra in node.args().skip(2) {
+            let finding = Diagnostic::error(
+                Code(2004),
+                "a parameter has one value",
+                decode::value_place(extra),
+                "one too many",
+            );
+            self.findings.add(finding);
+        }
+        let props = node
+            .props()
+            .filter(|prop| prop.key() != Some("doc"))
+            .map(|prop| prop.span());
+        for span in props.chain(node.block_span()) {
+            let finding = Diagnostic::error(
+                Code(2002),
+                "a parameter takes a default and `doc=`",
+                span.in_file(node.file()),
+                "",
+            );
+            self.findings.add(finding);
+        }
     }
 
     /// A literal; inputs are no expressions.
@@ -82,6 +97,7 @@ impl<'t> Declarer<'_, 't> {
                 let Some((name, place)) = self.single_name(node, "the parameter") else {
                     continue;
                 };
+                self.only_default(node);
                 let Some(default) = declared.get(name) else {
                     let near = similar(name, declared.keys().copied());
                     let finding = Diagnostic::error(
@@ -227,13 +243,6 @@ impl<'t> Declarer<'_, 't> {
         );
         let owner: Arc<str> = Arc::from(name);
         let mut collected = Collected::new(broken);
-        for (fact, value, place) in properties {
-            if let Arg::Val(value) = value {
-                collected.add("fleet", &owner, &fact, value, place, self.findings);
-            } else {
-                collected.broken = true;
-            }
-        }
         let text = Arc::clone(&namespace);
         for (fact, value) in [
             ("namespace", Val::Str(text)),
@@ -251,6 +260,22 @@ impl<'t> Declarer<'_, 't> {
         let scope = &mut self.program.world.scopes[0];
         scope.name = Arc::clone(&owner);
         scope.place = place;
+        scope.facts = collected.so_far();
+        let args = no_args();
+        let subject = Subject {
+            scope: 0,
+            host: None,
+        };
+        for (fact, value, place) in properties {
+            let view = View::new(&self.program.world, subject, 0, &args);
+            match facts::value(&value, &view, self.findings, "fleet", &owner) {
+                Some(value) => {
+                    collected.add("fleet", &owner, &fact, value, place, self.findings);
+                }
+                None => collected.broken = true,
+            }
+        }
+        let scope = &mut self.program.world.scopes[0];
         scope.broken = collected.broken;
         scope.facts = collected.finish();
         self.program.spec = Some(Spec {

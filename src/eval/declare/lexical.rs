@@ -74,6 +74,7 @@ impl<'t> Declarer<'_, 't> {
                     entry: args.get(1).copied(),
                     place,
                     shared: false,
+                    depth: 0,
                     cached: OnceLock::new(),
                 },
             );
@@ -91,13 +92,25 @@ impl<'t> Declarer<'_, 't> {
 
     pub(super) fn push_frame(&mut self, mut frame: Frame<'t>) -> usize {
         self.cycles(&mut frame);
-        let world = &self.program.world;
-        let mut shared: HashMap<String, bool> = HashMap::new();
-        for name in frame.lets.keys() {
-            is_shared(name, &frame, world, &mut shared);
-        }
-        for (name, found) in &mut frame.lets {
-            found.shared = shared.get(name).copied().unwrap_or(false);
+        let reaches = reaches(&frame, &self.program.world);
+        for (found, reach) in frame.lets.values_mut().zip(reaches) {
+            found.shared = reach.shared;
+            found.depth = reach.depth;
+            if reach.depth > LET_DEPTH {
+                found.value = LetValue::Broken;
+            }
+            // Those that read this one are consequences.
+            if reach.depth == LET_DEPTH + 1 {
+                self.findings.add(
+                    Diagnostic::error(
+                        Code(9006),
+                        format!("`let`s read one another more than {LET_DEPTH} deep, the limit"),
+                        found.place,
+                        "one too many",
+                    )
+                    .help("put more of it into one expression"),
+                );
+            }
         }
         self.program.world.frames.push(frame);
         self.program.world.frames.len() - 1
@@ -149,4 +162,86 @@ impl<'t> Declarer<'_, 't> {
             frame
         }
     }
+}
+
+/// What follows for a `let` from all that it reads.
+#[derive(Debug, Clone, Copy)]
+struct Reach {
+    shared: bool,
+    depth: usize,
+}
+
+/// What a name outside of a frame's own `let`s brings: nothing that is of a host, a group or a
+/// profile's arguments is shared.
+fn outside(path: &str, frame: &Frame<'_>, world: &World<'_>) -> Reach {
+    let plain = |shared| Reach { shared, depth: 0 };
+    match path.split_once('.') {
+        Some(("host" | "group", _)) => return plain(false),
+        Some(("rack", _)) => return plain(in_rack(world, frame.scope)),
+        Some(_) => return plain(true),
+        None => {}
+    }
+    let mut is_profile = frame.is_profile;
+    let mut at = frame.parent;
+    while let (false, Some(index)) = (is_profile, at) {
+        let outer = &world.frames[index];
+        if let Some(found) = outer.lets.get(path) {
+            return Reach {
+                shared: found.shared,
+                depth: found.depth,
+            };
+        }
+        is_profile = outer.is_profile;
+        at = outer.parent;
+    }
+    plain(!is_profile)
+}
+
+/// For each `let` of a frame, in their order. There are no circles any more.
+fn reaches(frame: &Frame<'_>, world: &World<'_>) -> Vec<Reach> {
+    let index: HashMap<&str, usize> = frame
+        .lets
+        .keys()
+        .enumerate()
+        .map(|(index, name)| (name.as_str(), index))
+        .collect();
+    let reads: Vec<Vec<&str>> = frame
+        .lets
+        .values()
+        .map(|found| match &found.value {
+            LetValue::Template(template) => {
+                template.references().iter().map(|read| read.path).collect()
+            }
+            LetValue::Val(_) | LetValue::Broken => Vec::new(),
+        })
+        .collect();
+    let mut known: Vec<Option<Reach>> = vec![None; reads.len()];
+    for start in 0..reads.len() {
+        // Depth first with an explicit trail: a chain may be as long as the file.
+        let mut trail = vec![start];
+        while let Some(at) = trail.last().copied() {
+            let open = |path: &&str| index.get(*path).filter(|read| known[**read].is_none());
+            let before = trail.len();
+            if known[at].is_none() {
+                trail.extend(reads[at].iter().filter_map(open).copied());
+            }
+            if trail.len() > before {
+                continue;
+            }
+            let of = |path: &&str| match index.get(*path).and_then(|read| known[*read]) {
+                Some(own) => own,
+                None => outside(path, frame, world),
+            };
+            let all = Reach {
+                shared: true,
+                depth: 0,
+            };
+            known[at] = Some(reads[at].iter().map(of).fold(all, |all, read| Reach {
+                shared: all.shared && read.shared,
+                depth: all.depth.max(read.depth + 1),
+            }));
+            trail.pop();
+        }
+    }
+    known.into_iter().flatten().collect()
 }

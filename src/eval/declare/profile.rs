@@ -34,6 +34,7 @@ impl<'t> Declarer<'_, 't> {
         let mut params = Vec::new();
         for param in node.children().filter(|child| child.name() == "param") {
             if let Some((param_name, param_place)) = self.single_name(param, "the parameter") {
+                self.only_default(param);
                 if params.iter().any(|(known, _)| *known == param_name) {
                     let finding = Diagnostic::error(
                         Code(2101),

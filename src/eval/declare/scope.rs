@@ -86,6 +86,7 @@ impl<'t> Declarer<'_, 't> {
     }
 
     pub(super) fn when(&mut self, node: Node<'t>, scope: usize, frame: usize) {
+        self.annotated(node);
         for child in node.children().filter(|child| child.name() == "let") {
             self.findings
                 .add(let_in_when(child.name_span().in_file(child.file())));
@@ -206,6 +207,9 @@ impl<'t> Declarer<'_, 't> {
             // What was meant by it is not there.
             steps.push(Step::Broken);
         }
+        if entity == Entity::Pool {
+            self.per_host(&mut steps, frame);
+        }
         self.program.named.push(Named {
             entity,
             name: Arc::from(name),
@@ -233,6 +237,7 @@ impl<'t> Declarer<'_, 't> {
     }
 
     fn read_table(&mut self, node: Node<'t>) -> (Option<usize>, bool) {
+        self.annotated(node);
         let csv = node
             .props()
             .find(|prop| prop.key() == Some("from"))
@@ -243,6 +248,7 @@ impl<'t> Declarer<'_, 't> {
                     .copied()
             });
         let (table, broken) = facts::table(node, csv, &self.project.files, self.findings);
+        self.program.complete &= !broken;
         let index = table.map(|table| {
             let columns = table.columns.iter().map(Arc::clone);
             self.program.world.columns.extend(columns);
@@ -270,10 +276,8 @@ impl<'t> Declarer<'_, 't> {
         let place = entry.value_span().in_file(entry.file());
         let (properties, broken) =
             facts::properties(node, &[], &mut self.fact_names, self.findings);
+        // The reader bounds how deep blocks may stand in one another.
         let depth = self.program.world.scopes[scope].depth + 1;
-        if depth > 100 {
-            return;
-        }
         self.repeated.depth += usize::from(names.len() > 1);
         for (name, captures) in &names {
             let name: Arc<str> = Arc::from(name);

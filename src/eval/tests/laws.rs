@@ -290,6 +290,69 @@ proptest! {
     }
 }
 
+/// Lines that are wrong in one way or another, for any block of hosts.
+fn wrong() -> impl Strategy<Value = String> {
+    select(vec![
+        "description \"${host.nope}\"",
+        "description \"${param.nope}\"",
+        "let a \"${b}\"\n    let b \"${a}\"\n    description \"${a}\"",
+        "use nope",
+        "use p2",
+        "use p2 a=\"${host.nope}\"",
+        "boot mac=\"no\"",
+        "boot {\n        host lost\n    }",
+        "when \"host.nope > 1\" {\n        online #true\n    }",
+        "when \"true\" {\n        except n1\n    }",
+        "labels role=1",
+        "bot mode=UEFI",
+        "host lost",
+        "image lost",
+        "(final)root-device #null\n    root-device serial=x",
+        "}",
+        "{",
+    ])
+    .prop_map(|line| format!("    {line}\n"))
+}
+
+/// What may stand at the top of a file and be wrong.
+fn wrong_piece() -> impl Strategy<Value = String> {
+    prop_oneof![
+        wrong().prop_map(|line| format!("each {{\n{line}}}\n")),
+        wrong().prop_map(|line| format!("refine \"*-n[1-2]\" {{\n{line}}}\n")),
+        wrong().prop_map(|line| format!("profile wrong {{\n{line}}}\neach {{\n    use wrong\n}}\n")),
+        wrong().prop_map(|line| format!("host odd index=1 slot=1 {{\n{line}}}\n")),
+        select(vec![
+            "spec x region=\"${param.nope}\"\n",
+            "spec x region=\"${fleet.name}\" {\n    let a 1\n}\n",
+            "rack \"${nope}\" {\n    host lost\n}\n",
+            "rack r9 nope=\"${nope}\" {\n    host r9-n1\n}\n",
+            "when \"param.nope\" {\n    host lost\n}\n",
+            "group g {\n    facts slot from=\"gone.csv\"\n    host g-n1 slot=1\n}\n",
+            "group g {\n    facts slot from=1\n    host g-n1 slot=1\n}\n",
+            "import \"gone/*.kdl\"\n",
+            "pool storage {\n    select role=storage\n    deploy nope\n}\n",
+            "pool other {\n    select role=worker\n    when \"host.slot > 1\" {\n        replicas 1\n    }\n}\n",
+            "pool other {\n    replicas many\n}\n",
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    /// Whoever is held, and whatever is not there, has a finding that says why.
+    #[test]
+    fn nothing_is_held_or_lost_without_an_error(spec in pieces(), bad in prop::collection::vec(wrong_piece(), 0..3)) {
+        let mut spec = spec;
+        spec.top.extend(bad);
+        let evaluation = spec.evaluate(2);
+        let silent = !evaluation.has_errors();
+        prop_assert!(evaluation.fleet.held.is_empty() || !silent, "{:?}", evaluation.fleet.held);
+        prop_assert!(evaluation.complete || !silent, "{:?}", spec);
+    }
+}
+
 /// The laws would say little if random specs were all wrong.
 #[test]
 fn random_specs_have_hosts() {
