@@ -63,7 +63,7 @@ pub struct Wanted {
     /// Annotations of the spec's own; ours are added by [`Desired::object`].
     pub annotations: BTreeMap<String, String>,
     /// Digest of the evaluated host and what it is deployed with.
-    pub digest: Arc<str>,
+    pub digest: Digest,
     /// Its pool.
     pub pool: Option<Arc<str>>,
     /// Its rack.
@@ -208,7 +208,7 @@ fn wanted(
     known: Option<&Arc<Wanted>>,
 ) -> Option<Arc<Wanted>> {
     let deployment = host.deployment(fleet, pool.is_some());
-    let digest = deployment.digest.to_string();
+    let digest = deployment.digest;
     let protected = pool
         .and_then(|pool| fleet.pool(pool))
         .is_some_and(|pool| pool.prevent_destroy);
@@ -219,7 +219,7 @@ fn wanted(
         .flatten()
         .map(|name| &**name);
     if let Some(known) = known
-        && *known.digest == *digest
+        && known.digest == digest
         && known.pool.as_ref() == pool
         && known.rack == host.rack
         && known.prevent_destroy == prevent_destroy
@@ -232,7 +232,7 @@ fn wanted(
         spec: lowered.spec,
         labels: lowered.labels,
         annotations: lowered.annotations,
-        digest: digest.into(),
+        digest,
         pool: pool.cloned(),
         rack: host.rack.clone(),
         ironic: ironic.map(Arc::from),
@@ -280,7 +280,7 @@ impl Desired {
             annotations.insert(name.to_owned(), value.to_owned());
         };
         own(annotation::FLEET, &self.fleet);
-        own(annotation::SPEC_DIGEST, &wanted.digest);
+        own(annotation::SPEC_DIGEST, &wanted.digest.to_string());
         if let Some(origin) = self.sites.origin(&key.name) {
             own(annotation::ORIGIN, &origin);
         }

@@ -169,6 +169,9 @@ pub struct Image {
     pub name: Arc<str>,
     /// `url`, `checksum`, `checksum-type`, `format`, `auth`.
     pub fields: Fields,
+    /// SHA-256 of its canonical JSON, with the edition: part of the digest of all that it is
+    /// deployed to.
+    pub digest: Digest,
     /// Where it is declared.
     pub origin: Origin,
 }
@@ -474,12 +477,18 @@ impl Fleet {
 
     /// An image by name.
     pub fn image(&self, name: &str) -> Option<&Image> {
-        self.images.iter().find(|image| &*image.name == name)
+        let at = self
+            .images
+            .binary_search_by(|image| natural(&image.name, name));
+        at.ok().map(|index| &self.images[index])
     }
 
     /// A pool by name.
     pub fn pool(&self, name: &str) -> Option<&Pool> {
-        self.pools.iter().find(|pool| &*pool.name == name)
+        let at = self
+            .pools
+            .binary_search_by(|pool| natural(&pool.name, name));
+        at.ok().map(|index| &self.pools[index])
     }
 
     /// A host that is declared and has an error.

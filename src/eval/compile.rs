@@ -111,7 +111,8 @@ pub(super) struct Use<'t> {
 #[derive(Debug)]
 pub(super) enum Arg<'t> {
     Val(super::expr::Val),
-    Made(Made<'t>),
+    /// Boxed: most are plain values, and there are many.
+    Made(Box<Made<'t>>),
     Bad,
 }
 
@@ -236,7 +237,7 @@ pub(super) fn template(entry: Entry<'_>) -> Result<Template, Diagnostic> {
 pub(super) fn arg<'t>(entry: Entry<'t>, findings: &mut Findings) -> Arg<'t> {
     if decode::is_template(entry) {
         return match template(entry) {
-            Ok(template) => Arg::Made(Made { template, entry }),
+            Ok(template) => Arg::Made(Box::new(Made { template, entry })),
             Err(finding) => {
                 findings.add(finding);
                 Arg::Bad

@@ -81,8 +81,9 @@ pub(super) struct Declared<'t> {
     pub node: Node<'t>,
     pub refines: Vec<usize>,
     pub broken: bool,
-    /// Index of the facts from its properties, shared by a range.
-    pub facts: usize,
+    /// Index of the facts from its properties, shared by a range; `None` where the host has its
+    /// node to itself: they are then read from it when it is evaluated.
+    pub facts: Option<usize>,
 }
 
 /// A host's own block.

@@ -165,6 +165,7 @@ pub fn explain(evaluation: &Evaluation, host: &str, path: &str) -> Result<Ladder
         merged: Merged::default(),
         layers: Vec::new(),
         steps: Vec::new(),
+        fact_names: Vec::new(),
         depth_limit: project.limits.profile_depth,
         known,
         lab: true,

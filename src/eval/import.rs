@@ -13,21 +13,22 @@ use super::{Inputs, Limits, decode};
 use crate::diag::codes::language;
 use crate::diag::{Code, Diagnostic, FileId, Place, Span};
 use crate::syntax::{self, Parse};
-use crate::vfs::{self, Digest, FileKind, Files, ReadError, Root};
+use crate::vfs::{self, FileKind, Files, ReadError, Root};
 
 mod trouble;
 
 /// The name of the root file in a folder.
 pub const ROOT_FILE: &str = "fleet.kdl";
 
-/// Trees of texts that were read before, by digest of the text and the limits it was read with.
+/// Trees of texts that were read before. One is used again if its text is the same (comparing is
+/// many times as fast as a digest) and it was read with the same limits.
 #[derive(Debug, Default)]
 pub struct Cache {
     trees: HashMap<TreeKey, Arc<Parse>>,
 }
 
-/// File, text, and the limits on nesting, strings and findings.
-type TreeKey = (FileId, Digest, [usize; 3]);
+/// File, and the limits on nesting, strings and findings.
+type TreeKey = (FileId, [usize; 3]);
 
 /// All texts of a project with their trees.
 #[derive(Debug)]
@@ -204,9 +205,10 @@ impl Loader<'_> {
 
     fn parse(&mut self, file: FileId) -> Arc<Parse> {
         let limits = &self.project.limits;
-        let bounds = [limits.nesting, limits.string, limits.diagnostics];
-        let key = (file, self.project.files.digest(file), bounds);
-        let parse = match self.cache.trees.get(&key) {
+        let key = (file, [limits.nesting, limits.string, limits.diagnostics]);
+        let text = self.project.files.text(file);
+        let known = self.cache.trees.get(&key);
+        let parse = match known.filter(|parse| parse.tree.text() == &**text) {
             Some(parse) => {
                 self.project.files.share(file, parse.tree.shared_text());
                 Arc::clone(parse)

@@ -42,6 +42,8 @@ pub(super) struct Bench<'a, 't> {
     pub layers: Vec<Layer>,
     /// Room for the lines of a host's own block.
     pub steps: Vec<Step<'t>>,
+    /// Names of facts that were met, so that each is kept once.
+    pub fact_names: Vec<Arc<str>>,
     pub depth_limit: u8,
     /// Paths that rules ask for.
     pub known: rules::Known,
@@ -93,7 +95,18 @@ impl<'t> Bench<'_, 't> {
                 &mut self.findings,
             );
         }
-        let properties = &self.properties[host.facts];
+        let read;
+        let properties = match (host.facts, host.own) {
+            (Some(shared), _) => &self.properties[shared],
+            (None, Own::Body(_)) => &Properties::new(),
+            (None, Own::Node(node, _)) => {
+                let names = &mut self.fact_names;
+                let (found, broken) = facts::properties(node, &[], names, &mut self.findings);
+                collected.broken |= broken;
+                read = found;
+                &read
+            }
+        };
         if !properties.is_empty() {
             // Only expressions look at the facts that are there already.
             let computed = properties

@@ -92,6 +92,7 @@ fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
         merged: Merged::default(),
         layers: Vec::new(),
         steps: Vec::new(),
+        fact_names: Vec::new(),
         depth_limit: project.limits.profile_depth,
         known: known.clone(),
         lab: lab.get().copied().unwrap_or(false),
@@ -186,6 +187,7 @@ fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
         let (name, origin) = (Arc::clone(&named.name), named.place.into());
         match named.entity {
             Entity::Image => fleet.images.push(Image {
+                digest: Canonical::default().of(&edition, &name, &fields),
                 name,
                 fields,
                 origin,

@@ -1,9 +1,6 @@
 //! What a host is deployed with, once it is known whether its pool has it.
 
-use std::sync::Arc;
-
-use super::digest::Canonical;
-use super::{Digest, Fields, Fleet, Found, Host, Image, Ref};
+use super::{Digest, Fleet, Found, Host, Image, Ref};
 
 /// What a host is deployed with: its own `deploy`, `image` and data, and what its pool says where
 /// the host says nothing.
@@ -82,8 +79,7 @@ impl Deployment<'_> {
         bytes.extend_from_slice(fleet.namespace.as_bytes());
         bytes.push(0);
         if let Some(image) = self.image {
-            let of = image_digest(&fleet.edition, &image.name, &image.fields);
-            bytes.extend_from_slice(&of.0);
+            bytes.extend_from_slice(&image.digest.0);
         }
         for data in [self.user_data, self.meta_data, self.network_data] {
             bytes.push(0);
@@ -93,8 +89,4 @@ impl Deployment<'_> {
         }
         Digest::of(&bytes)
     }
-}
-
-fn image_digest(edition: &Arc<str>, name: &str, fields: &Fields) -> Digest {
-    Canonical::default().of(edition, name, fields)
 }

@@ -24,6 +24,18 @@ impl fmt::Debug for Digest {
 }
 
 impl Digest {
+    /// Whether `text` is this digest as it is shown. Cheaper than showing it.
+    pub fn is(&self, text: &str) -> bool {
+        let digit = |half: u8| b"0123456789abcdef"[usize::from(half & 15)];
+        let text = text.as_bytes();
+        text.len() == 64
+            && self
+                .0
+                .iter()
+                .zip(text.chunks_exact(2))
+                .all(|(byte, pair)| [digit(byte >> 4), digit(*byte)] == *pair)
+    }
+
     /// Of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
@@ -140,5 +152,9 @@ mod tests {
     fn a_digest_shows_as_hex() {
         let digest = Digest::of(b"");
         assert!(digest.to_string().starts_with("e3b0c44298fc1c14"));
+        assert!(digest.is(&digest.to_string()));
+        for other in [Digest::of(b"a").to_string(), String::new(), "e3".to_owned()] {
+            assert!(!digest.is(&other), "{other}");
+        }
     }
 }

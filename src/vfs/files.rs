@@ -172,12 +172,16 @@ pub struct File {
     pub real: PathBuf,
     /// The text.
     pub text: Arc<str>,
-    /// Of the bytes.
-    pub digest: Digest,
+    digest: OnceLock<Digest>,
     lines: OnceLock<Arc<[u32]>>,
 }
 
 impl File {
+    /// Of the bytes; made when somebody asks, for it costs as much as a third of reading the text.
+    pub fn digest(&self) -> Digest {
+        *self.digest.get_or_init(|| Digest::of(self.text.as_bytes()))
+    }
+
     /// Offsets at which lines start, the first of them 0. A line ends at LF, CR or CR LF.
     pub fn lines(&self) -> &[u32] {
         self.lines.get_or_init(|| line_starts(&self.text))
@@ -278,7 +282,6 @@ impl Files {
 
     fn push(&mut self, path: String, real: PathBuf, text: Arc<str>) -> FileId {
         self.bytes += text.len() as u64;
-        let digest = Digest::of(text.as_bytes());
         let id = FileId(self.all.len() as u32);
         if !real.as_os_str().is_empty() {
             self.by_path.insert(real.clone(), id);
@@ -287,7 +290,7 @@ impl Files {
             path,
             real,
             text,
-            digest,
+            digest: OnceLock::new(),
             lines: OnceLock::new(),
         });
         id
@@ -327,7 +330,7 @@ impl Files {
 
     /// The digest of a file's bytes.
     pub fn digest(&self, id: FileId) -> Digest {
-        self.get(id).digest
+        self.get(id).digest()
     }
 
     /// Line and column at which a place starts, both from 1, the column in code points.

@@ -294,6 +294,7 @@ fn every_field_of_an_image_lands_at_its_place() {
             let image = Image {
                 name: Arc::from("i"),
                 fields: sketch.fields(),
+                digest: Digest([0; 32]),
                 origin: origin(0),
             };
             let host = Sketch::new().host();
@@ -466,6 +467,7 @@ fn an_image_by_name_shuts_out_one_at_the_host() {
     let image = Image {
         name: Arc::from("i"),
         fields: named.fields(),
+        digest: Digest([0; 32]),
         origin: origin(0),
     };
     let (_, json) = lowered(&host, &with(&host, &image));

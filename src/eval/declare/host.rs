@@ -45,18 +45,18 @@ impl<'t> Declarer<'_, 't> {
             return;
         };
         let place = entry.value_span().in_file(entry.file());
-        let (properties, broken) =
-            facts::properties(node, &[], &mut self.fact_names, self.findings);
-        let facts = self.properties.len();
-        self.properties.push(properties);
         let except = self.except(node, scope, frame);
         let has_lets = node.children().any(|child| child.name() == "let");
-        let own = if names.len() > 1 || has_lets {
+        let (own, facts, broken) = if names.len() > 1 || has_lets {
+            let (properties, broken) =
+                facts::properties(node, &[], &mut self.fact_names, self.findings);
+            self.properties.push(properties);
             let frame = self.inner_frame(node, frame, scope);
             let steps = self.block(node, "host");
-            Own::Body(self.body(steps, frame))
+            let facts = Some(self.properties.len() - 1);
+            (Own::Body(self.body(steps, frame)), facts, broken)
         } else {
-            Own::Node(node, frame)
+            (Own::Node(node, frame), None, false)
         };
         let out = self.taken_out(&names, &except);
         for (index, (name, captures)) in names.iter().enumerate() {

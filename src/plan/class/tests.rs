@@ -31,7 +31,7 @@ fn worst(path: &str) -> Disruption {
         spec: serde_json::from_value(spec).unwrap(),
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
-        digest: "".into(),
+        digest: crate::fleet::Digest::default(),
         pool: None,
         rack: None,
         ironic: None,

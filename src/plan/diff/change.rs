@@ -161,7 +161,8 @@ fn same_spec(wanted: &BareMetalHostSpec, live: &BareMetalHostSpec, applied: bool
 /// True when the host was last applied from the very text that is wanted now: then any field that
 /// the text does not say is somebody else's.
 pub(super) fn is_applied(wanted: &Wanted, host: &BareMetalHost) -> bool {
-    host.annotation(annotation::SPEC_DIGEST) == Some(&*wanted.digest)
+    host.annotation(annotation::SPEC_DIGEST)
+        .is_some_and(|applied| wanted.digest.is(applied))
 }
 
 /// A mark of ours, which nobody else sets.

@@ -55,7 +55,7 @@ pub(super) fn of_update(
             "leave",
             desired,
             host,
-            &[next.unwrap_or_default(), &wanted.digest],
+            &[next.unwrap_or_default(), &wanted.digest.to_string()],
         ),
     })
 }
