@@ -98,6 +98,8 @@ pub trait Object:
     const KEYED: &'static [(&'static str, &'static [&'static str])] = &[];
     /// How long objects of this kind are kept; `None` is for ever.
     const RETENTION: Option<Retention> = None;
+    /// False for what may go with the process: the embedded store then keeps it in memory only.
+    const DURABLE: bool = true;
     /// Metadata.
     fn meta(&self) -> &ObjectMeta;
     /// Metadata, to change.

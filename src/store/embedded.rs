@@ -91,6 +91,10 @@ struct Waiting {
     told: Option<oneshot::Sender<std::result::Result<(), String>>>,
 }
 
+/// More versions than are given to what is not durable ([`Object::DURABLE`]) between two writes
+/// that are.
+const MEMORY_ONLY: u64 = 1 << 20;
+
 impl fmt::Debug for Embedded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Embedded")
@@ -120,7 +124,12 @@ impl Embedded {
                 path: path.to_owned(),
                 reason,
             })?;
-        let version = loaded.version;
+        // Versions of what was in memory only are not in the file, and whoever saw one must not
+        // take a later change for an earlier one: go on well above.
+        let version = match loaded.version {
+            0 => 0,
+            last => last + MEMORY_ONLY,
+        };
         let (seed, salt) = (loaded.seed, loaded.salt);
         let store = Self::new(options, seed, salt, tables, Some(disk));
         store.accept().version = version;

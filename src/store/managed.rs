@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, Time};
@@ -13,11 +14,20 @@ use super::apply::Claim;
 use super::fields::FieldSet;
 use crate::api::Timestamp;
 
-/// A set of fields and its text, shared by all objects that have it.
+/// A set of fields as its text, canonical FieldsV1, shared by all objects that have it. It is read
+/// when somebody computes with it: as a tree it takes ten times the memory, and what a controller
+/// does all day (status) never asks.
 #[derive(Debug)]
 pub(super) struct Shape {
-    set: FieldSet,
     text: Box<RawValue>,
+}
+
+impl Shape {
+    fn set(&self) -> FieldSet {
+        let read = || FieldSet::from_json(&serde_json::from_str(self.text.get()).ok()?);
+        // It was made from a set, or read once when it came from the file.
+        read().unwrap_or_default()
+    }
 }
 
 /// One owner's entry.
@@ -39,7 +49,10 @@ pub(super) struct Shapes(Mutex<Interned>);
 
 #[derive(Debug, Default)]
 struct Interned {
-    shapes: HashMap<Box<str>, Weak<Shape>>,
+    /// By a hash of the text, so that a text is kept once. Two texts with one hash are not shared,
+    /// which costs memory and nothing else.
+    shapes: HashMap<u64, Weak<Shape>>,
+    hasher: RandomState,
     names: HashMap<Box<str>, Weak<str>>,
     /// Sweep the dead when there are this many.
     sweep_at: usize,
@@ -68,26 +81,28 @@ impl Shapes {
         new
     }
 
-    /// The shape with this text, which is canonical FieldsV1. `None` when it cannot be read.
-    fn shape(&self, text: &RawValue, set: Option<FieldSet>) -> Option<Arc<Shape>> {
+    /// The shape with this text, which is canonical FieldsV1. `None` when it cannot be read;
+    /// `known` says that it was made from a set.
+    fn shape(&self, text: Cow<'_, RawValue>, known: bool) -> Option<Arc<Shape>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = all.shapes.get(text.get()).and_then(Weak::upgrade) {
-            return Some(known);
+        let hash = all.hasher.hash_one(text.get());
+        if let Some(found) = all.shapes.get(&hash).and_then(Weak::upgrade)
+            && found.text.get() == text.get()
+        {
+            return Some(found);
         }
-        let set = match set {
-            Some(set) => set,
-            None => FieldSet::from_json(&serde_json::from_str(text.get()).ok()?)?,
-        };
+        if !known {
+            FieldSet::from_json(&serde_json::from_str(text.get()).ok()?)?;
+        }
         let shape = Arc::new(Shape {
-            set,
-            text: text.to_owned(),
+            text: text.into_owned(),
         });
         if all.shapes.len() >= all.sweep_at {
             all.shapes.retain(|_, shape| shape.strong_count() > 0);
             all.names.retain(|_, name| name.strong_count() > 0);
             all.sweep_at = (all.shapes.len() * 2).max(256);
         }
-        all.shapes.insert(text.get().into(), Arc::downgrade(&shape));
+        all.shapes.insert(hash, Arc::downgrade(&shape));
         Some(shape)
     }
 
@@ -100,17 +115,17 @@ impl Shapes {
                     .entries()
                     .iter()
                     .find(|entry| entry.apply == claim.apply && *entry.manager == *claim.manager);
+                let text = serde_json::value::to_raw_value(&claim.fields.to_json()).ok()?;
                 if let Some(old) = old
-                    && old.shape.set == claim.fields
+                    && old.shape.text.get() == text.get()
                 {
                     return Some(old.clone());
                 }
-                let text = serde_json::value::to_raw_value(&claim.fields.to_json()).ok()?;
                 Some(Entry {
                     manager: self.name(&claim.manager),
                     apply: claim.apply,
                     time: now,
-                    shape: self.shape(&text, Some(claim.fields))?,
+                    shape: self.shape(Cow::Owned(text), true)?,
                 })
             })
             .collect();
@@ -136,7 +151,7 @@ impl Shapes {
                 apply: row.apply,
                 time: Timestamp::from_second(row.time).map_err(|error| error.to_string())?,
                 shape: self
-                    .shape(row.fields, None)
+                    .shape(Cow::Borrowed(row.fields), false)
                     .ok_or("field owners are not FieldsV1")?,
             });
         }
@@ -161,7 +176,7 @@ impl Managed {
                 theirs.iter().any(|other| {
                     entry.apply == other.apply
                         && entry.manager == other.manager
-                        && entry.shape.set == other.shape.set
+                        && entry.shape.text.get() == other.shape.text.get()
                 })
             })
     }
@@ -171,7 +186,7 @@ impl Managed {
         let claim = |entry: &Entry| Claim {
             manager: entry.manager.to_string(),
             apply: entry.apply,
-            fields: entry.shape.set.clone(),
+            fields: entry.shape.set(),
         };
         self.entries().iter().map(claim).collect()
     }

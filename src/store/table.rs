@@ -115,8 +115,8 @@ pub(super) trait Kind: Send + Sync {
 pub(super) trait Job: Send {
     /// Its version.
     fn version(&self) -> Version;
-    /// What goes into the file.
-    fn record(&self) -> Result<Vec<u8>, String>;
+    /// What goes into the file; `None` where nothing does.
+    fn record(&self) -> Result<Option<Vec<u8>>, String>;
     /// Makes it visible.
     fn publish(self: Box<Self>);
 }
@@ -292,6 +292,10 @@ impl<K: Object> Kind for Table<K> {
     }
 
     fn restore(&self, mut key: Key, stored: &Stored, shapes: &Shapes) -> Result<(), String> {
+        if !K::DURABLE {
+            // From a file of a version that kept them.
+            return Ok(());
+        }
         let item = pieces::restore::<K>(stored, shapes)
             .map_err(|error| format!("{} {key}: {error}", K::KIND))?;
         let mut published = self.write();
@@ -383,14 +387,19 @@ impl<K: Object> Job for Tabled<K> {
         self.write.version
     }
 
-    fn record(&self) -> Result<Vec<u8>, String> {
-        draft(&self.table.name, &self.write).map_err(|error| {
-            format!(
-                "cannot write {} {} as JSON: {error}",
-                K::KIND,
-                self.write.key
-            )
-        })
+    fn record(&self) -> Result<Option<Vec<u8>>, String> {
+        if !K::DURABLE {
+            return Ok(None);
+        }
+        draft(&self.table.name, &self.write)
+            .map(Some)
+            .map_err(|error| {
+                format!(
+                    "cannot write {} {} as JSON: {error}",
+                    K::KIND,
+                    self.write.key
+                )
+            })
     }
 
     fn publish(self: Box<Self>) {

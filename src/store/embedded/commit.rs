@@ -95,7 +95,9 @@ impl Shared {
     fn commit(&self, group: &[Waiting]) -> std::result::Result<(), String> {
         let mut records = Vec::with_capacity(group.len());
         for job in group.iter().filter_map(|waiting| waiting.job.as_ref()) {
-            records.push((job.version().0, job.record()?));
+            if let Some(record) = job.record()? {
+                records.push((job.version().0, record));
+            }
         }
         if records.is_empty() {
             return Ok(());
