@@ -26,6 +26,8 @@ pub(super) struct Memo {
     pub since: Option<Timestamp>,
     /// The host's version that this is about; another one has not been looked at yet.
     pub version: Version,
+    /// The version that the last write of a turn made.
+    pub written: Version,
 }
 
 impl Memo {
@@ -68,6 +70,15 @@ impl Memos {
             return change(memo);
         }
         change(all.hosts.entry(key.clone()).or_default())
+    }
+
+    /// True for the version that the host's own turn wrote last: the turn goes on from there, so
+    /// it need not be woken by it.
+    pub fn is_own(&self, key: &Key, version: Version) -> bool {
+        let all = self.lock();
+        all.hosts
+            .get(key)
+            .is_some_and(|memo| memo.written == version)
     }
 
     /// Forgets a host that is gone.

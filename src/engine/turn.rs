@@ -181,7 +181,10 @@ async fn write<S: Stores>(
     {
         shared.write_hardware_data(host, hardware).await?;
     }
-    shared.update_host(object, host.version()).await?;
+    let written = shared.update_host(object, host.version()).await?.version();
+    shared
+        .memos
+        .with(&host.key(), |memo| memo.written = written);
     Ok(())
 }
 

@@ -386,6 +386,11 @@ impl World {
     }
 
     /// How many may be at it at once.
+    /// How many machines are on the books.
+    pub fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
     pub fn limits(&self) -> crate::budget::Limits {
         self.options.limits
     }
