@@ -32,3 +32,5 @@ mod outages;
 mod project;
 #[path = "ironic_run/removal.rs"]
 mod removal;
+#[path = "ironic_run/several.rs"]
+mod several;

@@ -1,7 +1,7 @@
 //! Credentials that are wrong and then are not: Ironic's own and those of a BMC.
 
 use crate::fleet::Fleet;
-use crate::lab;
+use crate::lab::{self, wait_for};
 
 #[test]
 fn a_bmc_that_refuses_the_credentials_is_tried_again_once_they_are_changed() {
@@ -56,5 +56,36 @@ fn a_bmc_that_refuses_the_credentials_is_tried_again_once_they_are_changed() {
     fleet.all("available");
     assert_eq!(lab.done("locked", from).len(), 0);
     running.interrupt().code(0);
+    fleet.remove();
+}
+
+#[test]
+fn an_ironic_that_refuses_the_credentials_is_named_with_what_to_do() {
+    let Some(lab) = lab::shared_with_login() else {
+        return;
+    };
+    let mut fleet = Fleet::new(&lab, "auth", 6, 1);
+    let project = &fleet.project;
+    project.write("secrets/ironic/username", lab.text("ironic", "username"));
+    project.write("secrets/ironic/password", "canary-wrong-password");
+    let url = lab.url().to_owned();
+    for auth in ["", "auth (secret)ironic"] {
+        auth.clone_into(&mut fleet.ironic);
+        fleet.save();
+        let mut running = fleet.run();
+        running.says(&format!("at {url} refuses metalform's credentials (401"));
+        let hosts = |text: &str| {
+            let err = running.err();
+            err.lines()
+                .any(|line| line.contains("auth-1") && line.contains(text))
+        };
+        wait_for("the host says so too", || hosts("`auth`"));
+        let done = running.interrupt().code(0);
+        assert!(!done.err.contains("canary-wrong-password"), "{}", done.err);
+        assert!(lab.nodes_of("auth").is_empty());
+    }
+    let project = &fleet.project;
+    project.write("secrets/ironic/password", lab.text("ironic", "password"));
+    fleet.settle(&[]);
     fleet.remove();
 }
