@@ -168,7 +168,7 @@ fn best<T>(mut run: impl FnMut(usize) -> T) -> Value {
         // What has to be dropped is not counted: a command ends without.
         drop(black_box(out));
     }
-    json!({ "ms": ms(best), "cpu_ms": ms((cpu() - before) / RUNS as u32) })
+    json!({ "ms": ms(best), "cpu_ms": ms(cpu().saturating_sub(before) / RUNS as u32) })
 }
 
 fn alone(folder: &Path) {

@@ -191,10 +191,7 @@ impl Labels {
             return found;
         }
         let mut having = vec![false; hosts];
-        #[expect(
-            clippy::iter_over_hash_type,
-            reason = "marks are set in any order alike"
-        )]
+        // Marks are set in any order alike.
         for set in selector.lacks.iter().flat_map(|key| values(key).values()) {
             for host in set {
                 having[*host] = true;

@@ -77,11 +77,18 @@ enum Known {
 }
 
 impl Known {
-    /// `Some(None)`: nothing has to change.
-    fn at(&self, version: Version) -> Option<Option<&Arc<Action>>> {
+    /// Whether it is about this version.
+    fn is_of(&self, version: Version) -> bool {
         match self {
-            Self::Same(known) if *known == version => Some(None),
-            Self::Differs(known, action) if *known == version => Some(Some(action)),
+            Self::Nothing => false,
+            Self::Same(known) | Self::Differs(known, _) => *known == version,
+        }
+    }
+
+    /// What has to change at this version, as far as it is known and anything has to.
+    fn action(&self, version: Version) -> Option<&Arc<Action>> {
+        match self {
+            Self::Differs(known, action) if *known == version => Some(action),
             Self::Nothing | Self::Same(_) | Self::Differs(..) => None,
         }
     }
@@ -108,7 +115,7 @@ impl<'d> Comparer<'d> {
         wanted
             .filter_map(|((key, wanted), known)| {
                 let host = live.get(key)?;
-                if known.at(host.version()).is_some()
+                if known.is_of(host.version())
                     || is_plainly_same(wanted, host)
                     || is_applied(wanted, host)
                 {
@@ -144,14 +151,14 @@ impl<'d> Comparer<'d> {
                 continue;
             }
             let version = host.version();
-            if known.at(version).is_none() {
+            if !known.is_of(version) {
                 let managed = owned.get(key).map(Vec::as_slice).unwrap_or_default();
                 *known = match update(desired, key, wanted, host, managed) {
                     None => Known::Same(version),
                     Some(action) => Known::Differs(version, Arc::new(action)),
                 };
             }
-            match known.at(version).flatten() {
+            match known.action(version) {
                 None => plan.unchanged += 1,
                 Some(action) if !desired.complete && disturbs(action) => plan.kept.push(Kept {
                     host: key.clone(),

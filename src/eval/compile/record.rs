@@ -3,7 +3,7 @@
 use super::*;
 
 /// The first child of each name, where a node has properties that might say the same.
-pub(super) fn first_children<'t>(node: Node<'t>) -> HashMap<&'t str, Node<'t>> {
+pub(super) fn first_children(node: Node<'_>) -> HashMap<&str, Node<'_>> {
     let mut first = HashMap::new();
     if node.props().next().is_some() {
         for child in node.children() {

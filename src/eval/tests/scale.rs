@@ -235,7 +235,8 @@ fn many_records_of_one_host_are_no_more_than_their_number() {
         "properties and children",
         800,
         |n| {
-            let props: String = (0..n).map(|n| format!(" a{n}=x")).collect();
+            let props: Vec<String> = (0..n).map(|n| format!(" a{n}=x")).collect();
+            let props = props.concat();
             let children = lines(n, |n| format!("b{n} x"));
             format!("host n1 {{\n    labels{props} {{\n{children}}}\n}}\n")
         },
