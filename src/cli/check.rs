@@ -65,11 +65,15 @@ pub(super) fn check(term: &Term, args: &CheckArgs) -> Result<Exit, Failure> {
     written.ok();
     term.out(&text);
     if args.output_format == OutputFormat::Full {
+        let count = |many: usize, what: &str| match many {
+            1 => format!("1 {what}"),
+            many => format!("{many} {what}s"),
+        };
         term.say(&format!(
-            "{}; {} hosts in {} files, {} ms",
+            "{}; {} in {}, {} ms",
             render::summary(found),
-            spec.fleet.hosts.len(),
-            files.len(),
+            count(spec.fleet.hosts.len(), "host"),
+            count(files.len(), "file"),
             started.elapsed().as_millis()
         ));
     }

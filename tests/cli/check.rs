@@ -12,7 +12,7 @@ fn a_good_spec_is_0() {
     let done = Project::workers().run(&["check"]).code(0);
     assert_eq!(done.out, "");
     assert!(
-        done.err.starts_with("no findings; 4 hosts in 1 files"),
+        done.err.starts_with("no findings; 4 hosts in 1 file,"),
         "{}",
         done.err
     );

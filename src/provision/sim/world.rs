@@ -366,8 +366,12 @@ impl World {
         };
         let rule = self.rules.iter().find(down)?;
         let since = crate::api::whole_seconds(rule.from);
+        let what = match rule.rule.what {
+            What::ApiUnauthorized => "refuse metalform's credentials",
+            _ => "do not answer",
+        };
         Some(format!(
-            "the simulated machines do not answer since {since} (`{}`)",
+            "the simulated machines {what} since {since} (`{}`)",
             rule.rule.text
         ))
     }
