@@ -262,8 +262,8 @@ impl<S: Store<BareMetalHost>> Follower<S> {
         effort += started.elapsed();
         // Boxed: the compiler cannot see through the borrows of a stream of mapped futures here.
         let mut writes: Vec<BoxFuture<'_, Result<(), StoreError>>> = Vec::new();
-        for key in stale {
-            writes.push(Box::pin(forget_grant(self.store.as_ref(), key)));
+        for (key, seen) in stale {
+            writes.push(Box::pin(forget_grant(self.store.as_ref(), key, seen)));
         }
         let live = Live::of(observed);
         for (action, hold) in plan.actions.iter().zip(&holds) {

@@ -17,7 +17,7 @@ pub(super) struct Memo {
     /// What came of the last effect, until a step that saw it was written.
     pub outcome: Option<Outcome>,
     /// An effect that was accepted at this time and is not confirmed yet.
-    unconfirmed: Option<(Effect, Instant)>,
+    unconfirmed: Option<(Effect, Instant, Arc<str>)>,
     /// Effects are put off.
     pub hold: Option<Hold>,
     /// Why the host is where it is.
@@ -31,9 +31,10 @@ pub(super) struct Memo {
 }
 
 impl Memo {
-    /// The effect that is not confirmed yet.
-    pub fn unconfirmed(&self) -> Option<&Effect> {
-        self.unconfirmed.as_ref().map(|(effect, _)| effect)
+    /// The effect that this provisioner was asked for and that is not confirmed yet.
+    pub fn unconfirmed(&self, provisioner: &str) -> Option<&Effect> {
+        let (effect, _, asked) = self.unconfirmed.as_ref()?;
+        (**asked == *provisioner).then_some(effect)
     }
 }
 
@@ -54,7 +55,7 @@ impl All {
     fn waits(&self, key: &Key, at: Instant) -> bool {
         let memo = self.hosts.get(key);
         let unconfirmed = memo.and_then(|memo| memo.unconfirmed.as_ref());
-        unconfirmed.is_some_and(|(_, sent)| *sent == at)
+        unconfirmed.is_some_and(|(_, sent, _)| *sent == at)
     }
 }
 
@@ -91,7 +92,8 @@ impl Memos {
         let mut all = self.lock();
         // Under the lock, so that a queue is in order.
         let now = Instant::now();
-        all.hosts.entry(key.clone()).or_default().unconfirmed = Some((effect, now));
+        let memo = all.hosts.entry(key.clone()).or_default();
+        memo.unconfirmed = Some((effect, now, Arc::clone(provisioner)));
         let queue = all.sent.entry(Arc::clone(provisioner)).or_default();
         queue.push_back((now, key.clone()));
     }
@@ -161,7 +163,8 @@ mod tests {
         assert_eq!(memos.confirm("a", look), []);
         assert_eq!(memos.unconfirmed(), 2);
         memos.with(&key("other"), |memo| {
-            assert_eq!(memo.unconfirmed(), Some(&Effect::Deploy));
+            assert_eq!(memo.unconfirmed("b"), Some(&Effect::Deploy));
+            assert_eq!(memo.unconfirmed("other"), None);
         });
         assert_eq!(memos.confirm("b", look), [key("other")]);
         // One that is gone leaves nothing to wait for.

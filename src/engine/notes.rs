@@ -30,6 +30,8 @@ const MOST: usize = 50_000;
 const WRITES: usize = 256;
 /// An equal event within this time is counted, and later it is an event of its own.
 const WINDOW: SignedDuration = SignedDuration::from_mins(10);
+/// Of so many events it is known where they are: as many as a store of its own keeps.
+const KNOWN: usize = 4096;
 /// How long the last events may take to be written when the engine stops.
 const LAST: Duration = Duration::from_millis(500);
 
@@ -144,6 +146,12 @@ async fn drain<S: Stores>(shared: &Shared<S>) {
     let (waiting, dropped) = {
         let mut inner = shared.notes.lock();
         inner.written.retain(|_, (_, at)| is_late(at));
+        if inner.written.len() > KNOWN {
+            let mut times: Vec<Timestamp> = inner.written.values().map(|(_, at)| *at).collect();
+            times.sort_unstable();
+            let oldest = times[times.len() - KNOWN];
+            inner.written.retain(|_, (_, at)| *at > oldest);
+        }
         let waiting = std::mem::take(&mut inner.waiting);
         (waiting, std::mem::take(&mut inner.dropped))
     };

@@ -74,7 +74,10 @@ pub(super) async fn machines<S: Stores>(
             // Everybody gets a turn, so who was confirmed does not matter.
             tick.as_of.map(|as_of| shared.memos.confirm(&name, as_of));
             let hosts = Store::<BareMetalHost>::list(shared.store.as_ref());
-            shared.rebook(&name, &hosts);
+            // A tick that saw nothing says nothing of who is at work.
+            if tick.as_of.is_some() {
+                shared.rebook(&name, &hosts);
+            }
             hosts.iter().for_each(|host| shared.trigger(host.key()));
             continue;
         }

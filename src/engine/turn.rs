@@ -11,7 +11,7 @@ use tracing::{Instrument as _, debug, info_span, warn};
 
 use crate::api::{BareMetalHost, BareMetalHostStatus};
 use crate::dice::Dice;
-use crate::provision::{Drift, Effect, Fault, Job, Sight};
+use crate::provision::{Drift, Effect, Fault, Job, PowerTarget, Sight};
 use crate::reconcile::{self, Credentials, Outcome, Step, View, Wake};
 use crate::secrets;
 use crate::store::{Key, Object as _, StoreError};
@@ -107,7 +107,8 @@ fn decide<S: Stores>(
     machines: Option<&Driven>,
 ) -> (Step, Credentials) {
     let (outcome, unconfirmed, hold) = shared.memos.with(key, |memo| {
-        let unconfirmed = memo.unconfirmed().cloned();
+        let asked = machines.and_then(|machines| memo.unconfirmed(&machines.name));
+        let unconfirmed = asked.cloned();
         (memo.outcome.clone(), unconfirmed, memo.hold.clone())
     });
     let sight = look(shared, host, machines, unconfirmed);
@@ -143,12 +144,13 @@ fn look<S: Stores>(
     machines: Option<&Driven>,
     unconfirmed: Option<Effect>,
 ) -> Sight {
-    let Some(machines) = machines.filter(|machines| shared.is_booked(&machines.name)) else {
+    let Some(machines) = machines else {
         return Sight::Unsynced;
     };
     match (machines.machines.sight(host), unconfirmed) {
         // That nobody answers is more than that one waits for an answer.
         (down @ Sight::Down(_), _) => down,
+        _ if !shared.is_booked(&machines.name) => Sight::Unsynced,
         (_, Some(effect)) => Sight::Unconfirmed(effect),
         (sight, None) => sight,
     }
@@ -201,10 +203,6 @@ async fn act<S: Stores>(
     let Some(host) = shared.host(key) else {
         return Next::Step;
     };
-    // A spec that changed between the decision and now: what is sent would not be what was decided.
-    if host.metadata.generation != decided_for {
-        return Next::Step;
-    }
     let generation = decided_for.unwrap_or_default();
     let ended = |effect, result| {
         shared.memos.with(key, |memo| {
@@ -215,12 +213,27 @@ async fn act<S: Stores>(
             })
         });
     };
-    // Secrets that went or changed between the decision and now: decide again with what there is.
+    // What is sent has to be what was decided: a spec or a secret that changed between the decision
+    // and now is decided on again. Of a reboot it has to be told, for its annotation went before.
+    let again = |effect| {
+        if matches!(
+            effect,
+            Effect::Power(PowerTarget::Reboot | PowerTarget::SoftReboot)
+        ) {
+            let what = "the host changed meanwhile".to_owned();
+            let retry = Duration::ZERO;
+            ended(effect, Err(Fault::Busy { what, retry }));
+        }
+        Next::Step
+    };
+    if host.metadata.generation != decided_for {
+        return again(effect);
+    }
     let Ok(job) = secrets::job_secrets(&host, &effect, shared.secrets.as_ref()) else {
-        return Next::Step;
+        return again(effect);
     };
     if shared.credentials(&host) != *credentials {
-        return Next::Step;
+        return again(effect);
     }
     let facts = match machines.sight(&host) {
         Sight::Present(facts) => Some(facts),

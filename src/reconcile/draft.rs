@@ -245,14 +245,8 @@ impl<'a> Draft<'a> {
 
     /// Sends an effect, unless the host has to rest.
     pub fn send(&mut self, effect: Effect, code: Code, text: impl Into<String>) -> Flow {
-        if let Some(flow) = self.rest() {
+        if let Some(flow) = self.rest().or_else(|| self.held()) {
             return flow;
-        }
-        if let Some(hold) = &self.hold {
-            let left = hold.until.duration_since(self.view.now);
-            self.why = Why::new(hold.code, &*hold.text);
-            self.wake = Wake::After(Duration::try_from(left).unwrap_or_default());
-            return Flow::Done;
         }
         self.not_delayed();
         if effect.changes() && self.facts().is_some_and(|facts| facts.power_changing) {
@@ -276,7 +270,8 @@ impl<'a> Draft<'a> {
         code: Code,
         text: impl Into<String>,
     ) -> Flow {
-        if let Some(flow) = self.rest() {
+        // A host that sends nothing now takes no slot either: others may use it meanwhile.
+        if let Some(flow) = self.rest().or_else(|| self.held()) {
             return flow;
         }
         if let Some(flow) = self.queue(kind) {
@@ -296,6 +291,15 @@ impl<'a> Draft<'a> {
             whole_seconds(until)
         );
         self.why = Why::new(Code::BackingOff, text);
+        self.wake = Wake::After(Duration::try_from(left).unwrap_or_default());
+        Some(Flow::Done)
+    }
+
+    /// Waits, if effects are put off.
+    fn held(&mut self) -> Option<Flow> {
+        let hold = self.hold.as_ref()?;
+        let left = hold.until.duration_since(self.view.now);
+        self.why = Why::new(hold.code, &*hold.text);
         self.wake = Wake::After(Duration::try_from(left).unwrap_or_default());
         Some(Flow::Done)
     }

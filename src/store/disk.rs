@@ -40,7 +40,7 @@ pub(super) const FORMAT: u64 = 1;
 const FOLD_ENTRIES: usize = 20_000;
 /// …or bytes…
 const FOLD_BYTES: usize = 24 << 20;
-/// …down to this many entries, from which watches go on after a restart.
+/// …down to this many versions, from which watches go on after a restart; those of events count.
 const KEEP_ENTRIES: u64 = 1_000;
 
 /// Opens what the file is on: the real file, or in tests one that fails when told.

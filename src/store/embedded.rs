@@ -7,8 +7,9 @@
 //! ```
 //!
 //! A commit takes all that waits when the last one ended (and, in a crowd, up to a millisecond's
-//! worth of newcomers): under load the groups grow by themselves, a lone write waits for nobody. Nothing is visible before it is durable, and
-//! everything becomes visible in order of version. When a commit fails, it and all that was decided
+//! worth of newcomers): under load the groups grow by themselves, a lone write waits for nobody.
+//! Nothing is visible before it is durable (events are not, see [`Object::DURABLE`], and take their
+//! place in the queue all the same), and everything becomes visible in order of version. When a commit fails, it and all that was decided
 //! on top of it fails with it, and the memory is as it was.
 //!
 //! Commits run as blocking tasks of the runtime that writes, so tokio's paused clock stands still
@@ -118,18 +119,19 @@ impl Embedded {
         let tables = Tables::new(&options);
         let mut take = |key: &[u8], stored: Stored| tables.restore(key, &stored);
         let (disk, loaded) = Disk::open(path, settings, &mut take)?;
-        tables
-            .restored(&loaded)
-            .map_err(|reason| OpenError::Damaged {
-                path: path.to_owned(),
-                reason,
-            })?;
         // Versions of what was in memory only are not in the file, and whoever saw one must not
-        // take a later change for an earlier one: go on well above.
+        // take a later change for an earlier one: go on well above. (Versions that a run gave to
+        // events alone, with no durable write after them, are given again.)
         let version = match loaded.version {
             0 => 0,
             last => last + MEMORY_ONLY,
         };
+        tables
+            .restored(&loaded, Version(version))
+            .map_err(|reason| OpenError::Damaged {
+                path: path.to_owned(),
+                reason,
+            })?;
         let (seed, salt) = (loaded.seed, loaded.salt);
         let store = Self::new(options, seed, salt, tables, Some(disk));
         store.accept().version = version;
@@ -183,7 +185,7 @@ impl Embedded {
         self.shared.salt
     }
 
-    /// The last durable version of all kinds.
+    /// The last visible version of all kinds.
     pub fn version(&self) -> Version {
         Version(self.shared.tables.published.load(Ordering::Acquire))
     }
@@ -286,8 +288,9 @@ impl Tables {
         }
     }
 
-    fn restored(&self, loaded: &Loaded) -> std::result::Result<(), String> {
-        self.published.store(loaded.version, Ordering::Release);
+    /// `version` is the one that the store goes on from.
+    fn restored(&self, loaded: &Loaded, version: Version) -> std::result::Result<(), String> {
+        self.published.store(version.0, Ordering::Release);
         for entry in &self.entries {
             let ours =
                 |key: &[u8]| record::parts(key).is_some_and(|(kind, ..)| kind == entry.kind.name());
@@ -297,9 +300,7 @@ impl Tables {
                 .filter(|(_, key, last)| ours(key) && !last.is_empty())
                 .map(|(version, _, last)| (Version(*version), last.as_slice()))
                 .collect();
-            entry
-                .kind
-                .restored(gone, Version(loaded.folded), Version(loaded.version))?;
+            entry.kind.restored(gone, Version(loaded.folded), version)?;
         }
         Ok(())
     }

@@ -315,6 +315,8 @@ impl<K: Object> Kind for Table<K> {
         floor: Version,
         version: Version,
     ) -> Result<(), String> {
+        // What is not durable is gone: whoever watched it has to hear so.
+        let floor = if K::DURABLE { floor } else { version };
         let mut published = self.write();
         let since = |item: &Item<K>| {
             (

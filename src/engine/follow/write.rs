@@ -17,7 +17,7 @@ pub(super) fn stale_grants(
     wanted: &Desired,
     observed: &[Arc<BareMetalHost>],
     plan: &Plan,
-) -> Vec<Key> {
+) -> Vec<(Key, Version)> {
     let asked: BTreeMap<&Key, &str> = plan
         .actions
         .iter()
@@ -26,19 +26,22 @@ pub(super) fn stale_grants(
     observed
         .iter()
         .filter(|host| host.annotation(annotation::FLEET) == Some(&*wanted.fleet))
-        .filter_map(|host| Some((host.key(), host.annotation(annotation::ALLOW_DESTROY)?)))
-        .filter(|(key, grant)| asked.get(key) != Some(grant))
-        .map(|(key, _)| key)
+        .filter_map(|host| {
+            let grant = host.annotation(annotation::ALLOW_DESTROY)?;
+            let key = host.key();
+            (asked.get(&key) != Some(&grant)).then(|| (key, host.version()))
+        })
         .collect()
 }
 
-/// Takes a grant away, used up or stale.
+/// Takes a grant away, used up or stale, from the host as it was seen: a word that came since stays.
 pub(super) async fn forget_grant<S: Store<BareMetalHost>>(
     store: &S,
     key: Key,
+    seen: Version,
 ) -> Result<(), StoreError> {
     let gone = json!({"metadata": {"annotations": {annotation::ALLOW_DESTROY: null}}});
-    match store.patch(&key, Patch::Merge(gone), None).await {
+    match store.patch(&key, Patch::Merge(gone), Some(seen)).await {
         Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
         Err(error) => Err(error),
     }
@@ -58,9 +61,9 @@ pub(super) async fn write<S: Store<BareMetalHost>>(
             if let Some(Version(seen)) = seen {
                 object["metadata"]["resourceVersion"] = Value::from(seen.to_string());
             }
-            store.apply(key, object, OWNER, true).await?;
+            let applied = store.apply(key, object, OWNER, true).await?;
             if action.guard.is_some() {
-                forget_grant(store, key.clone()).await?;
+                forget_grant(store, key.clone(), applied.version()).await?;
             }
         }
         (Verb::Delete, _) => match store.delete(key, seen).await {

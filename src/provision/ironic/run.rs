@@ -211,10 +211,13 @@ impl Call<'_> {
     }
 
     /// No conductor serves the machine: an outage of this machine's, however long it lasts, as its
-    /// deployment did not fail. Only what is not enrolled yet may have a driver that Ironic lacks.
+    /// deployment did not fail. Only what is not enrolled yet may have a driver that Ironic lacks, and
+    /// a host that is being deleted does not wait for a conductor that may be gone for good.
     fn unserved(&self, text: &str) -> Fault {
         let spell = self.core.spells.failed(self.seed, text.to_owned());
-        if self.job.facts.is_none() && spell.times >= spell::ENOUGH {
+        let gives_up =
+            self.job.facts.is_none() || self.job.host.metadata.deletion_timestamp.is_some();
+        if gives_up && spell.times >= spell::ENOUGH {
             return Fault::Refused(text.to_owned());
         }
         Fault::Busy {

@@ -28,7 +28,10 @@ impl Call<'_> {
     pub(super) async fn undeploy(&self) -> Result<Ack, Fault> {
         let mut patch = Patch::default();
         if self.put_network(&mut patch).is_ok() {
-            self.patch_any(patch).await?;
+            match self.patch_any(patch).await {
+                Ok(()) | Err(Fault::Refused(_)) => {}
+                Err(fault) => return Err(fault),
+            }
         }
         self.provision(json!({ "target": "deleted" })).await
     }
