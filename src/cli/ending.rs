@@ -1,11 +1,14 @@
 //! When a command that waits has waited enough: all is settled, or nothing goes on before a person
 //! did something.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::engine::{Overview, Standing};
+use crate::eval::range::fold;
+use crate::plan::Grants;
 use crate::serve::client::{Following, Reason};
-use crate::store::Object as _;
+use crate::store::{Key, Object as _};
 
 use super::Term;
 
@@ -38,10 +41,19 @@ pub(super) struct Wait {
     pub guarded: bool,
 }
 
-impl Wait {
-    /// Says what is waited for.
-    pub fn say(&self, term: &Term) {
-        term.error(&format!("{}: {} [{}]", self.host, self.text, self.code));
+/// Says what is waited for, the same for several hosts once.
+pub(super) fn say(term: &Term, waits: &[Wait]) {
+    let mut said: Vec<(&Wait, Vec<&str>)> = Vec::new();
+    let mut known: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for wait in waits {
+        let at = *known.entry((&wait.code, &wait.text)).or_insert(said.len());
+        match said.get_mut(at) {
+            Some((_, hosts)) => hosts.push(&wait.host),
+            None => said.push((wait, vec![&wait.host])),
+        }
+    }
+    for (wait, hosts) in said {
+        term.error(&format!("{}: {} [{}]", fold(&hosts), wait.text, wait.code));
     }
 }
 
@@ -80,8 +92,9 @@ impl Picture {
         }
     }
 
-    /// Of the running process, as it tells. `following` was asked for before `reasons`.
-    pub fn told(following: &Following, reasons: &[Reason]) -> Self {
+    /// Of the running process, as it tells. `following` was asked for before `reasons`. What was
+    /// granted goes as soon as that process looks, which may take it a few seconds.
+    pub fn told(following: &Following, reasons: &[Reason], granted: &Grants) -> Self {
         let free = |reason: &Reason| !reason.settled && !reason.needs_person;
         let moving = following.round == 0
             || !following.written
@@ -90,15 +103,16 @@ impl Picture {
         let mut waits = Vec::new();
         if !moving {
             waits.extend(following.held.iter().map(|held| {
+                let key = held.host.rsplit_once('/');
+                let key = key.map(|(namespace, name)| Key::new(namespace, name));
+                let granted = key
+                    .as_ref()
+                    .is_some_and(|key| granted.tokens.contains_key(key));
                 Wait {
-                    host: held
-                        .host
-                        .rsplit_once('/')
-                        .map_or(held.host.as_str(), |(_, name)| name)
-                        .to_owned(),
+                    host: key.map_or_else(|| held.host.clone(), |key| key.name.to_string()),
                     text: held.text.clone(),
                     code: held.code.clone(),
-                    guarded: held.needs_person,
+                    guarded: held.needs_person && !granted,
                 }
             }));
             let stuck = reasons.iter().filter(|reason| reason.needs_person);
@@ -171,6 +185,7 @@ impl Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::serve::{Held, Reading};
 
     fn wait(host: &str, code: &str, guarded: bool) -> Wait {
         Wait {
@@ -206,6 +221,38 @@ mod tests {
                 ending.judge(picture, now)
             })
             .collect()
+    }
+
+    #[test]
+    fn what_was_granted_a_moment_ago_is_waited_for() {
+        let held = |host: &str| Held {
+            host: host.to_owned(),
+            disruption: "destroy".to_owned(),
+            code: "NeedsAllowDestroy".to_owned(),
+            text: String::new(),
+            needs_person: true,
+        };
+        let following = Following {
+            reading: Reading::default(),
+            digest: String::new(),
+            round: 1,
+            written: true,
+            trouble: None,
+            in_flight: 0,
+            held: vec![held("metal3/n1"), held("metal3/n2")],
+        };
+        let granted = Grants {
+            tokens: [(Key::new("metal3", "n1"), "delete:1".to_owned())].into(),
+            ..Grants::default()
+        };
+        let picture = Picture::told(&following, &[], &granted);
+        assert_eq!(
+            picture.waits,
+            [
+                wait("n1", "NeedsAllowDestroy", false),
+                wait("n2", "NeedsAllowDestroy", true)
+            ]
+        );
     }
 
     #[test]

@@ -45,6 +45,20 @@ enum Output {
 }
 
 pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
+    show(term, args).inspect_err(|failure| {
+        if args.output == Output::Json {
+            let status = json!({
+                "kind": "Status",
+                "apiVersion": "v1",
+                "status": "Failure",
+                "message": failure.text,
+            });
+            term.out(&format!("{status:#}\n"));
+        }
+    })
+}
+
+fn show(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
     let mut names = args.names.clone();
     match args.what.split_once('/') {
         Some(("host" | "hosts" | "bmh", name)) => names.push(name.to_owned()),
@@ -62,17 +76,7 @@ pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
         .iter()
         .map(|name| super::pattern(name))
         .collect::<Result<_, _>>()?;
-    let (hosts, reasons) = read(args).inspect_err(|failure| {
-        if args.output == Output::Json {
-            let status = json!({
-                "kind": "Status",
-                "apiVersion": "v1",
-                "status": "Failure",
-                "message": failure.text,
-            });
-            term.out(&format!("{status:#}\n"));
-        }
-    })?;
+    let (hosts, reasons) = read(args)?;
     let missing: Vec<&str> = names
         .iter()
         .zip(&patterns)

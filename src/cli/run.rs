@@ -22,7 +22,7 @@ use crate::serve::{self, Reading, Served};
 use crate::store::{Embedded, Store as _};
 use crate::vfs::watch::{self, Watch};
 
-use super::ending::{Ending, Picture, Verdict};
+use super::ending::{self, Ending, Picture, Verdict};
 use super::home::Home;
 use super::machines::{self, Drive, MachinesArgs, Redrive};
 use super::screen::Screen;
@@ -310,7 +310,7 @@ impl Run<'_> {
                                 return Ok(Exit::Success);
                             }
                             Verdict::Stuck(waits) => {
-                                waits.iter().for_each(|wait| wait.say(self.term));
+                                ending::say(self.term, &waits);
                                 return Ok(Exit::No);
                             }
                         }

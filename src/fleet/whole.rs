@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::{Canonical, Digest, Fields, Fleet};
+use super::{Canonical, Digest, Fields, Fleet, Ironic};
 
 /// Parts of a text that cannot run into one another.
 struct Parts(Vec<u8>);
@@ -47,18 +47,33 @@ impl Fleet {
         parts.maybe(self.simulation.as_ref().map(|one| format!("{one:?}")));
         parts.count(self.ironics.len());
         for ironic in &self.ironics {
-            parts.text(&ironic.name);
-            parts.text(&ironic.url);
-            parts.maybe(ironic.auth.as_ref());
-            parts.maybe(ironic.ca.as_ref());
-            parts.text(if ironic.verify_ca { "verify" } else { "" });
-            parts.maybe(ironic.inspect);
-            parts.maybe(ironic.clean);
-            parts.maybe(ironic.deploy);
+            // Taken apart, so that no field is forgotten.
+            let Ironic {
+                name,
+                url,
+                auth,
+                ca,
+                verify_ca,
+                ramdisk,
+                inspect,
+                clean,
+                deploy,
+                origin: _,
+            } = ironic;
+            parts.text(name);
+            parts.text(url);
+            parts.maybe(auth.as_ref());
+            parts.maybe(ca.as_ref());
+            parts.text(if *verify_ca { "verify" } else { "" });
+            parts.maybe(ramdisk.as_ref().map(|one| &*one.kernel));
+            parts.maybe(ramdisk.as_ref().map(|one| &*one.initramfs));
+            parts.maybe(*inspect);
+            parts.maybe(*clean);
+            parts.maybe(*deploy);
         }
         parts.count(self.images.len());
         for image in &self.images {
-            parts.digest(canonical.of(&self.edition, &image.name, &image.fields));
+            parts.digest(image.digest);
         }
         parts.count(self.pools.len());
         for pool in &self.pools {
@@ -113,6 +128,11 @@ mod tests {
             base.replace("simulated;", "simulated; secrets s;"),
             base.replace("simulated;", "")
                 .replace("pool", "ironic i { url \"http://10.0.0.1\"; }\npool"),
+            base.replace("simulated;", "").replace(
+                "pool",
+                "ironic i { url \"http://10.0.0.1\"; ramdisk kernel=\"http://10.0.0.1/k\" \
+                 initramfs=\"http://10.0.0.1/i\"; }\npool",
+            ),
         ];
         let all: BTreeSet<_> = others.iter().map(|text| digest(text)).collect();
         assert_eq!(all.len(), others.len());

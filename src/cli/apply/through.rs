@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::api::names::annotation;
-use crate::cli::ending::{Ending, Picture, Verdict};
+use crate::cli::ending::{self, Ending, Picture, Verdict};
 use crate::cli::{Exit, Failure, Term};
 use crate::fleet::Digest;
 use crate::plan::Grants;
@@ -73,11 +73,11 @@ pub(super) async fn through(
             term.say(&line);
             last = line;
         }
-        match ending.judge(Picture::told(&following, &reasons), Instant::now()) {
+        match ending.judge(Picture::told(&following, &reasons, grants), Instant::now()) {
             Verdict::Wait | Verdict::LookAgain => {}
             Verdict::Settled => return Ok(Exit::Success),
             Verdict::Stuck(waits) => {
-                waits.iter().for_each(|wait| wait.say(term));
+                ending::say(term, &waits);
                 return Ok(Exit::No);
             }
         }

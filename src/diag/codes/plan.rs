@@ -12,7 +12,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         summary: "A plan that destroys what is deployed on a machine, or takes it out of its pool",
         why: "What runs there would be lost, perhaps for a typing error. So a person has to name \
               the host; with `lifecycle prevent-destroy=#true` not even that is enough, also not \
-              when the host is taken out of the spec.",
+              when the host is taken out of the spec or out of the pool that says it.",
         bad: "",
         good: "",
         fix: "Say `metalform apply --allow-destroy NAME`. Where `prevent-destroy` forbids it, \

@@ -380,6 +380,36 @@ async fn a_grant_by_name_is_for_the_first_plan() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_grant_by_name_is_for_the_first_text() {
+    let refusing = async || {
+        let mut scene = Scene::new(Lab::provisioned(&workers(2, "")), &["n02"]);
+        scene.store.refuses_writes.store(true, Ordering::Relaxed);
+        scene.say(&workers(1, ""));
+        let refused = |now: &Standing| now.round == 1 && now.trouble.is_some();
+        scene.until(refused).await;
+        scene
+    };
+    // The same text again, as when a seat is given to another: it was said of this one.
+    let mut scene = refusing().await;
+    scene.say(&workers(1, ""));
+    scene.until(|now| now.round == 2).await;
+    scene.store.refuses_writes.store(false, Ordering::Relaxed);
+    scene.applied(2).await;
+    assert_eq!(scene.names(), ["n01"]);
+    // Another text, and then the first one again: that was said of something else by now.
+    let mut scene = refusing().await;
+    scene.say(&workers(2, ""));
+    scene.applied(2).await;
+    scene.store.refuses_writes.store(false, Ordering::Relaxed);
+    scene.say(&workers(1, ""));
+    scene
+        .until(|now| now.round == 3 && !now.held.is_empty())
+        .await;
+    a_while().await;
+    assert_eq!(scene.names(), ["n01", "n02"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_next_text_supersedes_what_is_held() {
     let mut scene = Scene::new(Lab::provisioned(&workers(3, "")), &[]);
     scene.say(&workers(1, ""));
