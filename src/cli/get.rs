@@ -46,7 +46,8 @@ enum Output {
 
 pub(super) fn get(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
     show(term, args).inspect_err(|failure| {
-        if args.output == Output::Json {
+        // Hosts that are not there are an answer, which was given.
+        if args.output == Output::Json && failure.exit != Exit::No {
             let status = json!({
                 "kind": "Status",
                 "apiVersion": "v1",

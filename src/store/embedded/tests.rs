@@ -19,7 +19,7 @@ use serde_json::json;
 use super::*;
 use futures::future::BoxFuture;
 
-use crate::api::{BareMetalHost, HardwareData, Timestamp};
+use crate::api::{BareMetalHost, Event, HardwareData, Timestamp};
 use crate::store::conformance::Widget;
 use crate::store::conformance::{self, Backend};
 use crate::store::disk::Medium;
@@ -196,7 +196,7 @@ async fn what_was_acknowledged_is_there_again() {
     let store = open(&path);
     assert_eq!(all(&store), before);
     assert_eq!(before, [a]);
-    assert_eq!(store.version(), version);
+    assert_eq!(store.version(), Version(version.0 + super::MEMORY_ONLY));
     let owners = Store::<Widget>::managed_fields(&store, &key("a"))
         .await
         .unwrap();
@@ -224,4 +224,37 @@ async fn notes_are_there_again_and_older_files_have_none() {
     let memory = Embedded::memory(options());
     memory.set_note("a", "b").unwrap();
     assert_eq!(memory.note("a").as_deref(), Some("b"));
+}
+
+/// Events go with the process: they are not in the file, versions go on above theirs, and who watched
+/// them hears that they are gone.
+#[tokio::test]
+async fn what_is_not_durable_is_gone_after_a_restart_and_its_watchers_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = open(&path);
+    apply(&store, "a", json!({ "color": "red" })).await;
+    let event: Event = serde_json::from_value(json!({
+        "metadata": { "name": "e", "namespace": "m" },
+        "involvedObject": { "kind": "Widget", "name": "a", "namespace": "m" },
+        "reason": "Painted",
+    }))
+    .unwrap();
+    let event = Store::<Event>::create(&store, event).await.unwrap();
+    let seen = event.version();
+    assert_eq!(Store::<Event>::list(&store).len(), 1);
+    store.close().await.unwrap();
+    drop(store);
+    let store = open(&path);
+    assert_eq!(Store::<Event>::list(&store).len(), 0);
+    assert!(store.version() > seen);
+    let mut late = Store::<Event>::watch(&store, seen);
+    assert!(matches!(late.next().await, Some(Change::Reset(all)) if all.objects.is_empty()));
+    // A watcher of what is durable goes on where it was, and misses nothing.
+    let mut widgets = Store::<Widget>::watch(&store, seen);
+    let painted = apply(&store, "a", json!({ "color": "blue" })).await;
+    match widgets.next().await {
+        Some(Change::Applied(told)) => assert_eq!(told.version(), painted.version()),
+        other => panic!("{other:?}"),
+    }
 }
