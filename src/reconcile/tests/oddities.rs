@@ -3,7 +3,8 @@
 use super::driver::{Driver, plain, with_image};
 use crate::api::names::annotation;
 use crate::api::{ErrorType, ProvisioningState as State};
-use crate::provision::{Effect, Footing, NodeState, PowerTarget};
+use crate::provision::{Effect, Fault, Footing, NodeState, PowerTarget};
+use crate::reconcile::Wake;
 
 const A: &str = "http://images/a";
 
@@ -159,4 +160,23 @@ fn a_machine_that_is_held_off_is_not_switched_on_when_its_power_is_not_known() {
     let on = Effect::Power(PowerTarget::On);
     assert!(driver.effects.iter().all(|(effect, _)| *effect != on));
     assert_eq!(driver.code(), "PowerHeldOff");
+}
+
+/// An outage of one host's conductor must not take the slots from hosts that could use them.
+#[test]
+fn a_host_that_is_put_off_holds_no_slot() {
+    let mut driver = settled(with_image(A));
+    driver.edit(|host| host.spec.image.as_mut().unwrap().url = "http://images/b".into());
+    let busy = || Fault::Busy {
+        what: "No valid host was found".into(),
+        retry: std::time::Duration::from_secs(60),
+    };
+    driver.answers = vec![busy(); 4];
+    now(&mut driver);
+    let last = driver.last.as_ref().unwrap();
+    assert_eq!((driver.code(), last.slot), ("Busy", None));
+    assert!(matches!(last.wake, Wake::After(_)), "{:?}", last.wake);
+    driver.answers.clear();
+    driver.settle(400);
+    assert_eq!(*driver.state(), State::Provisioned);
 }
