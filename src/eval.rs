@@ -3,6 +3,7 @@
 //! ```text
 //! import (files, trees) ─ declare (names, scopes, facts, compiled blocks) ─ per instance:
 //!   facts ─ collect (definitions with ranks) ─ merge ─ decode ─ rules ─ pools ─ digest
+//! at the end: idle (lines that did nothing, from the effects that merging noted)
 //! ```
 //!
 //! Total and pure: every phase works on finite input, no phase feeds an earlier one, and what is
@@ -24,9 +25,11 @@ mod collect;
 mod compile;
 mod declare;
 mod decode;
+mod effect;
 mod explain;
 pub mod expr;
 mod facts;
+mod idle;
 mod import;
 mod instance;
 mod merge;

@@ -2,15 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering as Atomic};
+use std::sync::atomic::AtomicBool;
 
-use super::compile::{Arg, At, Given, Item, Key, Made, Step, Use, expression};
+mod uses;
+
+use uses::Used;
+
+use super::compile::{Arg, At, Given, Item, Key, Made, Step, expression};
 use super::decode::{self, Raw};
+use super::effect::NO_SITE;
 use super::expr::{ExprError, Val};
 use super::merge::{Def, Rank, Strength};
 use super::report::Findings;
 use super::scope::{Subject, View, World};
-use crate::diag::{Code, Diagnostic, Place};
+use crate::diag::{Diagnostic, Place};
 use crate::fleet::{Text, Value};
 use crate::schema::{Entity, PathId, Paths};
 use crate::syntax::Entry;
@@ -22,6 +27,8 @@ pub(super) struct Profile<'t> {
     pub place: Place,
     pub params: Vec<Param<'t>>,
     pub steps: Vec<Step<'t>>,
+    /// The number of its first site.
+    pub sites: u32,
     pub frame: usize,
     /// Part of a cycle: it is not followed.
     pub cyclic: bool,
@@ -100,17 +107,8 @@ pub(super) struct Spot<'x> {
     pub strength: Option<Strength>,
 }
 
-/// Uses of profiles that one block may come to, those in profiles included. A block that means
-/// this many was not written by hand; the bound keeps what a few lines can ask for finite in time.
-const MOST_USES: usize = 1024;
-
-/// A use of a profile whose lines are still to be added.
-struct Used {
-    profile: usize,
-    args: HashMap<String, Option<Val>>,
-    strength: Option<Strength>,
-    /// Index of its chain.
-    chain: u16,
+fn next_site(site: u32, lines: u32) -> u32 {
+    if site == NO_SITE { site } else { site + lines }
 }
 
 /// No arguments.
@@ -120,37 +118,15 @@ pub(super) fn no_args() -> HashMap<String, Option<Val>> {
 
 impl<'t> Collector<'_, 't> {
     /// Adds the definitions of a block and of the profiles that it uses.
-    ///
-    /// Profiles are gone through by the length of their chain, so that of several ways to the same
-    /// profile with the same arguments and strength the shortest comes first; the others would say
-    /// the same with less rank. Using twice is using once, and fifteen profiles that each use the
-    /// next three times are fifteen profiles.
     pub(super) fn run(&mut self, steps: &[Step<'t>], at: Spot<'_>, into: &mut Gathered) {
-        let mut uses: Vec<Used> = Vec::new();
-        self.lines(steps, at, &mut uses, into);
-        let profiles = self.profiles;
-        let mut next = 0;
-        while let Some(used) = uses.get_mut(next) {
-            let profile = &profiles[used.profile];
-            // Taken out while its lines may add to the list, and put back to be compared with: a
-            // profile never leads to itself, so nobody looks for it meanwhile.
-            let args = std::mem::take(&mut used.args);
-            let within = Spot {
-                frame: profile.frame,
-                args: &args,
-                chain: Some(used.chain),
-                strength: used.strength,
-                ..at
-            };
-            self.lines(&profile.steps, within, &mut uses, into);
-            uses[next].args = args;
-            next += 1;
-        }
+        self.body(steps, NO_SITE, at, into);
     }
 
+    /// Adds the definitions of lines; `site` is the number of the first.
     fn lines(
         &mut self,
         steps: &[Step<'t>],
+        mut site: u32,
         at: Spot<'_>,
         uses: &mut Vec<Used>,
         into: &mut Gathered,
@@ -159,6 +135,8 @@ impl<'t> Collector<'_, 't> {
             match step {
                 Step::Broken => into.broken = true,
                 Step::Set(set) => {
+                    let this = site;
+                    site = next_site(site, 1);
                     let Some(path) = self.path(&set.at, at, into) else {
                         continue;
                     };
@@ -197,18 +175,23 @@ impl<'t> Collector<'_, 't> {
                         place: set.place,
                         layer: at.layer,
                         chain: at.chain.unwrap_or(u16::MAX),
+                        site: this,
                     });
                 }
                 Step::Use(used) => self.use_profile(used, at, uses, into),
                 // A pool's own fields are for all its hosts alike; a condition on the host concerns
                 // what it deploys, which is evaluated for each.
-                Step::When(when) if when.per_host && matches!(self.part, Part::Without(_)) => {}
+                Step::When(when) if when.per_host && matches!(self.part, Part::Without(_)) => {
+                    site = next_site(site, when.sites);
+                }
                 Step::When(when) => {
+                    let inner = site;
+                    site = next_site(site, when.sites);
                     let view = self.view(at);
                     let result = when.condition.test(&view);
                     let (tainted, troubles) = (view.tainted.get(), view.troubles.take());
                     match self.judge(result, when.entry, tainted, troubles) {
-                        Some(true) => self.lines(&when.steps, at, uses, into),
+                        Some(true) => self.lines(&when.steps, inner, at, uses, into),
                         Some(false) => {}
                         None => into.broken = true,
                     }
@@ -366,87 +349,6 @@ impl<'t> Collector<'_, 't> {
                 Some(Arc::from(said?.join(",")))
             }
         }
-    }
-
-    /// Puts a use on the list, unless the same one is there.
-    fn use_profile(
-        &mut self,
-        used: &Use<'t>,
-        at: Spot<'_>,
-        uses: &mut Vec<Used>,
-        into: &mut Gathered,
-    ) {
-        let profiles = self.profiles;
-        let profile = &profiles[used.profile];
-        profile.used.store(true, Atomic::Relaxed);
-        if profile.cyclic {
-            into.broken = true;
-            return;
-        }
-        let length = at
-            .chain
-            .map_or(0, |index| into.chains[index as usize].length);
-        if length >= self.depth_limit {
-            let message = format!(
-                "profiles are nested deeper than {}, the limit",
-                self.depth_limit
-            );
-            return self.too_many(message, used.place, into);
-        }
-        let mut args = HashMap::with_capacity(profile.params.len());
-        for (name, arg) in &used.args {
-            let value = self.arg(arg, at);
-            into.broken |= value.is_none();
-            args.insert((*name).to_owned(), value);
-        }
-        for param in &profile.params {
-            if args.contains_key(param.name) {
-                continue;
-            }
-            let value = match &param.default {
-                None => None,
-                Some(default) => {
-                    let within = Spot {
-                        frame: profile.frame,
-                        args: &args,
-                        ..at
-                    };
-                    self.arg(default, within)
-                }
-            };
-            into.broken |= value.is_none();
-            args.insert(param.name.to_owned(), value);
-        }
-        let strength = used.strength.or(at.strength);
-        let same = |known: &Used| {
-            known.profile == used.profile && known.strength == strength && known.args == args
-        };
-        if uses.iter().any(same) {
-            return;
-        }
-        if uses.len() >= MOST_USES || into.chains.len() >= usize::from(u16::MAX) {
-            let message = format!("more than {MOST_USES} uses of profiles come together here");
-            return self.too_many(message, used.place, into);
-        }
-        let chain = into.chains.len() as u16;
-        into.chains.push(Chain {
-            profile: used.profile,
-            place: used.place,
-            before: at.chain,
-            length: length + 1,
-        });
-        uses.push(Used {
-            profile: used.profile,
-            args,
-            strength,
-            chain,
-        });
-    }
-
-    fn too_many(&mut self, message: String, place: Place, into: &mut Gathered) {
-        into.broken = true;
-        self.findings
-            .add(Diagnostic::error(Code(9006), message, place, ""));
     }
 
     fn arg(&mut self, arg: &Arg<'t>, at: Spot<'_>) -> Option<Val> {

@@ -123,6 +123,19 @@ pub(super) struct When<'t> {
     pub steps: Vec<Step<'t>>,
     /// In a pool: the condition reads what differs from host to host.
     pub per_host: bool,
+    /// How many sites there are in it.
+    pub sites: u32,
+}
+
+/// How many sites a block has: definitions, those under conditions included. They are numbered in
+/// their order; see [`super::effect`].
+pub(super) fn sites(steps: &[Step<'_>]) -> u32 {
+    let of = |step: &Step<'_>| match step {
+        Step::Set(_) => 1,
+        Step::When(when) => when.sites,
+        Step::Use(_) | Step::Broken => 0,
+    };
+    steps.iter().map(of).sum()
 }
 
 /// What is known of a profile before its body is compiled.
@@ -315,6 +328,7 @@ impl<'t> Compiler<'_, 't> {
                 out.push(Step::When(Box::new(When {
                     condition,
                     entry,
+                    sites: sites(&steps),
                     steps,
                     per_host: false,
                 })));

@@ -58,6 +58,8 @@ pub(super) struct Program<'t> {
 pub(super) struct Body<'t> {
     /// Shared by the racks of one range.
     pub steps: Arc<Vec<Step<'t>>>,
+    /// The number of its first site.
+    pub sites: u32,
     pub frame: usize,
 }
 
@@ -130,7 +132,7 @@ pub(super) fn declare<'t>(
         project,
         paths,
         findings,
-        signatures: HashMap::new(),
+        signatures: Signatures::new(),
         program: Program {
             world: World {
                 max_string: project.limits.string,
@@ -150,6 +152,7 @@ pub(super) fn declare<'t>(
         pending: Vec::new(),
         instances: 0,
         fact_names: Vec::new(),
+        next_site: 0,
         repeated: Repeated::default(),
     };
     declarer.all();
@@ -172,6 +175,8 @@ struct Declarer<'a, 't> {
     pending: Vec<Pending<'t>>,
     instances: usize,
     fact_names: Vec<Arc<str>>,
+    /// The number of the next site.
+    next_site: u32,
     /// What stands in a range of racks or groups is read once, however many they are.
     repeated: Repeated<'t>,
 }
@@ -181,7 +186,7 @@ struct Declarer<'a, 't> {
 struct Repeated<'t> {
     /// How many ranges are around what is being declared.
     depth: usize,
-    blocks: HashMap<(FileId, u32), Arc<Vec<Step<'t>>>>,
+    blocks: HashMap<(FileId, u32), (Arc<Vec<Step<'t>>>, u32)>,
     tables: HashMap<(FileId, u32), (Option<usize>, bool)>,
 }
 
@@ -269,21 +274,37 @@ impl<'t> Declarer<'_, 't> {
         steps
     }
 
-    /// The block of a `host`, `refine` or `each`, compiled once for all names of a range around it.
-    fn block(&mut self, node: Node<'t>, owner: &str) -> Arc<Vec<Step<'t>>> {
+    /// The body of a `host`, `refine` or `each`, by its index.
+    fn block(&mut self, node: Node<'t>, owner: &str, frame: usize) -> usize {
+        let (steps, sites) = self.compiled(node, owner);
+        self.body(steps, sites, frame)
+    }
+
+    /// The block of a `host`, `refine` or `each`, compiled once for all names of a range around it,
+    /// and the number of its first site.
+    fn compiled(&mut self, node: Node<'t>, owner: &str) -> (Arc<Vec<Step<'t>>>, u32) {
         let key = (node.file(), node.index());
-        if let Some(known) = self.repeated.blocks.get(&key) {
-            return Arc::clone(known);
+        if let Some((steps, sites)) = self.repeated.blocks.get(&key) {
+            return (Arc::clone(steps), *sites);
         }
         let mut steps = self.compile(Entity::Host, owner, node.children());
         if owner == "each" {
             steps = self.push_down(node, steps);
         }
+        let sites = self.sites(&steps);
         let steps = Arc::new(steps);
         if self.repeated.depth > 0 {
-            self.repeated.blocks.insert(key, Arc::clone(&steps));
+            let known = (Arc::clone(&steps), sites);
+            self.repeated.blocks.insert(key, known);
         }
-        steps
+        (steps, sites)
+    }
+
+    /// Numbers the sites of a block; the first number.
+    fn sites(&mut self, steps: &[Step<'t>]) -> u32 {
+        let first = self.next_site;
+        self.next_site += super::compile::sites(steps);
+        first
     }
 
     /// The name of an entity that has exactly one plain name.

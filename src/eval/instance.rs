@@ -256,7 +256,7 @@ impl<'t> Bench<'_, 't> {
             let body = &program.bodies[body];
             self.layers.push(layer);
             let at = spot(body.frame, depth, self.layers.len() - 1);
-            collector.run(&body.steps, at, &mut self.gathered);
+            collector.body(&body.steps, body.sites, at, &mut self.gathered);
         }
         if let Some((steps, frame)) = own {
             self.layers.push(Layer::Own);
@@ -288,6 +288,11 @@ impl<'t> Bench<'_, 't> {
             let (code, place, path) = scene.key(problem);
             self.findings
                 .about(kind, name, code, place, &path, || scene.describe(problem));
+        }
+        if kind == "host" && self.merged.problems.is_empty() {
+            let defs = &self.gathered.defs;
+            let effects = &mut self.findings.effects;
+            effects.note(defs, &self.merged, &self.paths, name);
         }
         // Room for exactly what there is: ten thousand of these are kept.
         let mut items = Vec::with_capacity(self.merged.winners.len());

@@ -55,7 +55,13 @@ impl Rank {
         }
     }
 
-    fn is_default(self) -> bool {
+    /// `(force)` or `(final)`.
+    pub(super) fn is_strong(self) -> bool {
+        self.0 >> 24 > 2
+    }
+
+    /// `(default)`.
+    pub(super) fn is_default(self) -> bool {
         self.0 >> 24 < 2
     }
 }
@@ -79,6 +85,8 @@ pub struct Def {
     pub layer: u16,
     /// See `layer`.
     pub chain: u16,
+    /// The number of the line that it comes from; see [`super::effect`].
+    pub site: u32,
 }
 
 /// What is wrong with the definitions of an instance; indices are into the definitions as

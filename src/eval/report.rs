@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::effect::Effects;
 use crate::diag::{Code, Diagnostic, Place, Subject};
 use crate::fleet::{fold, natural};
 
@@ -13,6 +14,8 @@ type Key = (u16, Place, String);
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     groups: BTreeMap<Key, Group>,
+    /// What definitions did: no finding yet, and it comes together in the same way.
+    pub effects: Effects,
 }
 
 #[derive(Debug)]
@@ -90,6 +93,7 @@ impl Findings {
 
     /// Takes in what another thread found about later instances.
     pub(super) fn absorb(&mut self, other: Self) {
+        self.effects.absorb(other.effects);
         for (key, mut group) in other.groups {
             match self.groups.entry(key) {
                 std::collections::btree_map::Entry::Occupied(mut entry) => {

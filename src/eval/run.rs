@@ -12,7 +12,7 @@ use super::instance::{Bench, Evaluated, Layer};
 use super::merge::Merged;
 use super::report::{Findings, cap};
 use super::scope::{ScopeKind, Subject};
-use super::{Evaluation, Inputs, pool, rules};
+use super::{Evaluation, Inputs, idle, pool, rules};
 use crate::diag::Diagnostic;
 use crate::fleet::{
     Canonical, Fields, Fleet, Held, Host, Image, Ironic, Item, Rack, Ramdisk, Simulation, Value,
@@ -207,6 +207,9 @@ fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
         .pools
         .sort_by(|a, b| crate::fleet::natural(&a.name, &b.name));
     finish_hosts(&mut fleet, &program, hosts, selection, &rank);
+    if complete {
+        idle::report(project, &program, &paths, findings);
+    }
     (fleet, complete)
 }
 

@@ -10,6 +10,7 @@ use crate::vfs::MemoryDisk;
 mod codes;
 mod docs;
 mod example;
+mod idle;
 mod laws;
 mod meaning;
 mod mistakes;

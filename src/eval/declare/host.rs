@@ -52,9 +52,8 @@ impl<'t> Declarer<'_, 't> {
                 facts::properties(node, &[], &mut self.fact_names, self.findings);
             self.properties.push(properties);
             let frame = self.inner_frame(node, frame, scope);
-            let steps = self.block(node, "host");
             let facts = Some(self.properties.len() - 1);
-            (Own::Body(self.body(steps, frame)), facts, broken)
+            (Own::Body(self.block(node, "host", frame)), facts, broken)
         } else {
             (Own::Node(node, frame), None, false)
         };
@@ -178,8 +177,7 @@ impl<'t> Declarer<'_, 't> {
             return;
         };
         let inner = self.inner_frame(node, frame, scope);
-        let steps = self.block(node, "refine");
-        let body = self.body(steps, inner);
+        let body = self.block(node, "refine", inner);
         let except = self.except(node, scope, frame);
         self.pending.push(Pending {
             entry,

@@ -54,6 +54,7 @@ impl<'t> Declarer<'_, 't> {
             place,
             params: Vec::new(),
             steps: Vec::new(),
+            sites: 0,
             frame: 0,
             cyclic: false,
             used: AtomicBool::new(false),
@@ -100,9 +101,11 @@ impl<'t> Declarer<'_, 't> {
             .collect();
         let params = self.in_order(params, frame);
         let steps = self.compile(Entity::Host, "profile", node.children());
+        let sites = self.sites(&steps);
         let profile = &mut self.program.profiles[index];
         profile.params = params;
         profile.steps = steps;
+        profile.sites = sites;
         profile.frame = frame;
     }
 

@@ -135,8 +135,7 @@ impl<'t> Declarer<'_, 't> {
             self.lost(finding);
         }
         let frame = self.inner_frame(node, frame, scope);
-        let steps = self.block(node, "each");
-        let body = self.body(steps, frame);
+        let body = self.block(node, "each", frame);
         self.program.world.scopes[scope].eaches.push(body);
     }
 
@@ -153,8 +152,13 @@ impl<'t> Declarer<'_, 't> {
         steps
     }
 
-    pub(super) fn body(&mut self, steps: Arc<Vec<Step<'t>>>, frame: usize) -> usize {
-        self.program.bodies.push(Body { steps, frame });
+    pub(super) fn body(&mut self, steps: Arc<Vec<Step<'t>>>, sites: u32, frame: usize) -> usize {
+        let body = Body {
+            steps,
+            sites,
+            frame,
+        };
+        self.program.bodies.push(body);
         self.program.bodies.len() - 1
     }
 

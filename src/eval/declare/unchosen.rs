@@ -43,7 +43,7 @@ impl<'t> Declarer<'_, 't> {
                 }
                 "facts" => continue,
                 "each" | "host" | "refine" => {
-                    self.block(node, node.name());
+                    self.compiled(node, node.name());
                     continue;
                 }
                 "image" => Entity::Image,

@@ -40,6 +40,7 @@ impl Bench {
             place: Span::new(line, line + 1).in_file(FileId(0)),
             layer: 0,
             chain: 0,
+            site: 0,
         });
     }
 

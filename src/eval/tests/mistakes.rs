@@ -69,7 +69,9 @@ fn an_annotation_pins_an_input_to_its_type() {
         ("(s)4", &[2010]),
         ("(secret)a", &[2010]),
     ] {
-        let found = one(&format!("param p {value}\nhost n1\n"));
+        let found = one(&format!(
+            "param p {value}\nhost n1 {{\n    description \"p ${{param.p}}\"\n}}\n"
+        ));
         assert_eq!(codes(&found), codes_of_it, "{value}");
         let found = one(&format!("host n1 p={value}\n"));
         assert_eq!(codes(&found), codes_of_it, "{value} as a fact");
@@ -80,7 +82,7 @@ fn an_annotation_pins_an_input_to_its_type() {
 fn what_replaces_a_parameter_has_its_pinned_type() {
     let files = [(
         "fleet.kdl",
-        "/- kdl-version 2\nparam vlan (u16)120\nhost n1\n",
+        "/- kdl-version 2\nparam vlan (u16)120\nhost n1 {\n    description \"vlan ${param.vlan}\"\n}\n",
     )];
     let given = |value: &str| {
         evaluate_with(

@@ -279,17 +279,17 @@ fn labels_of_a_selector_may_be_expressions() {
 fn a_clash_in_what_is_removed_is_one_finding_and_can_be_decided() {
     let spec = |host: &str| {
         one(&format!(
-            "profile a {{\n    root-device #null\n}}\nprofile b {{\n    root-device serial=x vendor=v\n}}\neach {{\n    use a\n    use b\n}}\nhost n1 {{\n{host}}}\n"
+            "profile a {{\n    root-device #null\n}}\nprofile b {{\n    root-device model=x vendor=v\n}}\nrack r1 {{\n    each {{\n        use a\n        use b\n    }}\n    host n1 {{\n{host}}}\n}}\nhost n2 {{\n    use b\n}}\n"
         ))
     };
     let evaluation = spec("");
     assert_eq!(codes(&evaluation), [2401]);
     assert_eq!(evaluation.diagnostics[0].secondary.len(), 2);
-    let evaluation = spec("    (force)root-device serial=y vendor=w\n");
+    let evaluation = spec("    (force)root-device model=y vendor=w\n");
     assert_eq!(findings(&evaluation), Vec::<String>::new());
     assert_eq!(
         show(&evaluation, "n1"),
-        "root-device.serial = \"y\"\nroot-device.vendor = \"w\""
+        "root-device.model = \"y\"\nroot-device.vendor = \"w\""
     );
     assert_eq!(
         findings(&spec("    root-device #null\n")),
