@@ -120,9 +120,15 @@ impl Effects {
         // Below a removal a line may be what holds against it: it is no repeat, and its force is not
         // idle.
         let removed = stones.above(path, paths);
-        let next = winner.and_then(|winner| group.iter().find(|def| def.rank < winner.rank));
-        let repeats =
-            |def: &Def| !removed && next.is_some_and(|next| !next.bad && next.value == def.value);
+        // What would lead without the winner, if that is one value.
+        let next = winner.and_then(|winner| {
+            let mut weaker = group.iter().filter(|def| def.rank < winner.rank).peekable();
+            let rank = weaker.peek()?.rank;
+            let mut tied = weaker.take_while(|def| def.rank == rank);
+            let first = tied.next()?;
+            (!first.bad && tied.all(|def| def.value == first.value)).then_some(first)
+        });
+        let repeats = |def: &Def| !removed && next.is_some_and(|next| next.value == def.value);
         for def in group {
             let holds = match winner {
                 Some(winner) => winner.value == def.value,

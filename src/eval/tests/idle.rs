@@ -34,7 +34,7 @@ fn fixed(text: &str) -> String {
 
 #[test]
 fn a_profile_that_is_named_somewhere_is_used() {
-    insta::assert_snapshot!(said("profile a {\n    use b\n}\nprofile b {\n    online #true\n}\nhost n1\n").join("\n"), @"");
+    insta::assert_snapshot!(said("profile a {\n    use b\n}\nprofile b {\n    online #true\n}\nhost n1\n").join("\n"), @"MF2205 2: profile `a` is used nowhere");
     silent(
         "param stage live\nprofile a {\n    online #true\n}\nwhen \"param.stage == 'lab'\" {\n    host n2 {\n        use a\n    }\n}\nhost n1\n",
     );
@@ -50,12 +50,19 @@ fn a_profile_that_is_named_somewhere_is_used() {
 
 #[test]
 fn a_name_that_some_expression_reads_is_read() {
-    insta::assert_snapshot!(said("param a 1\nlet b 2\nlet c \"${d}\"\nlet d 3\nprofile p {\n    param e 4\n    let f 5\n    online #true\n}\nhost n1 {\n    let g 6\n    use p e=5\n    description \"a b g e f\"\n}\n").join("\n"), @"");
+    insta::assert_snapshot!(said("param a 1\nlet b 2\nlet c \"${d}\"\nlet d 3\nprofile p {\n    param e 4\n    let f 5\n    online #true\n}\nhost n1 {\n    let g 6\n    use p e=5\n    description \"a b g e f\"\n}\n").join("\n"), @r"
+    MF2206 2: no expression reads parameter `a`
+    MF2206 3: no expression reads `let` `b`
+    MF2206 4: no expression reads `let` `c`
+    MF2206 7: no expression reads parameter `e`
+    MF2206 8: no expression reads `let` `f`
+    MF2206 12: no expression reads `let` `g`
+    ");
     silent(
         "param a 1\nparam b 2\nparam c 3\nparam d 4\nspec x deep=\"${param.a}\" {\n    lab #true\n}\nlet first \"${param.b}\"\nrack \"r${param.c}\" {\n    when \"first > 1\" {\n        host \"n[i=1-2]\" {\n            let last \"${host.i}\"\n            when \"last == param.d\" {\n                labels a=b\n            }\n        }\n    }\n}\nhost n0\n",
     );
     // Each scope has its own; a profile sees nothing around it.
-    insta::assert_snapshot!(said("let a 1\nhost n1 {\n    let a 2\n    description \"${a}\"\n}\nprofile p {\n    param a 3\n    description \"${a}\"\n}\nhost n2 {\n    use p\n}\n").join("\n"), @"");
+    insta::assert_snapshot!(said("let a 1\nhost n1 {\n    let a 2\n    description \"${a}\"\n}\nprofile p {\n    param a 3\n    description \"${a}\"\n}\nhost n2 {\n    use p\n}\n").join("\n"), @"MF2206 2: no expression reads `let` `a`");
     silent(
         "let a 1\nhost n1 {\n    labels {\n        let x\n        param y\n    }\n    description \"${a}\"\n}\n",
     );
@@ -67,10 +74,13 @@ fn a_name_that_some_expression_reads_is_read() {
 
 #[test]
 fn force_is_idle_where_nothing_else_is_said() {
-    insta::assert_snapshot!(said("each {\n    (force)online #true\n}\nhost n1 {\n    (force)root-device {\n        vendor a\n        model b\n    }\n}\n").join("\n"), @"");
+    insta::assert_snapshot!(said("each {\n    (force)online #true\n}\nhost n1 {\n    (force)root-device {\n        vendor a\n        model b\n    }\n}\n").join("\n"), @r"
+    MF2403 3: `(force)` overrides nothing
+    MF2403 6: `(force)` overrides nothing
+    ");
     // It decides on one host of forty; of a block one line needs it; it holds against a removal.
     silent(
-        "each {\n    (force)online #true\n}\nhost \"n[1-40]\"\nrefine n7 {\n    online #false\n}\nrefine n8 {\n    (force)online #false\n}\n",
+        "each {\n    (force)online #true\n}\nhost \"n[1-40]\"\nrefine n7 {\n    (default)online #false\n}\nrefine n8 {\n    (force)online #false\n}\n",
     );
     silent(
         "each {\n    root-device vendor=x\n}\nhost n1 {\n    (force)root-device vendor=a model=b\n}\nhost n2\n",
@@ -108,7 +118,7 @@ fn what_wins_on_one_host_of_forty_is_alive() {
         "profile a {\n    description a\n}\nprofile b {\n    description b\n}\nhost n1 {\n    (default)use a\n    use b\n}\n",
     );
     // A host's own line that something stronger overrides; a profile's that wins for one of two.
-    insta::assert_snapshot!(said("host n1 {\n    description a\n}\nrefine n1 {\n    description b\n}\n").join("\n"), @"");
+    insta::assert_snapshot!(said("host n1 {\n    description a\n}\nrefine n1 {\n    description b\n}\n").join("\n"), @"MF2404 3: `description` of host `n1` is never what is said here: something stronger wins");
     silent(
         "profile p {\n    description a\n}\nhost n1 {\n    use p\n    description b\n}\nhost n2 {\n    use p\n}\n",
     );
@@ -132,10 +142,15 @@ fn what_has_to_be_written_to_say_something_inside_is_no_repeat() {
 
 #[test]
 fn a_repeat_says_what_is_inherited_on_every_host() {
-    insta::assert_snapshot!(said("each {\n    online #true\n    labels a=b c=d\n}\nhost n1 {\n    online #true\n    labels c=d e=f\n}\nhost n2\n").join("\n"), @"");
-    insta::assert_snapshot!(said("each {\n    online #true\n}\nrack r1 {\n    each {\n        online #true\n    }\n    host \"n[1-3]\"\n}\n").join("\n"), @"");
+    insta::assert_snapshot!(said("each {\n    online #true\n    labels a=b c=d\n}\nhost n1 {\n    online #true\n    labels c=d e=f\n}\nhost n2\n").join("\n"), @r"
+    MF2405 7: `online` repeats the inherited value
+    MF2405 8: `labels.c` repeats the inherited value
+    ");
+    insta::assert_snapshot!(said("each {\n    online #true\n}\nrack r1 {\n    each {\n        online #true\n    }\n    host \"n[1-3]\"\n}\n").join("\n"), @"MF2405 7: `online` repeats the inherited value");
     // On one host of three it matters.
-    silent("each {\n    online #true\n}\nhost \"n[1-3]\" {\n    online #true\n}\nrack r1 {\n    each {\n        online #false\n    }\n    host m1\n}\nrefine \"*[1-2]\" {\n    online #true\n}\nrefine n1 {\n    online #false\n}\n".replace("host \"n[1-3]\" {\n    online #true\n}\n", "host \"n[1-3]\"\n").as_str());
+    silent(
+        "each {\n    online #true\n}\nhost \"n[1-3]\"\nrack r1 {\n    each {\n        online #false\n    }\n    host m1\n    host m3\n}\nrefine \"*[1-2]\" {\n    online #true\n}\n",
+    );
     // Profiles say what they say; an expression gives the same by chance; a seal adds something.
     silent(
         "profile p {\n    online #true\n}\neach {\n    online #true\n}\nhost n1 {\n    use p\n}\nhost n2\n",
@@ -158,7 +173,10 @@ fn a_repeat_says_what_is_inherited_on_every_host() {
 
 #[test]
 fn a_removal_is_idle_where_nothing_is_there() {
-    insta::assert_snapshot!(said("each {\n    raid #null\n    labels a=b\n}\nhost n1 {\n    labels c=#null\n}\n").join("\n"), @"");
+    insta::assert_snapshot!(said("each {\n    raid #null\n    labels a=b\n}\nhost n1 {\n    labels c=#null\n}\n").join("\n"), @r"
+    MF2406 3: there is no `raid` to remove
+    MF2406 7: there is no `labels.c` to remove
+    ");
     silent("each {\n    labels a=b\n}\nhost n1 {\n    labels #null\n}\nhost n2\n");
     silent(
         "profile p {\n    description #null\n}\nhost n1 {\n    use p\n}\nhost n2 {\n    use p\n}\nrack r1 {\n    each {\n        (default)description a\n    }\n    host n3 {\n        use p\n    }\n    host n4\n}\n",
