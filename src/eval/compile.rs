@@ -3,7 +3,7 @@
 //! What is wrong in a block is found here, once, however many hosts the block reaches; each host
 //! that it reaches is then held ([`Step::Broken`], [`Given::Bad`]).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -145,7 +145,7 @@ pub(super) struct Signature<'t> {
     pub params: Vec<(&'t str, bool)>,
 }
 
-pub(super) type Signatures<'t> = HashMap<&'t str, Signature<'t>>;
+pub(super) type Signatures<'t> = BTreeMap<&'t str, Signature<'t>>;
 
 /// Compiles blocks.
 pub(super) struct Compiler<'a, 't> {

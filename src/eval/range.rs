@@ -10,6 +10,7 @@
 
 mod fold;
 mod index;
+mod lows;
 mod order;
 mod parse;
 mod pattern;

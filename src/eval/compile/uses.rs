@@ -1,6 +1,26 @@
 //! `use PROFILE name=value`.
 
+use std::ops::Bound;
+
 use super::*;
+
+/// The profile that was probably meant. Where there are very many, a thousand misspelt names would
+/// take a million comparisons: then only those beside it in the alphabet are compared, and as one
+/// further off may be as near, none is a fix.
+fn near_profile<'t>(profiles: &Signatures<'t>, name: &str) -> Option<Suggestion<'t>> {
+    const BESIDE: usize = 128;
+    if profiles.len() <= 2 * BESIDE {
+        return similar(name, profiles.keys().copied());
+    }
+    let names = |range: (Bound<&str>, Bound<&str>)| {
+        let range = profiles.range::<str, _>(range);
+        range.map(|(name, _)| *name)
+    };
+    let before = names((Bound::Unbounded, Bound::Excluded(name)));
+    let after = names((Bound::Included(name), Bound::Unbounded));
+    let beside = before.rev().take(BESIDE).chain(after.take(BESIDE));
+    similar(name, beside).map(|near| Suggestion { fix: None, ..near })
+}
 
 impl<'t> Compiler<'_, 't> {
     pub(super) fn use_profile(
@@ -39,7 +59,7 @@ impl<'t> Compiler<'_, 't> {
         };
         let place = entry.value_span().in_file(entry.file());
         let Some(signature) = self.profiles.get(name) else {
-            let near = similar(name, self.profiles.keys().copied());
+            let near = near_profile(self.profiles, name);
             let finding = Diagnostic::error(
                 Code(2201),
                 format!("no profile is called `{name}`"),

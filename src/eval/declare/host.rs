@@ -2,6 +2,10 @@
 
 use super::*;
 
+/// For so many `refine`s without a host the name that was meant is looked for, each time among all
+/// hosts; more of them have one cause.
+const MOST_GUESSES: usize = 100;
+
 /// Hosts by the scope that they stand in.
 struct Placed {
     /// Numbers of hosts, by scope.
@@ -196,6 +200,7 @@ impl<'t> Declarer<'_, 't> {
         let hosts = &self.program.hosts;
         let index = range::Index::new(hosts.iter().map(|host| Arc::clone(&host.name)));
         let placed = Placed::of(&self.program);
+        let mut guesses = 0;
         for Pending {
             entry,
             text,
@@ -244,8 +249,10 @@ impl<'t> Declarer<'_, 't> {
                         .label(place, "this host is not in the scope of the `refine`")
                         .help("write it where the host is declared, or at the top of a file")
                 } else {
+                    guesses += 1;
                     let names = self.program.hosts.iter().map(|host| &*host.name);
-                    let near = similar(&text, names);
+                    let near = (guesses <= MOST_GUESSES).then(|| similar(&text, names));
+                    let near = near.flatten();
                     if self.project.partial && !near.is_some_and(Suggestion::is_sure) {
                         // What is missing may declare it.
                         continue;

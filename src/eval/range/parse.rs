@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::lows::Lows;
 use super::{BAD_RANGE, MAX_TEXT, RANGE_LIMIT, RangeError, STRING_LIMIT};
 
 /// Numbers have at most this many digits, so that each fits an `i64`.
@@ -21,20 +22,11 @@ pub(super) struct Bracket {
     pub(super) capture: Option<Arc<str>>,
     pub(super) items: Vec<Item>,
     /// The items by their lowest number, for looking a number up.
-    lows: Vec<Low>,
+    pub(super) lows: Lows,
     /// How many numbers all items list.
     pub(super) count: u128,
     /// The bracket in the text, `[` and `]` included.
     pub(super) range: Range<usize>,
-}
-
-/// An item by its lowest number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Low {
-    lo: i64,
-    /// The highest number of this item and of all that start before it.
-    reach: i64,
-    item: usize,
 }
 
 /// `n`, `lo-hi` or `lo-hi/step`.
@@ -79,17 +71,6 @@ impl Item {
 }
 
 impl Bracket {
-    /// Whether an item lists `value`, with a width that `fits`.
-    pub(super) fn lists(&self, value: i64, fits: impl Fn(usize) -> bool) -> bool {
-        let start_below = self.lows.partition_point(|low| low.lo <= value);
-        self.lows[..start_below]
-            .iter()
-            .rev()
-            .take_while(|low| low.reach >= value)
-            .map(|low| &self.items[low.item])
-            .any(|item| item.contains(value) && fits(item.width))
-    }
-
     /// The number at `nth`, which is less than `count`, and its width.
     pub(super) fn nth(&self, nth: u128) -> (i64, usize) {
         let index = self
@@ -217,30 +198,11 @@ fn bracket(text: &str, start: usize) -> Result<Bracket, RangeError> {
     refuse_mixed_items(text, &items)?;
     Ok(Bracket {
         capture,
-        lows: lows(&items),
+        lows: Lows::of(&items),
         items,
         count,
         range: start..end + 1,
     })
-}
-
-fn lows(items: &[Item]) -> Vec<Low> {
-    let mut lows: Vec<Low> = items
-        .iter()
-        .enumerate()
-        .map(|(index, item)| Low {
-            lo: item.lo,
-            reach: item.hi,
-            item: index,
-        })
-        .collect();
-    lows.sort_unstable_by_key(|low| (low.lo, low.item));
-    let mut reach = i64::MIN;
-    for low in &mut lows {
-        reach = reach.max(low.reach);
-        low.reach = reach;
-    }
-    lows
 }
 
 /// The capture name in front of `=`, and where the numbers start.

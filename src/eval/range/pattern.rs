@@ -108,7 +108,7 @@ impl Bracket {
             };
             let fits =
                 |width: usize| digits.len() == width || (digits.len() > width && !padded(digits));
-            if self.lists(value, fits) {
+            if self.lows.list(&self.items, value, fits) {
                 out.push(end);
             }
         }

@@ -235,10 +235,10 @@ fn many_records_of_one_host_are_no_more_than_their_number() {
         "properties and children",
         800,
         |n| {
-            let props: Vec<String> = (0..n).map(|n| format!(" a{n}=x")).collect();
-            let props = props.concat();
+            let props: Vec<String> = (0..n).map(|n| format!("a{n}=x")).collect();
+            let props = props.join(" ");
             let children = lines(n, |n| format!("b{n} x"));
-            format!("host n1 {{\n    labels{props} {{\n{children}}}\n}}\n")
+            format!("host n1 {{\n    labels {props} {{\n{children}}}\n}}\n")
         },
         clean,
     );
@@ -255,5 +255,48 @@ fn a_label_that_differs_on_every_host_is_lacked_at_once() {
             )
         },
         |evaluation| clean(evaluation) && !evaluation.fleet.pools[0].candidates.is_empty(),
+    );
+}
+
+#[test]
+fn removals_are_looked_up_from_what_stands_below_them() {
+    grows_with_its_size(
+        "removals",
+        800,
+        |n| {
+            let labels = lines(n, |n| format!("l{n} v"));
+            let removals = lines(n, |n| format!("l{n} #null"));
+            format!(
+                "each {{\n    labels {{\n{labels}}}\n}}\nhost n1 {{\n    labels {{\n{removals}}}\n}}\n"
+            )
+        },
+        clean,
+    );
+}
+
+#[test]
+fn the_name_that_was_meant_is_not_looked_for_without_end() {
+    let told = |evaluation: &Evaluation| -> usize {
+        let helps = evaluation
+            .diagnostics
+            .iter()
+            .filter_map(|f| f.help.as_ref());
+        helps.filter(|help| help.contains("did you mean")).count()
+    };
+    grows_with_its_size(
+        "profiles",
+        300,
+        |n| {
+            let profiles = lines(n, |n| format!("profile p{n:04}"));
+            let uses = lines(n, |n| format!("use p{n:04}x"));
+            format!("{profiles}host n1 {{\n{uses}}}\n")
+        },
+        |evaluation| told(evaluation) > 200,
+    );
+    let refines = lines(150, |n| format!("refine n{n}x {{\n    online #true\n}}"));
+    let evaluation = one(&format!("host \"n[0-150]\"\n{refines}"));
+    assert_eq!(
+        (evaluation.diagnostics.len(), told(&evaluation)),
+        (150, 100)
     );
 }
