@@ -118,9 +118,10 @@ fn a_checkout_of_a_hundred_files_is_one_edit() {
     }
     let mut running = project.start(&["run"]);
     running.says("100 to create, 0 to change");
-    for name in 1..=100 {
-        let (path, text) = host_file(name, 2);
-        project.write(&path, &text);
+    // One after the other without a pause, as a checkout writes them.
+    let files: Vec<_> = (1..=100).map(|name| host_file(name, 2)).collect();
+    for (path, text) in &files {
+        project.write(path, text);
     }
     running.says("0 to create, 100 to change");
     let plans = running.err().matches(" unchanged").count();
