@@ -169,7 +169,7 @@ fn a_host_that_is_put_off_holds_no_slot() {
     driver.edit(|host| host.spec.image.as_mut().unwrap().url = "http://images/b".into());
     let busy = || Fault::Busy {
         what: "No valid host was found".into(),
-        retry: std::time::Duration::from_secs(60),
+        retry: std::time::Duration::from_mins(1),
     };
     driver.answers = vec![busy(); 4];
     now(&mut driver);
