@@ -133,7 +133,11 @@ impl<'t> Compiler<'_, 't> {
         let path = self.paths.get(parent);
         let what = match path.field {
             Some(field) => format!("`{}` has no field `{name}`", field.name),
-            None => format!("a {} has no field `{name}`", self.entity.word()),
+            None => {
+                let word = self.entity.word();
+                let article = if word.starts_with('i') { "an" } else { "a" };
+                format!("{article} {word} has no field `{name}`")
+            }
         };
         let finding = Diagnostic::error(Code(2002), what, place, "");
         match suggest_field(name, here, self.entity.fields()) {
