@@ -1,5 +1,9 @@
 //! Credentials that are wrong and then are not: Ironic's own and those of a BMC.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use crate::fleet::Fleet;
 use crate::lab::{self, wait_for};
 
@@ -45,16 +49,24 @@ fn a_bmc_that_refuses_the_credentials_is_tried_again_once_they_are_changed() {
     fleet.all("available");
 
     // Rotated on both sides while the host rests: written to Ironic, nothing else is done.
+    fn good(hosts: &[Value]) -> &Value {
+        &hosts[0]["status"]["goodCredentials"]["credentialsVersion"]
+    }
     let from = lab.mark();
     let project = &fleet.project;
+    let before = good(&project.hosts()).clone();
     project.write("secrets/bmc/username", lab.text("bmc", "username"));
     project.write(
         "secrets/bmc/password",
         &format!("{}\n", lab.text("bmc", "password")),
     );
     project.write("secrets/bmc/note", "touched");
+    fleet.until("what was rotated is known to be good", |hosts| {
+        *good(hosts) != before
+            && good(hosts) == &hosts[0]["status"]["triedCredentials"]["credentialsVersion"]
+    });
     fleet.all("available");
-    assert_eq!(lab.done("locked", from).len(), 0);
+    assert_eq!(lab.done("locked", from), BTreeMap::new());
     running.interrupt().code(0);
     fleet.remove();
 }

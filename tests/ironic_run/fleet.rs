@@ -146,13 +146,14 @@ impl<'a> Fleet<'a> {
         assert!(left.iter().all(|name| !names.contains(name)), "{left:?}");
     }
 
-    /// Waits until each host is in this state and nothing is wrong with it.
+    /// Waits until each host is in this state, with the power it is to have, and nothing is wrong with it.
     #[track_caller]
     pub fn all(&self, state: &str) {
         self.until(&format!("all are {state}"), |hosts| {
             hosts.len() == self.machines.len()
                 && hosts.iter().all(|host| {
                     host["status"]["provisioning"]["state"] == state
+                        && host["status"]["poweredOn"] == host["spec"]["online"]
                         && host["status"]["errorMessage"].as_str().unwrap_or_default() == ""
                 })
         });
