@@ -55,19 +55,16 @@ fn a_bmc_that_refuses_the_credentials_is_tried_again_once_they_are_changed() {
     let from = lab.mark();
     let project = &fleet.project;
     let before = good(&project.hosts()).clone();
-    project.write("secrets/bmc/username", lab.text("bmc", "username"));
-    project.write(
-        "secrets/bmc/password",
-        &format!("{}\n", lab.text("bmc", "password")),
-    );
-    project.write("secrets/bmc/note", "touched");
+    lab.rotate("canary-rotated");
+    project.write("secrets/bmc/password", "canary-rotated\n");
     fleet.until("what was rotated is known to be good", |hosts| {
-        *good(hosts) != before
-            && good(hosts) == &hosts[0]["status"]["triedCredentials"]["credentialsVersion"]
+        let status = &hosts[0]["status"];
+        *good(hosts) != before && *good(hosts) == status["triedCredentials"]["credentialsVersion"]
     });
     fleet.all("available");
     assert_eq!(lab.done("locked", from), BTreeMap::new());
-    running.interrupt().code(0);
+    let done = running.interrupt().code(0);
+    assert!(!done.err.contains("canary"), "{}", done.err);
     fleet.remove();
 }
 

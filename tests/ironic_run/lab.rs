@@ -82,8 +82,15 @@ impl Lab {
         http("POST", self.text("agents", "control_url"), Some(&rule));
     }
 
+    /// From now on this is the password of the Redfish machines.
+    pub fn rotate(&self, password: &str) {
+        let rule = json!({"password": password});
+        http("POST", self.text("bmc", "control_url"), Some(&rule));
+    }
+
     /// No rules any more, for front, agents and BMCs.
     pub fn forget_faults(&self) {
+        self.rotate(self.text("bmc", "password"));
         for part in ["front", "agents", "bmc"] {
             http("DELETE", self.text(part, "control_url"), None);
         }
