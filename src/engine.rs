@@ -17,6 +17,7 @@
 mod clock;
 mod follow;
 mod hardware;
+mod line;
 mod machines;
 mod memo;
 mod metrics;
@@ -30,15 +31,13 @@ mod triggers;
 mod turn;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Event;
 use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
-use kube::runtime::reflector::store::Writer;
-use kube::runtime::watcher;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
@@ -51,6 +50,7 @@ use crate::store::{Key, Object as _, Store, StoreError, Version};
 
 pub use self::clock::Clock;
 pub use self::follow::{FirstPlan, HeldActions, Standing, Telling, follow};
+use self::line::Line;
 use self::machines::distinct;
 pub use self::machines::{DEFAULT_MACHINES, Machines};
 use self::memo::Memos;
@@ -58,7 +58,7 @@ pub use self::metrics::Metrics;
 use self::notes::Notes;
 pub use self::overview::{HostLine, Overview};
 use self::slots::Slots;
-use self::ticket::Ticket;
+use self::ticket::{Ticket, Tickets};
 
 /// A store of all the kinds that the engine reads and writes.
 pub trait Stores: Store<BareMetalHost> + Store<HardwareData> + Store<Event> {}
@@ -96,7 +96,7 @@ impl Default for Options {
 /// A running engine's handle: cheap to clone, for those that show or wait.
 pub struct Engine<S> {
     shared: Arc<Shared<S>>,
-    queue: Mutex<Option<mpsc::UnboundedReceiver<Key>>>,
+    started: AtomicBool,
 }
 
 /// The provisioner of a host, with its name.
@@ -119,7 +119,7 @@ pub(crate) struct Shared<S> {
     seed: u64,
     memos: Memos,
     budgets: Mutex<BTreeMap<Arc<str>, Slots>>,
-    wake: mpsc::UnboundedSender<Key>,
+    line: Line,
     metrics: Arc<Metrics>,
     notes: Notes,
     options: Options,
@@ -136,7 +136,6 @@ impl<S: Stores> Engine<S> {
         metrics: Arc<Metrics>,
         options: Options,
     ) -> Self {
-        let (wake, queue) = mpsc::unbounded_channel();
         let (machines, names) = distinct(machines);
         let budgets = machines
             .iter()
@@ -152,7 +151,7 @@ impl<S: Stores> Engine<S> {
             seed: options.seed,
             memos: Memos::default(),
             budgets: Mutex::new(budgets),
-            wake,
+            line: Line::new(options.concurrency.into()),
             metrics,
             notes: Notes::default(),
             options,
@@ -160,7 +159,7 @@ impl<S: Stores> Engine<S> {
         };
         Self {
             shared: Arc::new(shared),
-            queue: Mutex::new(Some(queue)),
+            started: AtomicBool::new(false),
         }
     }
 
@@ -169,21 +168,15 @@ impl<S: Stores> Engine<S> {
     /// # Errors
     /// When the store cannot be read at the start.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), StoreError> {
-        let Some(queue) = self.lock_queue().take() else {
+        if self.started.swap(true, Ordering::Relaxed) {
             return Ok(());
-        };
+        }
         let shared = &self.shared;
         let hosts: crate::store::Snapshot<BareMetalHost> = shared.store.snapshot().await?;
         info!(hosts = hosts.objects.len(), "engine starts");
-        let (reader, writer) = kube::runtime::reflector::store::<Ticket>();
-        let tickets = Arc::new(Mutex::new(writer));
-        triggers::seed(&tickets, &hosts);
+        let (reader, tickets) = Tickets::new();
         let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(triggers::store(
-            Arc::clone(shared),
-            Arc::clone(&tickets),
-            hosts.version,
-        ));
+        tasks.spawn(triggers::store(Arc::clone(shared), hosts.version));
         for (name, machines) in &shared.machines {
             tasks.spawn(triggers::machines(
                 Arc::clone(shared),
@@ -192,16 +185,26 @@ impl<S: Stores> Engine<S> {
             ));
         }
         tasks.spawn(notes::flush(Arc::clone(shared)));
-        let requests = tokio_stream::wrappers::UnboundedReceiverStream::new(queue)
-            .map(|key| Ok::<_, std::convert::Infallible>(ReconcileRequest::from(Ticket::of(&key))))
-            .take_until(stop.clone().cancelled_owned());
+        let source = (Arc::clone(shared), tickets.clone());
+        let requests = futures::stream::unfold(source, |(shared, tickets)| async move {
+            let key = shared.line.next().await;
+            let request = ReconcileRequest::from(tickets.issue(&key));
+            Some((
+                Ok::<_, std::convert::Infallible>(request),
+                (shared, tickets),
+            ))
+        })
+        .take_until(stop.clone().cancelled_owned());
         let turns = applier(
             |ticket: Arc<Ticket>, shared: Arc<Shared<S>>| {
+                let tickets = tickets.clone();
                 Box::pin(async move {
-                    let again = turn::turn(&ticket.key(), &shared).await;
+                    let key = ticket.key();
+                    let again = turn::turn(&key, &shared).await;
                     shared.activity.send_modify(|count| *count += 1);
-                    let action = again.map_or_else(Action::await_change, Action::requeue);
-                    Ok::<_, std::convert::Infallible>(action)
+                    tickets.withdraw(&ticket);
+                    shared.line.done(&key, again);
+                    Ok::<_, std::convert::Infallible>(Action::await_change())
                 })
             },
             |_, error: &std::convert::Infallible, _| match *error {},
@@ -264,19 +267,6 @@ impl<S: Stores> Engine<S> {
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.shared.metrics
     }
-
-    fn lock_queue(&self) -> MutexGuard<'_, Option<mpsc::UnboundedReceiver<Key>>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-type Tickets = Arc<Mutex<Writer<Ticket>>>;
-
-fn tell(tickets: &Tickets, event: &watcher::Event<Ticket>) {
-    tickets
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .apply_watcher_event(event);
 }
 
 impl<S: Stores> Shared<S> {
@@ -327,8 +317,7 @@ impl<S: Stores> Shared<S> {
     }
 
     fn trigger(&self, key: Key) {
-        // The receiver is gone only at shutdown, when nothing is to be started any more.
-        self.wake.send(key).ok();
+        self.line.push(key);
     }
 
     fn wake_all(&self) {
@@ -350,10 +339,10 @@ impl<S: Stores> Shared<S> {
         let now = self.clock.now();
         self.memos.with(key, |memo| {
             memo.version = version;
-            if memo.why.as_ref().map(|known| known.code) != Some(why.code) {
+            if memo.why.as_deref().map(|known| known.code) != Some(why.code) {
                 memo.since = Some(now);
             }
-            memo.why = Some(why);
+            memo.why = Some(Arc::new(why));
         });
     }
 

@@ -11,17 +11,17 @@ use crate::provision::Effect;
 use crate::reconcile::{Hold, Outcome, Why};
 use crate::store::{Key, Version};
 
-/// One host's memory.
+/// One host's memory. Small, as there is one of every host: what few hosts have is apart.
 #[derive(Debug, Default)]
 pub(super) struct Memo {
     /// What came of the last effect, until a step that saw it was written.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<Box<Outcome>>,
     /// An effect that was accepted at this time and is not confirmed yet.
-    unconfirmed: Option<(Effect, Instant, Arc<str>)>,
+    unconfirmed: Option<Box<(Effect, Instant, Arc<str>)>>,
     /// Effects are put off.
-    pub hold: Option<Hold>,
+    pub hold: Option<Box<Hold>>,
     /// Why the host is where it is.
-    pub why: Option<Why>,
+    pub why: Option<Arc<Why>>,
     /// Since when it is so.
     pub since: Option<Timestamp>,
     /// The host's version that this is about; another one has not been looked at yet.
@@ -33,7 +33,7 @@ pub(super) struct Memo {
 impl Memo {
     /// The effect that this provisioner was asked for and that is not confirmed yet.
     pub fn unconfirmed(&self, provisioner: &str) -> Option<&Effect> {
-        let (effect, _, asked) = self.unconfirmed.as_ref()?;
+        let (effect, _, asked) = self.unconfirmed.as_deref()?;
         (**asked == *provisioner).then_some(effect)
     }
 }
@@ -55,7 +55,7 @@ impl All {
     fn waits(&self, key: &Key, at: Instant) -> bool {
         let memo = self.hosts.get(key);
         let unconfirmed = memo.and_then(|memo| memo.unconfirmed.as_ref());
-        unconfirmed.is_some_and(|(_, sent, _)| *sent == at)
+        unconfirmed.is_some_and(|unconfirmed| unconfirmed.1 == at)
     }
 }
 
@@ -93,7 +93,7 @@ impl Memos {
         // Under the lock, so that a queue is in order.
         let now = Instant::now();
         let memo = all.hosts.entry(key.clone()).or_default();
-        memo.unconfirmed = Some((effect, now, Arc::clone(provisioner)));
+        memo.unconfirmed = Some(Box::new((effect, now, Arc::clone(provisioner))));
         let queue = all.sent.entry(Arc::clone(provisioner)).or_default();
         queue.push_back((now, key.clone()));
     }
@@ -127,7 +127,7 @@ impl Memos {
     }
 
     /// The reasons of all hosts, in order of key.
-    pub fn reasons(&self) -> Vec<(Key, Why, Option<Timestamp>, Version)> {
+    pub fn reasons(&self) -> Vec<(Key, Arc<Why>, Option<Timestamp>, Version)> {
         let all = self.lock();
         let mut rows: Vec<_> = all
             .hosts

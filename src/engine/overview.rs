@@ -16,7 +16,7 @@ pub struct HostLine {
     /// The host.
     pub host: Arc<BareMetalHost>,
     /// Why it is where it is; `None` before its first turn.
-    pub why: Option<Why>,
+    pub why: Option<Arc<Why>>,
     /// Since when that is so.
     pub since: Option<Timestamp>,
     /// Nothing is left to do for it.
@@ -97,7 +97,7 @@ pub(super) fn overview<S: Stores>(shared: &Shared<S>) -> Overview {
             // A host that changed since its last turn may have something to do again.
             let current = seen == Some(host.version());
             let settled = current && why.as_ref().is_some_and(|why| why.settled);
-            let needs_person = current && why.as_ref().is_some_and(Why::needs_person);
+            let needs_person = current && why.as_ref().is_some_and(|why| why.needs_person());
             HostLine {
                 host,
                 why,

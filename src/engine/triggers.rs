@@ -4,29 +4,16 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use kube::runtime::watcher;
 use tracing::debug;
 
 use crate::api::BareMetalHost;
 use crate::provision::Tick;
-use crate::store::{Change, Object as _, Snapshot, Store, Version};
+use crate::store::{Change, Object as _, Store, Version};
 
-use super::{Shared, Stores, Ticket, Tickets, tell};
-
-/// Makes a ticket for every host that there is.
-pub(super) fn seed(tickets: &Tickets, hosts: &Snapshot<BareMetalHost>) {
-    tell(tickets, &watcher::Event::Init);
-    for host in &hosts.objects {
-        tell(
-            tickets,
-            &watcher::Event::InitApply(Ticket::new(&host.key())),
-        );
-    }
-    tell(tickets, &watcher::Event::InitDone);
-}
+use super::{Shared, Stores};
 
 /// Follows the store: a host that came or changed gets its turn.
-pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, tickets: Tickets, from: Version) {
+pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, from: Version) {
     let mut changes: BoxStream<'static, Change<BareMetalHost>> = shared.store.watch(from);
     // What was there at the start.
     if let Ok(hosts) = Store::<BareMetalHost>::snapshot(shared.store.as_ref()).await {
@@ -39,7 +26,6 @@ pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, tickets: Tickets, f
         match change {
             Change::Applied(host) => {
                 let key = host.key();
-                tell(&tickets, &watcher::Event::Apply(Ticket::new(&key)));
                 // A turn's own writes come back here, and were a quarter of all steps.
                 if !shared.memos.is_own(&key, host.version()) {
                     shared.trigger(key);
@@ -47,12 +33,10 @@ pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, tickets: Tickets, f
             }
             Change::Deleted(host) => {
                 let key = host.key();
-                tell(&tickets, &watcher::Event::Delete(Ticket::new(&key)));
                 shared.forget(&key).await;
                 shared.activity.send_modify(|count| *count += 1);
             }
             Change::Reset(hosts) => {
-                seed(&tickets, &hosts);
                 hosts
                     .objects
                     .iter()

@@ -75,7 +75,7 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
     // Only now: what came of an effect is decided on again until the decision is written.
     shared.memos.with(key, |memo| {
         memo.outcome = None;
-        memo.hold.clone_from(&step.hold);
+        memo.hold = step.hold.clone().map(Box::new);
     });
     shared.note_why(key, host.version(), step.why.clone());
     shared.publish(&host, &step.notes);
@@ -127,8 +127,8 @@ fn decide<S: Stores>(
         sight: &sight,
         drift,
         grants: shared.grants(key, host),
-        outcome: outcome.as_ref(),
-        hold: hold.as_ref(),
+        outcome: outcome.as_deref(),
+        hold: hold.as_deref(),
         policy: &shared.policy,
         now: shared.clock.now(),
         seed: Dice::of(&key.name, shared.seed).roll(),
@@ -206,11 +206,11 @@ async fn act<S: Stores>(
     let generation = decided_for.unwrap_or_default();
     let ended = |effect, result| {
         shared.memos.with(key, |memo| {
-            memo.outcome = Some(Outcome {
+            memo.outcome = Some(Box::new(Outcome {
                 effect,
                 generation,
                 result,
-            })
+            }))
         });
     };
     // What is sent has to be what was decided: a spec or a secret that changed between the decision

@@ -91,7 +91,7 @@ pub(super) fn hosts<S: Stores>(served: &Served<S>) -> Response<Body> {
             let key = line.host.key();
             let (code, text, blocked) = line
                 .why
-                .map(|why| (why.code.to_owned(), why.text, why.blocked))
+                .map(|why| (why.code.to_owned(), why.text.clone(), why.blocked))
                 .unwrap_or_default();
             Reason {
                 namespace: key.namespace.to_string(),
