@@ -30,7 +30,7 @@ mod wire;
 
 pub use host::{
     BareMetalHost, BareMetalHostSpec, Bmc, BootMode, ChecksumType, CleaningMode, CustomDeploy,
-    FirmwareConfig, HardwareRaidVolume, HostNetworkAttachmentRef, Image, ImageFormat,
+    FirmwareConfig, HardwareRaidVolume, HostNetworkAttachmentRef, HostSpec, Image, ImageFormat,
     InspectionMode, NetworkInterface, RaidConfig, RaidLevel, RootDeviceHints, SecretReference,
     SoftwareRaidVolume, SwitchPort,
 };

@@ -9,6 +9,7 @@
 
 mod lower;
 pub(crate) mod path;
+mod share;
 mod sites;
 #[cfg(test)]
 mod tests;
@@ -59,9 +60,9 @@ pub struct Wanted {
     /// The spec, complete.
     pub spec: BareMetalHostSpec,
     /// Labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Arc<BTreeMap<String, String>>,
     /// Annotations of the spec's own; ours are added by [`Desired::object`].
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: Arc<BTreeMap<String, String>>,
     /// Digest of the evaluated host and what it is deployed with.
     pub digest: Digest,
     /// Its pool.
@@ -130,6 +131,7 @@ pub fn desired(
             }
         }
     }
+    share::share(&mut hosts, observed);
     let rollouts = fleet
         .pools
         .iter()
@@ -230,8 +232,8 @@ fn wanted(
     let lowered = lower::lower(host, &deployment).ok()?;
     Some(Arc::new(Wanted {
         spec: lowered.spec,
-        labels: lowered.labels,
-        annotations: lowered.annotations,
+        labels: Arc::new(lowered.labels),
+        annotations: Arc::new(lowered.annotations),
         digest,
         pool: pool.cloned(),
         rack: host.rack.clone(),
@@ -273,9 +275,18 @@ impl Desired {
         Some(desired(fleet, files, self.complete, observed, Some(self)))
     }
 
+    /// The same, sharing its specs with the hosts that have them by now: for one that was applied
+    /// and stays.
+    #[must_use]
+    pub fn shared(&self, observed: &[Arc<BareMetalHost>]) -> Self {
+        let mut shared = self.clone();
+        share::share(&mut shared.hosts, observed);
+        shared
+    }
+
     /// The object to apply: exactly the fields that the spec owns.
     pub fn object(&self, key: &Key, wanted: &Wanted) -> Value {
-        let mut annotations = wanted.annotations.clone();
+        let mut annotations = BTreeMap::clone(&wanted.annotations);
         let mut own = |name: &str, value: &str| {
             annotations.insert(name.to_owned(), value.to_owned());
         };
@@ -295,7 +306,7 @@ impl Desired {
             "annotations": annotations,
         });
         if !wanted.labels.is_empty() {
-            metadata["labels"] = json!(wanted.labels);
+            metadata["labels"] = json!(*wanted.labels);
         }
         json!({
             "apiVersion": crate::api::API_VERSION,

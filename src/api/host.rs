@@ -4,6 +4,9 @@ mod disk;
 mod image;
 mod network;
 
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
 use k8s_openapi::api::core::v1::{ObjectReference, Taint};
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -61,12 +64,15 @@ text_enum! {
     }
 }
 
-/// What is wanted of a machine.
+/// What is wanted of a machine: a [`HostSpec`] that is shared until somebody changes it.
+///
+/// A status write makes a new version of a host, of which the last few thousand are kept for those
+/// who watch; all have the spec of the first one, and so has what the fleet wants.
 #[expect(
     clippy::duplicated_attributes,
     reason = "columns have the same type and priority"
 )]
-#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Clone, Debug, Default)]
 #[kube(
     group = "metal3.io",
     version = "v1alpha1",
@@ -125,9 +131,13 @@ text_enum! {
         json_path = ".metadata.creationTimestamp"
     )
 )]
-#[serde(rename_all = "camelCase", remote = "Self")]
+pub struct BareMetalHostSpec(Arc<HostSpec>);
+
+/// What is wanted of a machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 #[schemars(extend("x-go" = { "required": ["online"] }))]
-pub struct BareMetalHostSpec {
+pub struct HostSpec {
     /// Never implemented by anybody; kept for round trips.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taints: Vec<Taint>,
@@ -210,9 +220,53 @@ pub struct BareMetalHostSpec {
     pub extra: Extra,
 }
 
+impl Deref for BareMetalHostSpec {
+    type Target = HostSpec;
+
+    fn deref(&self) -> &HostSpec {
+        &self.0
+    }
+}
+
+/// Changing it takes a copy where others have it too.
+impl DerefMut for BareMetalHostSpec {
+    fn deref_mut(&mut self) -> &mut HostSpec {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl From<HostSpec> for BareMetalHostSpec {
+    fn from(spec: HostSpec) -> Self {
+        Self(Arc::new(spec))
+    }
+}
+
+impl BareMetalHostSpec {
+    /// True for the very same fields in memory.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl PartialEq for BareMetalHostSpec {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_shared_with(other) || self.0 == other.0
+    }
+}
+
+impl JsonSchema for BareMetalHostSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "BareMetalHostSpec".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        HostSpec::json_schema(generator)
+    }
+}
+
 impl Serialize for BareMetalHostSpec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Self::serialize(self, serializer)
+        self.0.serialize(serializer)
     }
 }
 
@@ -233,7 +287,7 @@ impl<'de> Deserialize<'de> for BareMetalHostSpec {
                 Ok(BareMetalHostSpec::default())
             }
             fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
-                BareMetalHostSpec::deserialize(from)
+                HostSpec::deserialize(from).map(BareMetalHostSpec::from)
             }
         }
         deserializer.deserialize_option(Optional)

@@ -1,5 +1,7 @@
 //! A value kept as its JSON text.
 
+mod texts;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,7 +16,7 @@ use serde_json::value::RawValue;
 /// A `T` that is kept as its canonical JSON text (keys sorted, no spaces) and parsed on demand.
 ///
 /// For large values that are carried around far more often than looked at: ten thousand hosts
-/// keep their inventories at the cost of the text, a clone shares it, and equality compares text.
+/// keep their inventories at the cost of the text, equal ones share it, and equality compares text.
 /// Fields that `T` does not know stay in the text.
 pub struct Json<T> {
     text: Arc<RawValue>,
@@ -50,7 +52,7 @@ impl<T> Json<T> {
         // this text is canonical.
         let text = serde_json::value::to_raw_value(value)?;
         Ok(Self {
-            text: text.into(),
+            text: texts::kept(text),
             of: PhantomData,
         })
     }
@@ -89,7 +91,7 @@ impl<T> Clone for Json<T> {
 
 impl<T> PartialEq for Json<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.text() == other.text()
+        Arc::ptr_eq(&self.text, &other.text) || self.text() == other.text()
     }
 }
 

@@ -16,6 +16,7 @@ use crate::desired::{self, Desired};
 use crate::diag::render;
 use crate::engine::{self, Clock, Engine, FirstPlan, Metrics, Standing, Telling};
 use crate::eval::Cache;
+use crate::fleet::Digest;
 use crate::plan::{self, Grants, Plan};
 use crate::secrets::{CachedSecrets, Salt, SecretsFolder};
 use crate::serve::{self, Reading, Served};
@@ -101,6 +102,8 @@ struct Run<'a> {
     told: bool,
     /// What a person agreed to is carried out: the spec is not read again.
     agreed: bool,
+    /// The text whose hosts are in memory once only, see [`Run::share`].
+    shared: Option<Digest>,
 }
 
 /// Sets everything up, drives, and takes everything down again.
@@ -185,6 +188,7 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
         agreed: agreed.is_some(),
         drive,
         told: false,
+        shared: None,
     };
     let exit = run.watch(spec, cache, title).await;
     stop.cancel();
@@ -295,6 +299,7 @@ impl Run<'_> {
                         self.show_plan(&plan);
                     }
                     self.give_free_seats();
+                    self.share(&standing);
                     let overview = self.engine.overview();
                     self.engine.metrics().set_hosts(&overview.states(), &overview.blocked());
                     screen.show(&overview, &standing, self.engine.clock().now());
@@ -345,6 +350,21 @@ impl Run<'_> {
             && let Some(next) = previous.again(&store.list())
         {
             self.desired.send_replace(Some(Arc::new(next)));
+        }
+    }
+
+    /// Once all of a text is applied, what is wanted and what is there are the same: kept once, which
+    /// is 2 kB a host.
+    fn share(&mut self, standing: &Standing) {
+        if !standing.applied() || self.shared == Some(standing.digest) {
+            return;
+        }
+        let wanted = self.desired.borrow().clone();
+        if let Some(wanted) = wanted.filter(|wanted| wanted.digest == standing.digest) {
+            self.shared = Some(standing.digest);
+            let observed = self.engine.store().list();
+            self.desired
+                .send_replace(Some(Arc::new(wanted.shared(&observed))));
         }
     }
 

@@ -18,8 +18,8 @@ pub(super) type Leaves = BTreeMap<String, Value>;
 /// that moved is no change) and not the digest.
 pub(super) fn wanted(wanted: &Wanted) -> Leaves {
     let mut out = spec(&wanted.spec);
-    metadata(&mut out, "labels", &wanted.labels);
-    metadata(&mut out, "annotations", &wanted.annotations);
+    metadata(&mut out, "labels", wanted.labels.as_ref());
+    metadata(&mut out, "annotations", wanted.annotations.as_ref());
     for (_, name, value) in wanted.marks() {
         if let Some(value) = value {
             out.insert(name.to_owned(), Value::from(value));

@@ -217,34 +217,33 @@ fn spec() -> BoxedStrategy<BareMetalHostSpec> {
         vec(interface(), 0..2),
     );
     (bmc, secrets, words, modes, bits, rare, extra())
-        .prop_map(
-            |(bmc, secrets, words, modes, bits, rare, extra)| BareMetalHostSpec {
-                taints: rare.0,
-                bmc,
-                raid: rare.1,
-                firmware: rare.2,
-                hardware_profile: words.0,
-                root_device_hints: rare.3,
-                boot_mode: modes.0,
-                boot_mac_address: words.1,
-                online: bits.0,
-                consumer_ref: rare.4,
-                image: rare.5,
-                user_data: secrets.0,
-                preprovisioning_network_data_name: words.2,
-                network_data: secrets.1,
-                meta_data: secrets.2,
-                description: words.3,
-                externally_provisioned: bits.1,
-                automated_cleaning_mode: modes.1,
-                custom_deploy: rare.6,
-                architecture: words.4,
-                disable_power_off: bits.2,
-                inspection_mode: modes.2,
-                network_interfaces: rare.7,
-                extra,
-            },
-        )
+        .prop_map(|(bmc, secrets, words, modes, bits, rare, extra)| HostSpec {
+            taints: rare.0,
+            bmc,
+            raid: rare.1,
+            firmware: rare.2,
+            hardware_profile: words.0,
+            root_device_hints: rare.3,
+            boot_mode: modes.0,
+            boot_mac_address: words.1,
+            online: bits.0,
+            consumer_ref: rare.4,
+            image: rare.5,
+            user_data: secrets.0,
+            preprovisioning_network_data_name: words.2,
+            network_data: secrets.1,
+            meta_data: secrets.2,
+            description: words.3,
+            externally_provisioned: bits.1,
+            automated_cleaning_mode: modes.1,
+            custom_deploy: rare.6,
+            architecture: words.4,
+            disable_power_off: bits.2,
+            inspection_mode: modes.2,
+            network_interfaces: rare.7,
+            extra,
+        })
+        .prop_map(BareMetalHostSpec::from)
         .boxed()
 }
 

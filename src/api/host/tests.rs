@@ -223,11 +223,11 @@ fn a_spec_that_is_not_there_or_partly_there_is_read_as_go_reads_it() {
 fn the_sizes_are_what_ten_thousand_hosts_can_bear() {
     use std::mem::size_of;
 
-    use crate::api::{BareMetalHostSpec, Condition, HardwareJson, Image, ObjectMeta};
+    use crate::api::{Condition, HardwareJson, HostSpec, Image, ObjectMeta};
     let sizes = [
-        ("BareMetalHost", size_of::<BareMetalHost>(), 1752),
+        ("BareMetalHost", size_of::<BareMetalHost>(), 1208),
         ("ObjectMeta", size_of::<ObjectMeta>(), 360),
-        ("BareMetalHostSpec", size_of::<BareMetalHostSpec>(), 552),
+        ("HostSpec", size_of::<HostSpec>(), 552),
         ("BareMetalHostStatus", size_of::<BareMetalHostStatus>(), 840),
         ("Condition", size_of::<Condition>(), 104),
         ("Image", size_of::<Image>(), 144),

@@ -1,6 +1,6 @@
 //! What the schema says a change does at worst is what the plan says in the worst state.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -29,8 +29,8 @@ fn worst(path: &str) -> Disruption {
     });
     let wanted = Wanted {
         spec: serde_json::from_value(spec).unwrap(),
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
+        labels: Arc::default(),
+        annotations: Arc::default(),
         digest: crate::fleet::Digest::default(),
         pool: None,
         rack: None,

@@ -148,7 +148,9 @@ fn same_spec(wanted: &BareMetalHostSpec, live: &BareMetalHostSpec, applied: bool
         return true;
     }
     let mut live = live.clone();
-    live.raid = live.raid.filter(|raid| **raid != RaidConfig::default());
+    if live.raid.as_deref() == Some(&RaidConfig::default()) {
+        live.raid = None;
+    }
     if applied && wanted.architecture.is_empty() {
         live.architecture.clear();
     }
