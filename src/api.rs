@@ -23,6 +23,7 @@ pub mod inventory;
 mod json;
 pub mod names;
 mod raid;
+mod shared;
 pub mod status;
 mod text;
 pub mod validate;
@@ -41,6 +42,7 @@ pub use inventory::{
 pub use json::{Json, JsonError};
 pub use k8s_openapi::api::core::v1::{Event, ObjectReference, Taint};
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+pub use shared::Shared;
 pub use status::{
     BareMetalHostStatus, Condition, ConditionStatus, ConditionType, CredentialsStatus, ErrorType,
     OperationHistory, OperationMetric, OperationalStatus, ProvisionStatus, ProvisioningState,

@@ -25,6 +25,7 @@ use crate::fleet::{Digest, Fleet, Host, Seat, Seats, place};
 use crate::store::{Key, Object as _};
 use crate::vfs::Files;
 
+use self::share::Sharing;
 pub use self::sites::{HostSites, Sites};
 
 /// All resources that a spec wants.
@@ -59,6 +60,9 @@ pub struct Desired {
 pub struct Wanted {
     /// The spec, complete.
     pub spec: BareMetalHostSpec,
+    /// The spec's architecture is the one that inspection found and filled in at the host: the text
+    /// says none, and any other that may be found is as good.
+    pub architecture_found: bool,
     /// Labels.
     pub labels: Arc<BTreeMap<String, String>>,
     /// Annotations of the spec's own; ours are added by [`Desired::object`].
@@ -117,12 +121,14 @@ pub fn desired(
     let key = |name: &Arc<str>| Key::new(Arc::clone(&fleet.namespace), Arc::clone(name));
     let mut held: BTreeSet<Key> = fleet.held.iter().map(|held| key(&held.name)).collect();
     let mut hosts = BTreeMap::new();
+    let mut sharing = Sharing::new(observed);
     for host in &fleet.hosts {
         let key = key(&host.name);
         let pool = placement.pool_of(&host.name);
         let known = previous.and_then(|previous| previous.hosts.get(&key));
         match wanted(fleet, host, pool, known) {
-            Some(wanted) => {
+            Some(mut wanted) => {
+                sharing.share(&key, &mut wanted);
                 hosts.insert(key, wanted);
             }
             // It stays as it is, as any host with an error does.
@@ -131,7 +137,6 @@ pub fn desired(
             }
         }
     }
-    share::share(&mut hosts, observed);
     let rollouts = fleet
         .pools
         .iter()
@@ -232,6 +237,7 @@ fn wanted(
     let lowered = lower::lower(host, &deployment).ok()?;
     Some(Arc::new(Wanted {
         spec: lowered.spec,
+        architecture_found: false,
         labels: Arc::new(lowered.labels),
         annotations: Arc::new(lowered.annotations),
         digest,
@@ -243,6 +249,17 @@ fn wanted(
 }
 
 impl Wanted {
+    /// The spec as JSON: what the text says.
+    pub(crate) fn spec_value(&self) -> Value {
+        let mut value = spec_value(&self.spec);
+        if self.architecture_found
+            && let Some(fields) = value.as_object_mut()
+        {
+            fields.remove("architecture");
+        }
+        value
+    }
+
     /// Our own annotations that say more than a digest and are compared: name, what a plan calls
     /// it, value.
     pub(crate) fn marks(&self) -> [(&'static str, &'static str, Option<&str>); 4] {
@@ -280,7 +297,10 @@ impl Desired {
     #[must_use]
     pub fn shared(&self, observed: &[Arc<BareMetalHost>]) -> Self {
         let mut shared = self.clone();
-        share::share(&mut shared.hosts, observed);
+        let mut sharing = Sharing::new(observed);
+        for (key, wanted) in &mut shared.hosts {
+            sharing.share(key, wanted);
+        }
         shared
     }
 
@@ -312,7 +332,7 @@ impl Desired {
             "apiVersion": crate::api::API_VERSION,
             "kind": "BareMetalHost",
             "metadata": metadata,
-            "spec": spec_value(&wanted.spec),
+            "spec": wanted.spec_value(),
         })
     }
 }

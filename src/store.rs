@@ -114,6 +114,9 @@ pub trait Object:
         )
     }
 
+    /// Makes it as small as it can be: it stays in memory with thousands of others.
+    fn compact(&mut self) {}
+
     /// The version that `resourceVersion` tells.
     fn version(&self) -> Version {
         let text = self.meta().resource_version.as_deref().unwrap_or_default();

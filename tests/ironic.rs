@@ -384,7 +384,7 @@ async fn a_provisioned_machine_is_taken_over_again() {
     );
     let mut status = metalform::api::BareMetalHostStatus::default();
     status.provisioning.state = metalform::api::ProvisioningState::Provisioned;
-    status.provisioning.image = was.spec.image.as_deref().unwrap().clone();
+    status.provisioning.image = was.spec.image.clone().unwrap();
     was.status = Some(status);
     let mut machine = Machine {
         watched: &mut watched,
@@ -421,7 +421,7 @@ async fn what_ironic_refuses_of_a_node_holds_up_nothing() {
     );
     let mut status = metalform::api::BareMetalHostStatus::default();
     status.provisioning.state = metalform::api::ProvisioningState::Provisioned;
-    status.provisioning.image = stuck.spec.image.as_deref().unwrap().clone();
+    status.provisioning.image = stuck.spec.image.clone().unwrap();
     stuck.status = Some(status);
     let mut machine = Machine {
         watched: &mut watched,

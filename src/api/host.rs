@@ -5,7 +5,6 @@ mod image;
 mod network;
 
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ObjectReference, Taint};
 use kube::CustomResource;
@@ -13,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::names::annotation;
+use super::shared::{Recent, Shared};
 use super::status::{BareMetalHostStatus, ProvisioningState};
 use super::text::text_enum;
 use super::wire::{Extra, is_zero};
@@ -72,7 +72,7 @@ text_enum! {
     clippy::duplicated_attributes,
     reason = "columns have the same type and priority"
 )]
-#[derive(CustomResource, Clone, Debug, Default)]
+#[derive(CustomResource, Clone, Debug, Default, PartialEq)]
 #[kube(
     group = "metal3.io",
     version = "v1alpha1",
@@ -131,7 +131,7 @@ text_enum! {
         json_path = ".metadata.creationTimestamp"
     )
 )]
-pub struct BareMetalHostSpec(Arc<HostSpec>);
+pub struct BareMetalHostSpec(Shared<HostSpec>);
 
 /// What is wanted of a machine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -155,7 +155,7 @@ pub struct HostSpec {
     pub hardware_profile: String,
     /// Which disk the image is written to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub root_device_hints: Option<Box<RootDeviceHints>>,
+    pub root_device_hints: Option<Shared<RootDeviceHints>>,
     /// How the machine boots; UEFI when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_mode: Option<BootMode>,
@@ -176,7 +176,7 @@ pub struct HostSpec {
     pub consumer_ref: Option<Box<ObjectReference>>,
     /// The image to provision; setting it starts provisioning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<Box<Image>>,
+    pub image: Option<Shared<Image>>,
     /// Secret with the user-data of the config drive (key `userData` or `value`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_data: Option<SecretReference>,
@@ -220,6 +220,10 @@ pub struct HostSpec {
     pub extra: Extra,
 }
 
+/// Images and hints of late.
+static IMAGES: Recent<Image> = Recent::new();
+static HINTS: Recent<RootDeviceHints> = Recent::new();
+
 impl Deref for BareMetalHostSpec {
     type Target = HostSpec;
 
@@ -231,26 +235,30 @@ impl Deref for BareMetalHostSpec {
 /// Changing it takes a copy where others have it too.
 impl DerefMut for BareMetalHostSpec {
     fn deref_mut(&mut self) -> &mut HostSpec {
-        Arc::make_mut(&mut self.0)
+        &mut self.0
     }
 }
 
 impl From<HostSpec> for BareMetalHostSpec {
     fn from(spec: HostSpec) -> Self {
-        Self(Arc::new(spec))
+        Self(Shared::new(spec))
     }
 }
 
 impl BareMetalHostSpec {
+    /// Shares what other specs have too.
+    pub fn compact(&mut self) {
+        if let Some(image) = IMAGES.other_of(self.image.as_ref()) {
+            self.image = Some(image);
+        }
+        if let Some(hints) = HINTS.other_of(self.root_device_hints.as_ref()) {
+            self.root_device_hints = Some(hints);
+        }
+    }
+
     /// True for the very same fields in memory.
     pub fn is_shared_with(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl PartialEq for BareMetalHostSpec {
-    fn eq(&self, other: &Self) -> bool {
-        self.is_shared_with(other) || self.0 == other.0
+        self.0.is_shared_with(&other.0)
     }
 }
 
@@ -343,6 +351,25 @@ pub struct SecretReference {
 }
 
 impl BareMetalHost {
+    /// Makes it as small as it can be, for one that stays in memory with thousands of others.
+    pub fn compact(&mut self) {
+        self.spec.compact();
+        let Some(status) = &mut self.status else {
+            return;
+        };
+        status.conditions.shrink_to_fit();
+        if let Some(image) = IMAGES.other_of(status.last_attempted_image.as_ref()) {
+            status.last_attempted_image = Some(image);
+        }
+        let provisioning = &mut status.provisioning;
+        if let Some(image) = IMAGES.other(&provisioning.image) {
+            provisioning.image = image;
+        }
+        if let Some(hints) = HINTS.other_of(provisioning.root_device_hints.as_ref()) {
+            provisioning.root_device_hints = Some(hints);
+        }
+    }
+
     /// The provisioning state; [`ProvisioningState::None`] for a host without a status.
     pub fn state(&self) -> &ProvisioningState {
         self.status

@@ -8,6 +8,7 @@ use super::host::{
     BootMode, CustomDeploy, FirmwareConfig, Image, RaidConfig, RootDeviceHints, SecretReference,
 };
 use super::inventory::HardwareJson;
+use super::shared::Shared;
 use super::text::text_enum;
 use super::wire::{self, Extra, is_zero};
 
@@ -163,7 +164,7 @@ pub struct BareMetalHostStatus {
     pub provisioning_fail_count: i64,
     /// The image of the last attempt to provision.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_attempted_image: Option<Box<Image>>,
+    pub last_attempted_image: Option<Shared<Image>>,
     /// Conditions, one of a type.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend(
@@ -198,10 +199,10 @@ pub struct ProvisionStatus {
     #[serde(rename = "ID")]
     pub id: String,
     /// The image on the machine; an empty URL for none. Always written, as Go does.
-    pub image: Image,
+    pub image: Shared<Image>,
     /// The hints that the image's disk was chosen by.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub root_device_hints: Option<Box<RootDeviceHints>>,
+    pub root_device_hints: Option<Shared<RootDeviceHints>>,
     /// The boot mode that was set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_mode: Option<BootMode>,

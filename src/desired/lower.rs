@@ -35,8 +35,10 @@ pub(super) fn lower(
         .spec
         .insert("automatedCleaningMode".to_owned(), Json::from("metadata"));
     write(&mut sheet, host, deployment);
+    let mut spec: BareMetalHostSpec = serde_json::from_value(Json::Object(sheet.spec))?;
+    spec.compact();
     Ok(Lowered {
-        spec: serde_json::from_value(Json::Object(sheet.spec))?,
+        spec,
         labels: sheet.labels,
         annotations: sheet.annotations,
     })

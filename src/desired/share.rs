@@ -3,37 +3,67 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::api::BareMetalHost;
+use crate::api::{BareMetalHost, BareMetalHostSpec};
 use crate::store::Key;
 
 use super::Wanted;
 
-/// Makes wanted hosts share their spec with the host that has it already, and their labels and
-/// annotations with the host before them.
-pub(super) fn share(hosts: &mut BTreeMap<Key, Arc<Wanted>>, observed: &[Arc<BareMetalHost>]) {
-    let named = observed.iter().filter_map(|host| {
-        let meta = &host.metadata;
-        let namespace = meta.namespace.as_deref().unwrap_or_default();
-        Some(((namespace, meta.name.as_deref()?), &host.spec))
-    });
-    let specs: HashMap<(&str, &str), _> = named.collect();
-    let mut last: Option<Arc<Wanted>> = None;
-    for (key, wanted) in hosts {
-        if let Some(spec) = specs.get(&(&*key.namespace, &*key.name))
-            && !wanted.spec.is_shared_with(spec)
-            && wanted.spec == **spec
-        {
-            Arc::make_mut(wanted).spec = (*spec).clone();
+/// What wanted hosts may share.
+pub(super) struct Sharing<'a> {
+    /// Specs that there are, by namespace and name.
+    specs: HashMap<(&'a str, &'a str), &'a BareMetalHostSpec>,
+    last: Option<Arc<Wanted>>,
+}
+
+impl<'a> Sharing<'a> {
+    /// With these hosts.
+    pub fn new(observed: &'a [Arc<BareMetalHost>]) -> Self {
+        let named = observed.iter().filter_map(|host| {
+            let meta = &host.metadata;
+            let namespace = meta.namespace.as_deref().unwrap_or_default();
+            Some(((namespace, meta.name.as_deref()?), &host.spec))
+        });
+        Self {
+            specs: named.collect(),
+            last: None,
         }
-        if let Some(last) = &last {
-            if !Arc::ptr_eq(&wanted.labels, &last.labels) && wanted.labels == last.labels {
+    }
+
+    /// Makes a wanted host share its spec with the host that has it already, and its labels and
+    /// annotations with the one before it.
+    pub fn share(&mut self, key: &Key, wanted: &mut Arc<Wanted>) {
+        if let Some(spec) = self.specs.get(&(&*key.namespace, &*key.name))
+            && !wanted.spec.is_shared_with(spec)
+        {
+            share_spec(wanted, spec);
+        }
+        if let Some(last) = &self.last {
+            let same = |one: &Arc<BTreeMap<_, _>>, other| !Arc::ptr_eq(one, other) && one == other;
+            if same(&wanted.labels, &last.labels) {
                 Arc::make_mut(wanted).labels = Arc::clone(&last.labels);
             }
-            let other = !Arc::ptr_eq(&wanted.annotations, &last.annotations);
-            if other && wanted.annotations == last.annotations {
+            if same(&wanted.annotations, &last.annotations) {
                 Arc::make_mut(wanted).annotations = Arc::clone(&last.annotations);
             }
         }
-        last = Some(Arc::clone(wanted));
+        self.last = Some(Arc::clone(wanted));
+    }
+}
+
+/// The architecture is filled in by inspection, so nearly all hosts have one that the text does
+/// not say.
+fn share_spec(wanted: &mut Arc<Wanted>, spec: &BareMetalHostSpec) {
+    let unsaid = wanted.architecture_found || wanted.spec.architecture.is_empty();
+    let equal = if unsaid && wanted.spec.architecture != spec.architecture {
+        let mut filled = wanted.spec.clone();
+        filled.architecture.clone_from(&spec.architecture);
+        filled == *spec
+    } else {
+        wanted.spec == *spec
+    };
+    if equal {
+        let wanted = Arc::make_mut(wanted);
+        wanted.architecture_found = unsaid && !spec.architecture.is_empty();
+        wanted.spec = spec.clone();
     }
 }

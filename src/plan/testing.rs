@@ -217,7 +217,7 @@ impl Lab {
         let spec = self.host(name).spec.clone();
         self.status(name, |status| {
             status.provisioning.state = ProvisioningState::Provisioned;
-            status.provisioning.image = spec.image.as_deref().cloned().unwrap_or_default();
+            status.provisioning.image = spec.image.clone().unwrap_or_default();
             status
                 .provisioning
                 .custom_deploy

@@ -83,7 +83,7 @@ pub(super) fn externally_provisioned(draft: &mut Draft<'_>, facts: &Facts) -> Fl
     let spec = &draft.view.host.spec;
     if !spec.externally_provisioned {
         let applied = &mut draft.status.provisioning;
-        applied.image = spec.image.as_deref().cloned().unwrap_or_default();
+        applied.image = spec.image.clone().unwrap_or_default();
         applied.custom_deploy.clone_from(&spec.custom_deploy);
         return draft.enter(Phase::Provisioned);
     }

@@ -176,7 +176,7 @@ fn done(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
     draft.status.last_attempted_image.clone_from(&spec.image);
     draft.status.provisioning_fail_count = 0;
     let applied = &mut draft.status.provisioning;
-    applied.image = spec.image.as_deref().cloned().unwrap_or_default();
+    applied.image = spec.image.clone().unwrap_or_default();
     if let Some(power) = facts.power.filter(|_| !facts.power_changing) {
         draft.status.powered_on = power;
     }

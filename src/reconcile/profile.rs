@@ -1,6 +1,6 @@
 //! Hardware profiles: deprecated, but what they say about the root device is still in force.
 
-use crate::api::{BareMetalHostSpec, RootDeviceHints};
+use crate::api::{BareMetalHostSpec, RootDeviceHints, Shared};
 
 /// The profile of a host that names none.
 const DEFAULT: &str = "unknown";
@@ -44,10 +44,10 @@ pub(super) fn of<'a>(spec: &'a BareMetalHostSpec, before: &'a str) -> Result<&'a
 pub(super) fn root_device_hints(
     spec: &BareMetalHostSpec,
     profile: &str,
-) -> Option<Box<RootDeviceHints>> {
+) -> Option<Shared<RootDeviceHints>> {
     spec.root_device_hints
         .clone()
-        .or_else(|| hints(profile).map(Box::new))
+        .or_else(|| hints(profile).map(Shared::new))
 }
 
 #[cfg(test)]

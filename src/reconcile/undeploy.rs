@@ -4,7 +4,7 @@ use super::draft::{Draft, Flow};
 use super::phase::Phase;
 use super::{Code, register};
 use crate::api::names::reason;
-use crate::api::{ErrorType, Image};
+use crate::api::{ErrorType, Shared};
 use crate::budget::SlotKind;
 use crate::provision::{Effect, Facts, NodeState};
 
@@ -101,7 +101,7 @@ fn done(draft: &mut Draft<'_>) -> Flow {
         reason::DEPROVISIONING_COMPLETE,
         "Image deprovisioning completed",
     );
-    draft.status.provisioning.image = Image::default();
+    draft.status.provisioning.image = Shared::default();
     draft.status.provisioning.custom_deploy = None;
     draft.status.provisioning.drop_software_volumes();
     draft.enter(if draft.is_deleted() {

@@ -14,17 +14,51 @@ use super::apply::Claim;
 use super::fields::FieldSet;
 use crate::api::Timestamp;
 
-/// A set of fields as its text, canonical FieldsV1, shared by all objects that have it. It is read
-/// when somebody computes with it: as a tree it takes ten times the memory, and what a controller
-/// does all day (status) never asks.
-#[derive(Debug)]
+/// A set of fields as its text, canonical FieldsV1. It is read when somebody computes with it: as a
+/// tree it takes ten times the memory, and what a controller does all day (status) never asks.
+///
+/// Objects that have the same fields share the text. Where one names an owner, which is another one
+/// for every object (`k:{"uid":"…"}`), they share what is around the uid.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shape {
-    text: Box<RawValue>,
+    text: Arc<str>,
+    /// What comes between the text's [`UID`] and what follows it.
+    uid: Option<Box<str>>,
 }
 
+/// What is before the uid of an owner.
+const UID: &str = r#""k:{\"uid\":\""#;
+
 impl Shape {
+    /// The text in its two parts. With more than one owner nothing is taken out.
+    fn split(text: &str) -> (Cow<'_, str>, Option<&str>) {
+        let whole = (Cow::Borrowed(text), None);
+        let Some((before, rest)) = text.split_once(UID) else {
+            return whole;
+        };
+        match rest.find('\\') {
+            Some(end) if end > 0 && !rest.contains(UID) => {
+                let (uid, after) = rest.split_at(end);
+                (Cow::Owned([before, UID, after].concat()), Some(uid))
+            }
+            _ => whole,
+        }
+    }
+
+    fn text(&self) -> Cow<'_, str> {
+        match (&self.uid, self.text.split_once(UID)) {
+            (Some(uid), Some((before, after))) => [before, UID, uid, after].concat().into(),
+            _ => Cow::Borrowed(&*self.text),
+        }
+    }
+
+    fn is(&self, text: &str) -> bool {
+        let (rest, uid) = Self::split(text);
+        *self.text == *rest && self.uid.as_deref() == uid
+    }
+
     fn set(&self) -> FieldSet {
-        let read = || FieldSet::from_json(&serde_json::from_str(self.text.get()).ok()?);
+        let read = || FieldSet::from_json(&serde_json::from_str(&self.text()).ok()?);
         // It was made from a set, or read once when it came from the file.
         read().unwrap_or_default()
     }
@@ -36,7 +70,7 @@ pub(super) struct Entry {
     manager: Arc<str>,
     apply: bool,
     time: Timestamp,
-    shape: Arc<Shape>,
+    shape: Shape,
 }
 
 /// All owners of one object, in the order in which a server lists them. Cheap to clone.
@@ -51,7 +85,7 @@ pub(super) struct Shapes(Mutex<Interned>);
 struct Interned {
     /// By a hash of the text, so that a text is kept once. Two texts with one hash are not shared,
     /// which costs memory and nothing else.
-    shapes: HashMap<u64, Weak<Shape>>,
+    shapes: HashMap<u64, Weak<str>>,
     hasher: RandomState,
     names: HashMap<Box<str>, Weak<str>>,
     /// Sweep the dead when there are this many.
@@ -67,7 +101,19 @@ struct Row<'a> {
     /// Seconds.
     time: i64,
     #[serde(borrow)]
-    fields: &'a RawValue,
+    fields: Cow<'a, RawValue>,
+}
+
+impl<'a> Row<'a> {
+    fn of(entry: &'a Entry) -> Option<Self> {
+        Some(Self {
+            manager: Cow::Borrowed(&entry.manager),
+            apply: entry.apply,
+            time: entry.time.as_second(),
+            // It was JSON when it came.
+            fields: Cow::Owned(RawValue::from_string(entry.shape.text().into()).ok()?),
+        })
+    }
 }
 
 impl Shapes {
@@ -83,27 +129,27 @@ impl Shapes {
 
     /// The shape with this text, which is canonical FieldsV1. `None` when it cannot be read;
     /// `known` says that it was made from a set.
-    fn shape(&self, text: Cow<'_, RawValue>, known: bool) -> Option<Arc<Shape>> {
+    fn shape(&self, text: &str, known: bool) -> Option<Shape> {
+        let (rest, uid) = Shape::split(text);
+        let uid = uid.map(Box::from);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let hash = all.hasher.hash_one(text.get());
+        let hash = all.hasher.hash_one(&*rest);
         if let Some(found) = all.shapes.get(&hash).and_then(Weak::upgrade)
-            && found.text.get() == text.get()
+            && *found == *rest
         {
-            return Some(found);
+            return Some(Shape { text: found, uid });
         }
         if !known {
-            FieldSet::from_json(&serde_json::from_str(text.get()).ok()?)?;
+            FieldSet::from_json(&serde_json::from_str(text).ok()?)?;
         }
-        let shape = Arc::new(Shape {
-            text: text.into_owned(),
-        });
+        let shared: Arc<str> = rest.into();
         if all.shapes.len() >= all.sweep_at {
             all.shapes.retain(|_, shape| shape.strong_count() > 0);
             all.names.retain(|_, name| name.strong_count() > 0);
             all.sweep_at = (all.shapes.len() * 2).max(256);
         }
-        all.shapes.insert(hash, Arc::downgrade(&shape));
-        Some(shape)
+        all.shapes.insert(hash, Arc::downgrade(&shared));
+        Some(Shape { text: shared, uid })
     }
 
     /// Keeps claims; those that did not change keep their time.
@@ -115,9 +161,9 @@ impl Shapes {
                     .entries()
                     .iter()
                     .find(|entry| entry.apply == claim.apply && *entry.manager == *claim.manager);
-                let text = serde_json::value::to_raw_value(&claim.fields.to_json()).ok()?;
+                let text = claim.fields.to_json().to_string();
                 if let Some(old) = old
-                    && old.shape.text.get() == text.get()
+                    && old.shape.is(&text)
                 {
                     return Some(old.clone());
                 }
@@ -125,7 +171,7 @@ impl Shapes {
                     manager: self.name(&claim.manager),
                     apply: claim.apply,
                     time: now,
-                    shape: self.shape(Cow::Owned(text), true)?,
+                    shape: self.shape(&text, true)?,
                 })
             })
             .collect();
@@ -151,7 +197,7 @@ impl Shapes {
                 apply: row.apply,
                 time: Timestamp::from_second(row.time).map_err(|error| error.to_string())?,
                 shape: self
-                    .shape(Cow::Borrowed(row.fields), false)
+                    .shape(row.fields.get(), false)
                     .ok_or("field owners are not FieldsV1")?,
             });
         }
@@ -176,7 +222,7 @@ impl Managed {
                 theirs.iter().any(|other| {
                     entry.apply == other.apply
                         && entry.manager == other.manager
-                        && entry.shape.text.get() == other.shape.text.get()
+                        && entry.shape == other.shape
                 })
             })
     }
@@ -197,7 +243,7 @@ impl Managed {
             api_version: Some(api_version.to_owned()),
             fields_type: Some("FieldsV1".into()),
             fields_v1: Some(FieldsV1(
-                serde_json::from_str(entry.shape.text.get()).unwrap_or(Value::Null),
+                serde_json::from_str(&entry.shape.text()).unwrap_or(Value::Null),
             )),
             manager: Some(entry.manager.to_string()),
             operation: Some(if entry.apply { "Apply" } else { "Update" }.into()),
@@ -212,16 +258,44 @@ impl Managed {
         if self.entries().is_empty() {
             return Vec::new();
         }
-        let rows: Vec<Row<'_>> = self
-            .entries()
-            .iter()
-            .map(|entry| Row {
-                manager: Cow::Borrowed(&entry.manager),
-                apply: entry.apply,
-                time: entry.time.as_second(),
-                fields: &entry.shape.text,
-            })
-            .collect();
+        let rows: Vec<Row<'_>> = self.entries().iter().filter_map(Row::of).collect();
         serde_json::to_vec(&rows).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned_by(uid: &str) -> String {
+        format!(r#"{{"f:metadata":{{"f:ownerReferences":{{"k:{{\"uid\":\"{uid}\"}}":{{}}}}}}}}"#)
+    }
+
+    #[test]
+    fn the_fields_of_different_owners_are_one_text() {
+        let shapes = Shapes::default();
+        let read = |text: &str| shapes.shape(text, false).unwrap();
+        let (one, other) = (owned_by("1f0"), owned_by("2e1"));
+        let shape = read(&one);
+        assert!(Arc::ptr_eq(&shape.text, &read(&other).text));
+        assert_ne!(shape, read(&other));
+        for text in [&one, &other] {
+            assert_eq!(read(text).text(), **text);
+            assert!(read(text).is(text));
+        }
+        assert!(!shape.is(&other));
+    }
+
+    #[test]
+    fn texts_with_no_owner_or_several_stay_whole() {
+        let shapes = Shapes::default();
+        for text in [
+            owned_by(""),
+            r#"{"f:spec":{"f:online":{}}}"#.to_owned(),
+            r#"{"f:a":{"k:{\"uid\":\"1\"}":{},"k:{\"uid\":\"2\"}":{}}}"#.to_owned(),
+        ] {
+            let shape = shapes.shape(&text, false).unwrap();
+            assert_eq!((&*shape.text(), shape.uid.as_ref()), (&*text, None));
+        }
     }
 }

@@ -210,9 +210,9 @@ fn spec() -> BoxedStrategy<BareMetalHostSpec> {
         vec(taint, 0..2),
         option::of(raid().prop_map(Box::new)),
         option::of(firmware()),
-        option::of(hints().prop_map(Box::new)),
+        option::of(hints().prop_map(Shared::new)),
         option::of(consumer),
-        option::of(image().prop_map(Box::new)),
+        option::of(image().prop_map(Shared::new)),
         option::of(custom_deploy()),
         vec(interface(), 0..2),
     );
@@ -295,7 +295,7 @@ fn status() -> BoxedStrategy<BareMetalHostStatus> {
         one_of(ProvisioningState::KNOWN),
         word(),
         image(),
-        option::of(hints().prop_map(Box::new)),
+        option::of(hints().prop_map(Shared::new)),
         option::of(one_of(BootMode::KNOWN)),
         option::of(raid().prop_map(Box::new)),
         option::of(firmware()),
@@ -305,7 +305,7 @@ fn status() -> BoxedStrategy<BareMetalHostStatus> {
         .prop_map(|it| ProvisionStatus {
             state: it.0,
             id: it.1,
-            image: it.2,
+            image: it.2.into(),
             root_device_hints: it.3,
             boot_mode: it.4,
             raid: it.5,
@@ -336,7 +336,7 @@ fn status() -> BoxedStrategy<BareMetalHostStatus> {
             history,
         ),
         (
-            option::of(image().prop_map(Box::new)),
+            option::of(image().prop_map(Shared::new)),
             vec(condition, 0..3),
             extra(),
         ),

@@ -267,7 +267,7 @@ fn plain(name: &str, n: u8, spec: &Value) -> BareMetalHost {
         host.spec
             .root_device_hints
             .clone()
-            .or(Some(Box::new(crate::api::RootDeviceHints {
+            .or(Some(crate::api::Shared::new(crate::api::RootDeviceHints {
                 device_name: "/dev/sda".into(),
                 ..Default::default()
             })));

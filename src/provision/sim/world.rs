@@ -115,6 +115,7 @@ impl World {
             all: true,
         };
         world.remember(lines, now)?;
+        world.slots.shrink_to_fit();
         world.rule_all();
         world.compact()?;
         for index in 0..world.slots.len() {

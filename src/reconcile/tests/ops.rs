@@ -207,7 +207,7 @@ impl World {
             }),
             Op::Image(image) => driver.edit(|host| {
                 host.spec.image = image.map(|number| {
-                    Box::new(Image {
+                    crate::api::Shared::new(Image {
                         url: format!("http://i/{number}"),
                         ..Image::default()
                     })
@@ -228,7 +228,7 @@ impl World {
             }
             Op::Hints(number) => driver.edit(|host| {
                 let device_name = format!("/dev/sd{number}");
-                host.spec.root_device_hints = Some(Box::new(RootDeviceHints {
+                host.spec.root_device_hints = Some(crate::api::Shared::new(RootDeviceHints {
                     device_name,
                     ..Default::default()
                 }));

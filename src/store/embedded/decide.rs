@@ -137,6 +137,7 @@ impl Setting<'_> {
         meta.resource_version = Some(self.version.0.to_string());
         meta.managed_fields = None;
         let gone = meta.deletion_timestamp.is_some() && meta.finalizers.is_none();
+        object.compact();
         let object = Arc::new(object);
         if gone {
             return Decision::Remove(object);

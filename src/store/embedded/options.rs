@@ -66,7 +66,7 @@ impl Default for Options {
             salt: crate::dice::unpredictable(),
             manager: "metalform".into(),
             window: 4096,
-            cache: 8 << 20,
+            cache: 1 << 20,
             kinds: Vec::new(),
             medium: None,
             fold_entries: 0,
