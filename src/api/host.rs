@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::names::annotation;
 use super::shared::{Recent, Shared};
-use super::status::{BareMetalHostStatus, ProvisioningState};
+use super::status::{BareMetalHostStatus, CredentialsStatus, ProvisioningState};
 use super::text::text_enum;
 use super::wire::{Extra, is_zero};
 
@@ -220,9 +220,10 @@ pub struct HostSpec {
     pub extra: Extra,
 }
 
-/// Images and hints of late.
+/// What hosts of late have in common.
 static IMAGES: Recent<Image> = Recent::new();
 static HINTS: Recent<RootDeviceHints> = Recent::new();
+static CREDENTIALS: Recent<CredentialsStatus> = Recent::new();
 
 impl Deref for BareMetalHostSpec {
     type Target = HostSpec;
@@ -360,6 +361,11 @@ impl BareMetalHost {
         status.conditions.shrink_to_fit();
         if let Some(image) = IMAGES.other_of(status.last_attempted_image.as_ref()) {
             status.last_attempted_image = Some(image);
+        }
+        for credentials in [&mut status.good_credentials, &mut status.tried_credentials] {
+            if let Some(other) = CREDENTIALS.other(credentials) {
+                *credentials = other;
+            }
         }
         let provisioning = &mut status.provisioning;
         if let Some(image) = IMAGES.other(&provisioning.image) {

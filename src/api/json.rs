@@ -13,13 +13,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use self::texts::Text;
+
 /// A `T` that is kept as its canonical JSON text (keys sorted, no spaces) and parsed on demand.
 ///
 /// For large values that are carried around far more often than looked at: ten thousand hosts
-/// keep their inventories at the cost of the text, equal ones share it, and equality compares text.
+/// keep their inventories at the cost of what differs in them, equal ones share the text, and
+/// equality compares text.
 /// Fields that `T` does not know stay in the text.
 pub struct Json<T> {
-    text: Arc<RawValue>,
+    text: Arc<Text>,
     of: PhantomData<fn() -> T>,
 }
 
@@ -41,7 +44,7 @@ impl JsonError {
 
 impl<T> Json<T> {
     /// The canonical text.
-    pub fn text(&self) -> &str {
+    pub fn text(&self) -> Cow<'_, str> {
         self.text.get()
     }
 
@@ -50,9 +53,9 @@ impl<T> Json<T> {
     pub fn from_value(value: &Value) -> Result<Self, serde_json::Error> {
         // `serde_json::Map` sorts its keys (the feature preserve_order is off, see the test), so
         // this text is canonical.
-        let text = serde_json::value::to_raw_value(value)?;
+        let text = serde_json::to_string(value)?;
         Ok(Self {
-            text: texts::kept(text),
+            text: texts::kept(&text),
             of: PhantomData,
         })
     }
@@ -62,7 +65,7 @@ impl<T: DeserializeOwned> Json<T> {
     /// Parses the text. Fails only when an object on the server has a field of another type than
     /// the CRD says.
     pub fn get(&self) -> Result<T, JsonError> {
-        serde_json::from_str(self.text()).map_err(|source| JsonError {
+        serde_json::from_str(&self.text()).map_err(|source| JsonError {
             kind: std::any::type_name::<T>()
                 .rsplit("::")
                 .next()
@@ -99,19 +102,21 @@ impl<T> Eq for Json<T> {}
 
 impl<T> fmt::Debug for Json<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
+        f.write_str(&self.text())
     }
 }
 
 impl<T> Serialize for Json<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = self.text();
         // The text goes through unparsed where the target is JSON text itself: hosts are written
         // often and their inventory is most of them. Only speed hangs on this name: every other
         // target (a Value, YAML), and JSON too should the name change, takes the way below.
         if std::any::type_name::<S>().starts_with("&mut serde_json::ser::Serializer<") {
-            return self.text.serialize(serializer);
+            let text: &RawValue = serde_json::from_str(&text).map_err(serde::ser::Error::custom)?;
+            return text.serialize(serializer);
         }
-        let value: Value = serde_json::from_str(self.text()).map_err(serde::ser::Error::custom)?;
+        let value: Value = serde_json::from_str(&text).map_err(serde::ser::Error::custom)?;
         value.serialize(serializer)
     }
 }
@@ -161,7 +166,7 @@ mod tests {
             "new": { "a": 2, "b": 1 }, "ramMebibytes": 1, "hostname": "a"
         }));
         assert_eq!(one, other.unwrap());
-        assert!(std::ptr::eq(one.text(), one.clone().text()));
+        assert!(Arc::ptr_eq(&one.text, &one.clone().text));
         assert_eq!(one.get().unwrap().ram_mebibytes, 1);
     }
 
@@ -197,9 +202,7 @@ mod tests {
     #[test]
     fn it_goes_into_json_text_unparsed() {
         let spaced: Json<HardwareDetails> = Json {
-            text: RawValue::from_string(r#"{ "as": "it is" }"#.to_owned())
-                .unwrap()
-                .into(),
+            text: texts::kept(r#"{ "as": "it is" }"#),
             of: PhantomData,
         };
         assert_eq!(

@@ -147,9 +147,9 @@ pub struct BareMetalHostStatus {
     /// What was applied, and where the host is in its life.
     pub provisioning: ProvisionStatus,
     /// The credentials that last worked.
-    pub good_credentials: CredentialsStatus,
+    pub good_credentials: Shared<CredentialsStatus>,
     /// The credentials that were last tried.
-    pub tried_credentials: CredentialsStatus,
+    pub tried_credentials: Shared<CredentialsStatus>,
     /// The last error in words; empty when there is none.
     pub error_message: String,
     /// Whether the machine is powered on, as last seen.

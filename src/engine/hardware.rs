@@ -21,7 +21,7 @@ impl<S: Stores> Shared<S> {
         hardware: &HardwareJson,
     ) -> Result<(), StoreError> {
         let key: Key = host.key();
-        let hardware: Value = serde_json::from_str(hardware.text())
+        let hardware: Value = serde_json::from_str(&hardware.text())
             .map_err(|error| StoreError::Backend(format!("inventory of {key}: {error}")))?;
         let wanted = json!({
             "apiVersion": "metal3.io/v1alpha1",

@@ -105,7 +105,7 @@ fn tried(draft: &mut Draft<'_>, version: &str) {
     let host = draft.view.host;
     let namespace = host.metadata.namespace.as_deref().unwrap_or_default();
     let name = &host.spec.bmc.credentials_name;
-    draft.status.tried_credentials = CredentialsStatus::new(namespace, name, version);
+    draft.status.tried_credentials = CredentialsStatus::new(namespace, name, version).into();
 }
 
 fn inventoried(draft: &mut Draft<'_>, inventory: Option<&HardwareJson>) {

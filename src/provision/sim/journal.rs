@@ -205,7 +205,7 @@ impl Journal {
     }
 
     /// Writes the file anew with these lines.
-    pub fn rewrite(&mut self, lines: &[Line]) -> Result<(), JournalError> {
+    pub fn rewrite(&mut self, lines: impl Iterator<Item = Line>) -> Result<(), JournalError> {
         let path = self.path.clone();
         let failed = |verb| move |source| io_error(&path, verb, source);
         let folder = self.path.parent().unwrap_or(Path::new("."));
@@ -213,9 +213,7 @@ impl Journal {
             .prefix(".machines-")
             .tempfile_in(folder)
             .map_err(failed.clone()("write anew"))?;
-        let bytes = encode(lines);
-        next.write_all(&bytes)
-            .map_err(failed.clone()("write anew"))?;
+        let length = write(&mut next, lines).map_err(failed.clone()("write anew"))?;
         // The rename may reach the disk before the content does.
         next.as_file()
             .sync_data()
@@ -223,9 +221,22 @@ impl Journal {
         self.file = next
             .persist(&self.path)
             .map_err(|error| failed("write anew")(error.error))?;
-        (self.length, self.base) = (bytes.len() as u64, bytes.len() as u64);
+        (self.length, self.base) = (length, length);
         Ok(())
     }
+}
+
+/// Writes lines one by one, for there are as many as machines, and says how many bytes they are.
+fn write(to: &mut impl io::Write, lines: impl Iterator<Item = Line>) -> io::Result<u64> {
+    let mut to = io::BufWriter::new(to);
+    let mut length = 0;
+    for line in lines {
+        let bytes = encode(&[line]);
+        to.write_all(&bytes)?;
+        length += bytes.len() as u64;
+    }
+    to.flush()?;
+    Ok(length)
 }
 
 fn io_error(path: &Path, verb: &'static str, source: io::Error) -> JournalError {

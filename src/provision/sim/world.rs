@@ -265,15 +265,12 @@ impl World {
         let Some(journal) = &mut self.journal else {
             return Ok(());
         };
-        let mut lines = vec![journal::first(self.began)];
-        lines.extend(self.given.iter().cloned());
-        lines.extend(
-            self.happened
-                .iter()
-                .map(|rule| Line::Happened { rule: *rule }),
-        );
-        lines.extend(self.slots.iter().map(Self::entry));
-        journal.rewrite(&lines)
+        let happened = |rule: &u64| Line::Happened { rule: *rule };
+        let lines = std::iter::once(journal::first(self.began))
+            .chain(self.given.iter().cloned())
+            .chain(self.happened.iter().map(happened))
+            .chain(self.slots.iter().map(Self::entry));
+        journal.rewrite(lines)
     }
 
     // ---- who is who
