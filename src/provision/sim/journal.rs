@@ -9,7 +9,7 @@
 //! Nothing secret is in it: of credentials it keeps the version that the effect carried.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, BufRead as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -149,35 +149,35 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens or makes the file. Answers with its lines, none when it is new.
-    pub fn open(path: &Path) -> Result<(Self, Vec<Line>), JournalError> {
+    /// Opens or makes the file. Its lines, none when it is new, are to be read before anything is
+    /// written, and what is good of them to be kept with [`Journal::keep`].
+    pub fn open(path: &Path) -> Result<(Self, Lines), JournalError> {
         let failed = |verb| move |source| io_error(path, verb, source);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).map_err(failed("open"))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(failed("read"))?;
-        // What follows the last end of a line was never acknowledged.
-        let good = bytes
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
-        let lines = read(path, &bytes[..good])?;
-        let mut journal = Self {
+        let file = options.open(path).map_err(failed("open"))?;
+        let lines = Lines {
+            path: path.to_owned(),
+            file: io::BufReader::new(file.try_clone().map_err(failed("open"))?),
+            line: 0,
+            length: 0,
+        };
+        let journal = Self {
             path: path.to_owned(),
             file,
-            length: good as u64,
-            base: good as u64,
+            length: 0,
+            base: 0,
         };
-        journal.cut().map_err(failed("cut"))?;
         Ok((journal, lines))
     }
 
-    /// The file's path, for texts.
-    pub fn path(&self) -> String {
-        self.path.display().to_string()
+    /// Goes on behind the lines that were read.
+    pub fn keep(&mut self, lines: &Lines) -> Result<(), JournalError> {
+        (self.length, self.base) = (lines.length, lines.length);
+        self.cut()
+            .map_err(|source| io_error(&self.path, "cut", source))
     }
 
     /// Removes what is behind the good part.
@@ -256,35 +256,60 @@ fn encode(lines: &[Line]) -> Vec<u8> {
     bytes
 }
 
-fn read(path: &Path, bytes: &[u8]) -> Result<Vec<Line>, JournalError> {
-    let corrupt = |line, reason| JournalError::Corrupt {
-        path: path.display().to_string(),
-        line,
-        reason,
-    };
-    let mut lines = Vec::new();
-    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let read: Result<Line, _> = serde_json::from_slice(line);
-        if let (0, Ok(Line::Machines { format, .. })) = (index, &read)
-            && *format > FORMAT
-        {
-            return Err(JournalError::Newer {
-                path: path.display().to_string(),
-                found: *format,
-            });
+/// The lines of a journal, one by one, for there are as many as machines. A last one without its end
+/// was never acknowledged and is none.
+#[derive(Debug)]
+pub(super) struct Lines {
+    path: PathBuf,
+    file: io::BufReader<File>,
+    /// How many were read.
+    line: usize,
+    /// How many bytes they are.
+    length: u64,
+}
+
+impl Iterator for Lines {
+    type Item = Result<Line, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut bytes = Vec::new();
+        match self.file.read_until(b'\n', &mut bytes) {
+            Ok(_) if bytes.last() == Some(&b'\n') => {}
+            Ok(_) => return None,
+            Err(source) => return Some(Err(io_error(&self.path, "read", source))),
         }
-        let line = read.map_err(|error| corrupt(index + 1, format!("not readable ({error})")))?;
-        if (index == 0) != matches!(line, Line::Machines { .. }) {
-            let reason = if index == 0 {
-                "not a journal of machines"
-            } else {
-                "a second beginning"
-            };
-            return Err(corrupt(index + 1, reason.to_owned()));
-        }
-        lines.push(line);
+        self.line += 1;
+        self.length += bytes.len() as u64;
+        Some(self.read(&bytes))
     }
-    Ok(lines)
+}
+
+impl Lines {
+    fn read(&self, bytes: &[u8]) -> Result<Line, JournalError> {
+        let first = self.line == 1;
+        let line = serde_json::from_slice(bytes)
+            .map_err(|error| self.corrupt(format!("not readable ({error})")))?;
+        match line {
+            Line::Machines { format, .. } if first && format > FORMAT => Err(JournalError::Newer {
+                path: self.path.display().to_string(),
+                found: format,
+            }),
+            Line::Machines { .. } if !first => Err(self.corrupt("a second beginning")),
+            Line::Machine(_) | Line::Fault { .. } | Line::Happened { .. } if first => {
+                Err(self.corrupt("not a journal of machines"))
+            }
+            line => Ok(line),
+        }
+    }
+
+    /// The line that was read last makes no sense.
+    pub fn corrupt(&self, reason: impl Into<String>) -> JournalError {
+        JournalError::Corrupt {
+            path: self.path.display().to_string(),
+            line: self.line,
+            reason: reason.into(),
+        }
+    }
 }
 
 /// The first line of a journal.

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 
 use super::fault::{Active, Rule, Times, What};
 use super::inventory;
-use super::journal::{self, Entry, Journal, JournalError, Line};
+use super::journal::{self, Entry, Journal, JournalError, Line, Lines};
 use super::machine::{Hardware, Machine, Order};
 use super::options::Options;
 use super::script::{Pace, Task};
@@ -92,16 +92,14 @@ impl World {
     /// The machines of a journal; new ones without.
     pub fn new(
         options: Options,
-        journal: Option<(Journal, Vec<Line>)>,
+        journal: Option<(Journal, Lines)>,
         now: Timestamp,
     ) -> Result<Self, JournalError> {
         let pace = options.durations.clone().faster(options.pace);
-        let (journal, lines) =
-            journal.map_or((None, Vec::new()), |(file, lines)| (Some(file), lines));
         let mut world = Self {
             options,
             pace,
-            journal,
+            journal: None,
             began: now,
             slots: Vec::new(),
             racks: HashMap::new(),
@@ -114,7 +112,11 @@ impl World {
             news: Vec::new(),
             all: true,
         };
-        world.remember(lines, now)?;
+        if let Some((mut journal, mut lines)) = journal {
+            world.remember(&mut lines, now)?;
+            journal.keep(&lines)?;
+            world.journal = Some(journal);
+        }
         world.slots.shrink_to_fit();
         world.rule_all();
         world.compact()?;
@@ -126,14 +128,15 @@ impl World {
     }
 
     /// Takes over what a journal says.
-    fn remember(&mut self, lines: Vec<Line>, now: Timestamp) -> Result<(), JournalError> {
-        for (index, line) in lines.into_iter().enumerate() {
+    fn remember(&mut self, lines: &mut Lines, now: Timestamp) -> Result<(), JournalError> {
+        while let Some(line) = lines.next() {
+            let line = line?;
             match line {
                 Line::Machines { began, .. } => self.began = began,
                 Line::Machine(entry) => {
                     let known = self
                         .slot(entry)
-                        .ok_or_else(|| self.corrupt(index + 1, "a word that is not known"))?;
+                        .ok_or_else(|| lines.corrupt("a word that is not known"))?;
                     let at = self.racks.get(&known.rack).copied();
                     match at.and_then(|at| self.slots.get_mut(at as usize)) {
                         Some(slot) => *slot = known,
@@ -164,16 +167,16 @@ impl World {
         Ok(())
     }
 
-    fn corrupt(&self, line: usize, reason: &str) -> JournalError {
-        let path = self.journal.as_ref().map(Journal::path).unwrap_or_default();
-        JournalError::Corrupt {
-            path,
-            line,
-            reason: reason.to_owned(),
+    fn slot(&self, mut entry: Entry) -> Option<Slot> {
+        // Nearly all machines have these in common.
+        if let Some(last) = self.slots.last() {
+            if last.host.namespace == entry.namespace {
+                entry.namespace = Arc::clone(&last.host.namespace);
+            }
+            if last.first == entry.first {
+                entry.first.clone_from(&last.first);
+            }
         }
-    }
-
-    fn slot(&self, entry: Entry) -> Option<Slot> {
         Some(Slot {
             machine: Machine::from_record(entry.machine, self.pace.clone())?,
             rack: entry.rack,
