@@ -114,7 +114,7 @@ pub struct Machine {
     /// What stands in the rack.
     pub hardware: Hardware,
     /// How long things take.
-    pub pace: Pace,
+    pub pace: Arc<Pace>,
     /// What goes wrong.
     pub troubles: Troubles,
     node: Option<Box<Node>>,
@@ -122,7 +122,7 @@ pub struct Machine {
 
 impl Machine {
     /// A machine that nobody knows yet.
-    pub fn new(hardware: Hardware, pace: Pace) -> Self {
+    pub fn new(hardware: Hardware, pace: Arc<Pace>) -> Self {
         Self {
             hardware,
             pace,

@@ -56,7 +56,7 @@ enum Event {
 #[derive(Debug)]
 pub(super) struct World {
     options: Options,
-    pace: Pace,
+    pace: Arc<Pace>,
     journal: Option<Journal>,
     began: Timestamp,
     slots: Vec<Slot>,
@@ -95,7 +95,7 @@ impl World {
         journal: Option<(Journal, Lines)>,
         now: Timestamp,
     ) -> Result<Self, JournalError> {
-        let pace = options.durations.clone().faster(options.pace);
+        let pace = Arc::new(options.durations.clone().faster(options.pace));
         let mut world = Self {
             options,
             pace,
@@ -178,7 +178,7 @@ impl World {
             }
         }
         Some(Slot {
-            machine: Machine::from_record(entry.machine, self.pace.clone())?,
+            machine: Machine::from_record(entry.machine, Arc::clone(&self.pace))?,
             rack: entry.rack,
             host: Key::new(entry.namespace, entry.host),
             settings: entry.settings,
@@ -591,7 +591,7 @@ impl World {
         self.racks.insert(Arc::clone(&rack), index);
         let hardware = Hardware::new(&*rack);
         self.slots.push(Slot {
-            machine: Machine::new(hardware, self.pace.clone()),
+            machine: Machine::new(hardware, Arc::clone(&self.pace)),
             rack,
             host: key,
             settings: 0,

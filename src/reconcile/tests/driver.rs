@@ -10,7 +10,6 @@ use crate::api::{
 use crate::budget::{Grants, SlotKind};
 use crate::dice::Dice;
 use crate::provision::sim::machine::{Hardware, Machine, Order};
-use crate::provision::sim::script::Pace;
 use crate::provision::{Ack, Drift, Effect, Fault, Outage, Sight};
 use crate::reconcile::{Credentials, Hold, Note, Outcome, Policy, Step, View, Wake, step};
 
@@ -91,7 +90,7 @@ impl Driver {
         hardware.password = Some("right".into());
         Self {
             host: Some(host),
-            machine: Machine::new(hardware, Pace::default()),
+            machine: Machine::new(hardware, Arc::default()),
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
             login: Login {
                 version: 1,

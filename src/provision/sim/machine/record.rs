@@ -147,7 +147,7 @@ impl Machine {
     }
 
     /// The machine that was written down. `None` when a word in it is not known.
-    pub fn from_record(record: Record, pace: Pace) -> Option<Self> {
+    pub fn from_record(record: Record, pace: Arc<Pace>) -> Option<Self> {
         let node = match record.node {
             Some(books) => Some(Box::new(books.node()?)),
             None => None,

@@ -33,7 +33,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         Self {
-            machine: Machine::new(Hardware::new(MAC), Pace::default()),
+            machine: Machine::new(Hardware::new(MAC), Arc::default()),
             now: start(),
             dice: Dice::new(1),
             host: host("http://i/a"),
@@ -300,7 +300,7 @@ fn an_inventory_is_there_after_an_inspection_and_always_the_same() {
 fn a_slow_bmc_takes_longer() {
     let time = |slow| {
         let mut bench = Bench::enrolled();
-        bench.machine.pace.verify = Span::millis(1000, 1000);
+        Arc::make_mut(&mut bench.machine.pace).verify = Span::millis(1000, 1000);
         bench.machine.troubles.slow = slow;
         bench.carry_out(&Effect::Manage);
         bench.now.duration_since(start())
