@@ -17,7 +17,7 @@ use metalform::api::BareMetalHost;
 use metalform::desired::{Desired, desired};
 use metalform::diag::FileId;
 use metalform::eval::{Cache, Evaluation, Inputs, Limits, evaluate};
-use metalform::plan::{Owned, diff, differing};
+use metalform::plan::{Compared, Comparer, Owned};
 use metalform::syntax;
 use metalform::vfs::RealDisk;
 use serde_json::{Value, json};
@@ -186,12 +186,14 @@ fn alone(folder: &Path) {
     );
 }
 
-/// A saved edit until the new plan is there: evaluate, lower, compare.
+/// A saved edit until the new plan is there: evaluate, lower, compare, each with what `run` keeps
+/// of the last time.
 struct Project {
     folder: PathBuf,
     cache: Cache,
     observed: Vec<Arc<BareMetalHost>>,
     last: Desired,
+    compared: Compared,
 }
 
 impl Project {
@@ -211,6 +213,7 @@ impl Project {
             cache,
             observed,
             last,
+            compared: Compared::default(),
         }
     }
 
@@ -218,12 +221,18 @@ impl Project {
     fn plan(&mut self) -> usize {
         let found = evaluated(&self.folder, &mut self.cache);
         assert!(!found.has_errors());
-        self.last = lower(found, &self.observed, Some(&self.last));
-        let owned: Owned = differing(&self.last, &self.observed)
+        let next = lower(found, &self.observed, Some(&self.last));
+        let compared = std::mem::take(&mut self.compared);
+        let mut comparer = Comparer::after(&next, &self.last, compared);
+        let owned: Owned = comparer
+            .differing(&self.observed)
             .into_iter()
             .map(|key| (key, Vec::new()))
             .collect();
-        diff(&self.last, &self.observed, &owned).actions.len()
+        let actions = comparer.diff(&self.observed, &owned).actions.len();
+        self.compared = comparer.into_compared();
+        self.last = next;
+        actions
     }
 }
 
@@ -270,6 +279,7 @@ fn main() {
     });
 
     let mut project = Project::new(&many);
+    project.plan();
     let mut plans = Vec::new();
     let again = best(|turn| {
         write_rack(
@@ -286,6 +296,7 @@ fn main() {
         project.plan()
     });
     let mut single = Project::new(&one);
+    single.plan();
     let one_again = best(|turn| {
         let more = format!("refine r007-n07 {{ labels turn=t{turn}; }}\n");
         std::fs::write(one.join("fleet.kdl"), format!("{text}{more}")).unwrap();
