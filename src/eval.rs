@@ -29,9 +29,11 @@ mod effect;
 mod explain;
 pub mod expr;
 mod facts;
+mod hosts;
 mod idle;
 mod import;
 mod instance;
+mod kept;
 mod merge;
 mod pool;
 pub mod range;
@@ -151,8 +153,8 @@ impl Evaluation {
     }
 }
 
-/// Evaluates a project. Never fails and never panics; trees of files that did not change are taken
-/// from `cache`.
+/// Evaluates a project. Never fails and never panics; trees of files that did not change, and hosts
+/// that no change can concern, are taken from `cache`: that saves time and changes nothing.
 pub fn evaluate(inputs: &Inputs<'_>, cache: &mut Cache) -> Evaluation {
     run::evaluate(inputs, cache)
 }
