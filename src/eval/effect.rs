@@ -71,7 +71,7 @@ pub(super) struct Did {
 }
 
 /// What all definitions did.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Effects {
     /// The file whose hosts are evaluated now, and what they did since it was turned to.
     now: Option<FileId>,

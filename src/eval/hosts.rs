@@ -14,62 +14,47 @@ use crate::schema::{PathId, Paths};
 /// Below this many hosts a second thread costs more than it gains.
 pub(super) const WORTH_A_THREAD: usize = 256;
 
-/// What became of all hosts.
-pub(super) struct Outcome {
+/// What became of hosts.
+pub(super) struct Part {
     /// In the order in which they are declared.
     pub hosts: Vec<Evaluated>,
+    pub findings: Findings,
     /// The block of one declares something that is lost there.
     pub lost: bool,
-    /// The last evaluation's table, of which `paths` became a copy or a continuation; hosts were
-    /// taken over then.
-    pub table: Option<Arc<Paths>>,
 }
 
-/// Evaluates all hosts; the result depends neither on threads nor on what can be taken over.
-pub(super) fn evaluate<'a, 't: 'a, F>(
-    declared: &[Declared<'t>],
-    paths: &mut Paths,
-    findings: &mut Findings,
-    reuse: Option<Reuse>,
-    bench: &F,
-) -> Outcome
+/// Evaluates all hosts; the result does not depend on threads.
+pub(super) fn all<'a, 't: 'a, F>(declared: &[Declared<'t>], paths: &mut Paths, bench: &F) -> Part
 where
     F: Fn(Paths) -> Bench<'a, 't> + Sync,
 {
-    if let Some(reuse) = reuse {
-        let others = reuse.others(declared);
-        let mut table = Paths::clone(&reuse.table);
-        let some = several(&others, &mut table, bench);
-        // A key that nobody names any more must not stay in the table.
-        if reuse.names_all_keys(paths.len(), &table, &some.findings.effects) {
-            *paths = table;
-            findings.absorb(some.findings);
-            findings.effects.files.extend(reuse.did);
-            let mut fresh = some.hosts.into_iter();
-            let known = reuse.known.into_iter();
-            let hosts = known.filter_map(|known| known.or_else(|| fresh.next()));
-            return Outcome {
-                hosts: hosts.collect(),
-                lost: some.lost,
-                table: Some(reuse.table),
-            };
-        }
-    }
     let all: Vec<&Declared<'t>> = declared.iter().collect();
-    let all = several(&all, paths, bench);
-    findings.absorb(all.findings);
-    Outcome {
-        hosts: all.hosts,
-        lost: all.lost,
-        table: None,
-    }
+    several(&all, paths, bench)
 }
 
-/// What became of some hosts.
-struct Part {
-    hosts: Vec<Evaluated>,
-    findings: Findings,
-    lost: bool,
+/// Evaluates the hosts that cannot be taken over. `None` where `paths`, which go on from those of
+/// the last evaluation, have a key that nobody names any more.
+pub(super) fn some<'a, 't: 'a, F>(
+    declared: &[Declared<'t>],
+    paths: &mut Paths,
+    reuse: Reuse,
+    bench: &F,
+) -> Option<Part>
+where
+    F: Fn(Paths) -> Bench<'a, 't> + Sync,
+{
+    let mut part = several(&reuse.others(declared), paths, bench);
+    if !reuse.names_all_keys(paths, &part.findings.effects) {
+        return None;
+    }
+    part.findings.effects.files.extend(reuse.did);
+    let mut fresh = part.hosts.into_iter();
+    let known = reuse.known.into_iter();
+    let hosts = known.filter_map(|known| known.or_else(|| fresh.next()));
+    Some(Part {
+        hosts: hosts.collect(),
+        ..part
+    })
 }
 
 fn several<'a, 't: 'a, F>(declared: &[&Declared<'t>], paths: &mut Paths, bench: &F) -> Part

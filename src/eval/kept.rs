@@ -10,6 +10,10 @@
 //! identifies their machines, what lines of text did to them ([`Did`]). A host about which
 //! something was reported is evaluated again to report it again. Only an evaluation without an
 //! error is kept. Whatever is not known to be the same makes the evaluation one of all hosts.
+//!
+//! Paths keep their numbers: the table of the last evaluation is gone on with. Keys that nobody
+//! names any more must not stay in it (a pool that selects by one is told so); with the first of
+//! them all is evaluated anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,15 +57,20 @@ pub(super) struct Left {
 /// By the file that declares hosts: the other files that refine them.
 pub(super) type Refined = BTreeMap<FileId, BTreeSet<FileId>>;
 
+/// An evaluation that goes on from the last one.
+pub(super) struct Start<'k> {
+    kept: &'k Kept,
+    changed: BTreeSet<FileId>,
+}
+
 /// Hosts that are taken over.
 pub(super) struct Reuse {
     /// By index of the host, for those that are.
     pub known: Vec<Option<Evaluated>>,
     /// What they did.
     pub did: BTreeMap<FileId, Arc<Did>>,
-    /// The numbers of their paths.
-    pub table: Arc<Paths>,
-    pub tables: u32,
+    /// Keys that were met before the hosts are evaluated.
+    met: Vec<PathId>,
 }
 
 pub(super) fn refined(program: &Program<'_>) -> Refined {
@@ -90,42 +99,12 @@ impl Kept {
         }
     }
 
-    /// What can be taken over. `paths` are those that were met before the hosts are evaluated.
-    pub(super) fn reuse(
-        &self,
-        project: &Project,
-        program: &Program<'_>,
-        refined: &Refined,
-        paths: &Paths,
-    ) -> Option<Reuse> {
-        let fits = program.complete
-            && !program.partial
-            && self.left.tables < MOST_TABLES
-            && paths.is_start_of(&self.fleet.paths);
-        let changed = changed(&self.project, project).filter(|_| fits)?;
-        let nobody = BTreeSet::new();
-        let is_calm = |refined: &Refined, file: &FileId| {
-            let by = refined.get(file).unwrap_or(&nobody);
-            by.is_disjoint(&changed)
-        };
-        let mut did: BTreeMap<FileId, Arc<Did>> = self
-            .left
-            .did
-            .iter()
-            .filter(|(file, did)| {
-                !did.loud
-                    && !changed.contains(file)
-                    && is_calm(refined, file)
-                    && is_calm(&self.left.refined, file)
-            })
-            .map(|(file, did)| Some((*file, self.moved(did, program)?)))
-            .collect::<Option<_>>()?;
-        let known = self.known(program, &mut did);
-        (!did.is_empty()).then(|| Reuse {
-            known,
-            did,
-            table: Arc::clone(&self.fleet.paths),
-            tables: self.left.tables,
+    /// Goes on from here, where that may be worth it.
+    pub(super) fn start(&self, project: &Project) -> Option<Start<'_>> {
+        let changed = changed(&self.project, project)?;
+        (self.left.tables < MOST_TABLES).then_some(Start {
+            kept: self,
+            changed,
         })
     }
 
@@ -207,6 +186,50 @@ impl Kept {
     }
 }
 
+impl Start<'_> {
+    /// The table to go on with.
+    pub(super) fn table(&self) -> &Arc<Paths> {
+        &self.kept.fleet.paths
+    }
+
+    /// How many tables of paths there are with this one.
+    pub(super) fn tables(&self, table: &Arc<Paths>) -> u32 {
+        self.kept.left.tables + u32::from(!Arc::ptr_eq(table, self.table()))
+    }
+
+    /// What can be taken over; `met` are the keys that were met so far.
+    pub(super) fn reuse(
+        &self,
+        program: &Program<'_>,
+        refined: &Refined,
+        met: Vec<PathId>,
+    ) -> Option<Reuse> {
+        let left = &self.kept.left;
+        let nobody = BTreeSet::new();
+        let is_calm = |refined: &Refined, file: &FileId| {
+            let by = refined.get(file).unwrap_or(&nobody);
+            by.is_disjoint(&self.changed)
+        };
+        let is_same = |file: &FileId, did: &Did| {
+            !did.loud
+                && !self.changed.contains(file)
+                && is_calm(refined, file)
+                && is_calm(&left.refined, file)
+        };
+        if !program.complete || program.partial {
+            return None;
+        }
+        let mut did: BTreeMap<FileId, Arc<Did>> = left
+            .did
+            .iter()
+            .filter(|(file, did)| is_same(file, did))
+            .map(|(file, did)| Some((*file, self.kept.moved(did, program)?)))
+            .collect::<Option<_>>()?;
+        let known = self.kept.known(program, &mut did);
+        (!did.is_empty()).then_some(Reuse { known, did, met })
+    }
+}
+
 impl Reuse {
     /// The hosts that have to be evaluated.
     pub(super) fn others<'d, 't>(&self, declared: &'d [Declared<'t>]) -> Vec<&'d Declared<'t>> {
@@ -216,19 +239,16 @@ impl Reuse {
             .collect()
     }
 
-    /// Whether all keys of a table were met: before the hosts (the first `shared` paths), by hosts
-    /// that are taken over, or by the others.
-    pub(super) fn names_all_keys(&self, shared: usize, table: &Paths, others: &Effects) -> bool {
+    /// Whether all keys of a table were met: before the hosts, by hosts that are taken over, or by
+    /// the others.
+    pub(super) fn names_all_keys(&self, table: &Paths, others: &Effects) -> bool {
         let mut met = vec![false; table.len()];
-        met[..shared].fill(true);
-        for did in self.did.values().chain(others.files.values()) {
-            for id in &did.keys {
-                met[id.0 as usize] = true;
-            }
+        let hosts = self.did.values().chain(others.files.values());
+        for id in self.met.iter().chain(hosts.flat_map(|did| &did.keys)) {
+            met[id.0 as usize] = true;
         }
-        let ids = (shared as u32..table.len() as u32).map(PathId);
-        let mut keys = ids.filter(|id| table.get(*id).key.is_some());
-        keys.all(|id| met[id.0 as usize])
+        let mut ids = (0..table.len() as u32).map(PathId);
+        ids.all(|id| met[id.0 as usize] || table.get(id).key.is_none())
     }
 }
 

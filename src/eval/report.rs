@@ -11,7 +11,7 @@ use crate::fleet::{fold, natural};
 type Key = (u16, Place, String);
 
 /// Findings as they are made; forty hosts of one range give one finding.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Findings {
     groups: BTreeMap<Key, Group>,
     /// How often something was reported.
@@ -20,7 +20,7 @@ pub(super) struct Findings {
     pub effects: Effects,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Group {
     finding: Diagnostic,
     kind: &'static str,

@@ -10,7 +10,7 @@ use super::declare::{Named, Program, Spec, declare};
 use super::hosts::{self, WORTH_A_THREAD};
 use super::import::{Cache, Project, load};
 use super::instance::{Bench, Evaluated, Layer};
-use super::kept::{Kept, Left, refined};
+use super::kept::{Kept, Left, Start, refined};
 use super::merge::Merged;
 use super::report::{Findings, cap};
 use super::scope::{ScopeKind, Subject};
@@ -28,7 +28,8 @@ pub(super) fn evaluate(inputs: &Inputs<'_>, cache: &mut Cache) -> Evaluation {
     let mut project = load(inputs, cache, &mut findings);
     project.partial = !project.complete && findings.has_errors();
     let project = Arc::new(project);
-    let (fleet, complete, left) = fleet(&project, &mut findings, cache.kept.as_ref());
+    let start = cache.kept.as_ref().and_then(|kept| kept.start(&project));
+    let (fleet, complete, left) = fleet(&project, &mut findings, start.as_ref());
     let fleet = Arc::new(fleet);
     if complete && !findings.has_errors() {
         let (project, fleet) = (Arc::clone(&project), Arc::clone(&fleet));
@@ -80,8 +81,17 @@ pub(super) fn signatures<'t>(program: &Program<'t>) -> Signatures<'t> {
         .collect()
 }
 
-fn fleet(project: &Project, findings: &mut Findings, kept: Option<&Kept>) -> (Fleet, bool, Left) {
-    let mut paths = Paths::new();
+/// `start` is where the last evaluation is gone on from; if that does not do, from nothing.
+fn fleet(
+    project: &Project,
+    findings: &mut Findings,
+    start: Option<&Start<'_>>,
+) -> (Fleet, bool, Left) {
+    let before = start.map(|_| findings.clone()).unwrap_or_default();
+    let mut paths = start.map_or_else(Paths::new, |start| Paths::clone(start.table()));
+    if start.is_some() {
+        paths.take_met();
+    }
     let (program, properties) = declare(project, &mut paths, findings);
     let signatures = signatures(&program);
     let known = rules::Known::of(&paths);
@@ -133,12 +143,22 @@ fn fleet(project: &Project, findings: &mut Findings, kept: Option<&Kept>) -> (Fl
     let mut paths = small.paths;
 
     let refined = refined(&program);
-    let reuse = kept.and_then(|kept| kept.reuse(project, &program, &refined, &paths));
-    let tables = reuse.as_ref().map_or(0, |reuse| reuse.tables);
-    let outcome = hosts::evaluate(&program.hosts, &mut paths, findings, reuse, &bench);
-    complete &= !outcome.lost;
+    let evaluated = match start {
+        None => hosts::all(&program.hosts, &mut paths, &bench),
+        Some(start) => {
+            let reuse = start.reuse(&program, &refined, paths.take_met());
+            let some = |reuse| hosts::some(&program.hosts, &mut paths, reuse, &bench);
+            let Some(evaluated) = reuse.and_then(some) else {
+                *findings = before;
+                return fleet(project, findings, None);
+            };
+            evaluated
+        }
+    };
+    findings.absorb(evaluated.findings);
+    complete &= !evaluated.lost;
     let mut small = bench(paths);
-    let mut hosts: Vec<Evaluated> = outcome.hosts;
+    let mut hosts: Vec<Evaluated> = evaluated.hosts;
     small.unusable = entities
         .iter()
         .filter(|(_, _, broken)| *broken)
@@ -152,17 +172,22 @@ fn fleet(project: &Project, findings: &mut Findings, kept: Option<&Kept>) -> (Fl
     let mut selection = pool::select(&mut small, &entities, &mut hosts);
     rules::between(&mut small, &mut hosts, &mut selection.candidates);
     findings.absorb(std::mem::take(&mut small.findings));
-    let (paths, tables) = match outcome.table {
-        Some(table) if table.len() == small.paths.len() => (table, tables),
-        Some(_) => (Arc::new(small.paths), tables + 1),
-        None => (Arc::new(small.paths), 0),
-    };
+    let same = start
+        .map(Start::table)
+        .filter(|table| table.len() == small.paths.len());
+    let paths = same.map_or_else(
+        || {
+            small.paths.forget_met();
+            Arc::new(small.paths)
+        },
+        Arc::clone,
+    );
     let mut left = Left {
         identities: hosts.iter().map(|host| host.identity).collect(),
         did: BTreeMap::new(),
         starts: program.starts.clone(),
         refined,
-        tables,
+        tables: start.map_or(0, |start| start.tables(&paths)),
     };
 
     let edition: Arc<str> = program.spec.as_ref().map_or_else(

@@ -213,12 +213,9 @@ impl Paths {
         std::mem::take(&mut met.keys)
     }
 
-    /// Whether all its paths have the same numbers in `other`.
-    pub(crate) fn is_start_of(&self, other: &Self) -> bool {
-        let same = |(a, b): (&Path, &Path)| {
-            a.entity == b.entity && a.parent == b.parent && a.text == b.text
-        };
-        self.nodes.len() <= other.nodes.len() && self.nodes.iter().zip(&other.nodes).all(same)
+    /// Notes no keys any more.
+    pub(crate) fn forget_met(&mut self) {
+        self.met = None;
     }
 
     fn add_children(&mut self, parent: PathId, fields: &'static [Field]) {

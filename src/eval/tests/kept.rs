@@ -150,10 +150,16 @@ fn hosts_of_other_files_are_taken_over() {
     project.write("r2.kdl", &rack(2, "refine r2-n1 { annotations a=c; }"));
     let second = project.checked();
     assert_eq!(shared(&first, &second), 8);
-    // Sites of what stands after it moved, and a key came and went.
+    // Sites of what stands after it moved, keys came, and one goes.
     project.write("r1.kdl", &rack(1, "host r1-x slot=7 { labels new=x; }"));
     let third = project.checked();
     assert_eq!(shared(&second, &third), 8);
+    project.write("r2.kdl", &rack(2, "each { labels newer=x; }"));
+    let third = {
+        let next = project.checked();
+        assert_eq!(shared(&third, &next), 9);
+        next
+    };
     project.write("r1.kdl", &rack(1, ""));
     let fourth = project.checked();
     assert_eq!(shared(&third, &fourth), 0);
