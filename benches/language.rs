@@ -89,9 +89,16 @@ fn host(n: usize, out: &mut String) {
     .unwrap();
 }
 
-/// The fleet in one file, or in a file a rack with what all share in another.
-fn write(folder: &Path, hosts: usize, racks: bool) -> u64 {
+/// All hosts as members of a pool.
+const POOL: &str = "image os { url \"oci://images.example.net/os\"; }
+pool workers { select role=worker; deploy os { network-data (secret)\"net-${host.name}\"; }; }
+";
+
+/// The fleet in one file, or in a file a rack with what all share in another; `more` stands in the
+/// root file.
+fn write(folder: &Path, hosts: usize, racks: bool, more: &str) -> u64 {
     let mut root = "/- kdl-version 2\nspec bench edition=\"2026\" namespace=metal3\n".to_owned();
+    root.push_str(more);
     let mut bytes = 0;
     std::fs::create_dir_all(folder.join("racks")).unwrap();
     if racks {
@@ -215,6 +222,19 @@ impl Project {
             last,
             compared: Compared::default(),
         }
+        .warm()
+    }
+
+    fn warm(mut self) -> Self {
+        assert_eq!(self.plan(), 0);
+        self
+    }
+
+    /// Saves an edit of one host in the file of a rack, and plans.
+    fn edit_rack(&mut self, hosts: usize, turn: usize) {
+        let more = format!("refine r007-n07 {{ labels turn=t{turn}; }}\n");
+        write_rack(&self.folder, 7, hosts, &more);
+        assert_eq!(self.plan(), 1);
     }
 
     /// How many actions the new plan has.
@@ -257,8 +277,8 @@ fn main() {
         .unwrap_or(10_000);
     let dir = tempfile::tempdir().unwrap();
     let (one, many) = (dir.path().join("one"), dir.path().join("many"));
-    let bytes = write(&one, hosts, false);
-    write(&many, hosts, true);
+    let bytes = write(&one, hosts, false, "");
+    write(&many, hosts, true, "");
 
     let text = std::fs::read_to_string(one.join("fleet.kdl")).unwrap();
     let whole: Arc<str> = text.as_str().into();
@@ -278,25 +298,17 @@ fn main() {
         );
     });
 
+    let pooled = dir.path().join("pooled");
+    write(&pooled, hosts, true, POOL);
+    let mut members = Project::new(&pooled);
+    let members_again = best(|turn| members.edit_rack(hosts, turn));
     let mut project = Project::new(&many);
-    project.plan();
-    let mut plans = Vec::new();
-    let again = best(|turn| {
-        write_rack(
-            &many,
-            7,
-            hosts,
-            &format!("refine r007-n07 {{ labels turn=t{turn}; }}\n"),
-        );
-        plans.push(project.plan());
-    });
-    assert!(plans.iter().all(|actions| *actions == 1), "{plans:?}");
+    let again = best(|turn| project.edit_rack(hosts, turn));
     let all_again = best(|turn| {
         std::fs::write(many.join("shared.kdl"), shared(&format!("s{turn}"))).unwrap();
         project.plan()
     });
     let mut single = Project::new(&one);
-    single.plan();
     let one_again = best(|turn| {
         let more = format!("refine r007-n07 {{ labels turn=t{turn}; }}\n");
         std::fs::write(one.join("fleet.kdl"), format!("{text}{more}")).unwrap();
@@ -315,6 +327,7 @@ fn main() {
             "evaluate_memory": memory,
             "check": check,
             "plan_again_one_rack_of_250_files": again,
+            "plan_again_one_rack_all_in_a_pool": members_again,
             "plan_again_all_hosts_changed": all_again,
             "plan_again_one_file_of_all": one_again,
         }))

@@ -159,6 +159,9 @@ pub fn desired(
 /// way. A host that is being deleted has given up the seat that it is seen in.
 fn seats(fleet: &Fleet, observed: &[Arc<BareMetalHost>], previous: Option<&Desired>) -> Seats {
     let mut seats = Seats::new();
+    if fleet.pools.is_empty() {
+        return seats;
+    }
     let mut sit = |pool: Arc<str>, host: Arc<str>, seat: Seat| {
         seats.entry(pool).or_default().entry(host).or_insert(seat);
     };
