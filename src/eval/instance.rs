@@ -15,7 +15,7 @@ use super::rules::{self, Identity};
 use super::scope::{ScopeKind, Subject, View};
 use crate::diag::{Code, Diagnostic, Place};
 use crate::fleet::{Facts, Host, Item};
-use crate::schema::{Entity, Paths};
+use crate::schema::{Entity, PathId, Paths};
 use crate::vfs::Files;
 
 /// Which block brought a definition.
@@ -78,6 +78,19 @@ impl Evaluated {
 
     pub(super) fn facts(&self) -> &Facts {
         self.known.as_ref().map_or(&self.facts, |host| &host.facts)
+    }
+
+    /// What stands at a path of hosts that has no key in it.
+    pub(super) fn at(&self, path: PathId, paths: &Paths) -> Option<&Item> {
+        let Some(host) = &self.known else {
+            // Sorted by number but for keys, which have the greatest.
+            let at = self.items.binary_search_by_key(&path, |item| item.path);
+            return at.ok().map(|at| &self.items[at]);
+        };
+        let text = &paths.get(path).text;
+        let items = &host.fields.items;
+        let at = items.binary_search_by(|item| paths.get(item.path).text.cmp(text));
+        at.ok().map(|at| &items[at])
     }
 
     /// In no order.

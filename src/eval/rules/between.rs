@@ -184,6 +184,7 @@ fn names(
     };
     let host = Paths::root(Entity::Host);
     let pool = Paths::root(Entity::Pool);
+    // The first and the last are the host's own.
     let wanted = [
         (child(host, &["deploy", "image"]), Entity::Image, 4101),
         (child(pool, &["deploy", "image"]), Entity::Image, 4101),
@@ -203,10 +204,9 @@ fn names(
     let mut found = Vec::new();
     for (index, evaluated) in hosts.iter_mut().enumerate() {
         let from_pool = candidates.get(&index).map(|(_, items)| items.as_slice());
-        let all = evaluated
-            .items()
-            .iter()
-            .chain(from_pool.unwrap_or_default());
+        let own = [wanted[0].0, wanted[2].0].into_iter().flatten();
+        let own = own.filter_map(|path| evaluated.at(path, &bench.paths));
+        let all = own.chain(from_pool.unwrap_or_default());
         let mut broken = false;
         for item in all {
             let Some((_, entity, code)) = wanted.iter().find(|(path, ..)| *path == Some(item.path))
