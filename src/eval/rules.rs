@@ -46,15 +46,27 @@ pub(super) fn single<'t>(
         text.map(|text| host::hash(&text))
     });
     evaluated.broken |= case.failed;
-    evaluated.identity = Identity { mac, disks, bmc };
+    let names = bench
+        .known
+        .names
+        .iter()
+        .any(|path| case.get(*path).is_some());
+    evaluated.identity = Identity {
+        mac,
+        disks,
+        bmc,
+        names,
+    };
 }
 
-/// Hashes of what tells a machine from all others.
+/// Hashes of what tells a machine from all others, and what else spares a look at all fields.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Identity {
     mac: Option<NonZero<u64>>,
     disks: [Option<NonZero<u64>>; 3],
     bmc: Option<NonZero<u64>>,
+    /// It names an image or an Ironic.
+    names: bool,
 }
 
 /// Rules that look at one image, pool or Ironic. True when it cannot be used.
@@ -123,6 +135,8 @@ pub(super) struct Known {
     pub disks: [(PathId, &'static str); 3],
     pub labels: PathId,
     pub annotations: PathId,
+    /// What names an image or an Ironic.
+    pub names: [PathId; 2],
     image: image::Image,
 }
 
@@ -155,6 +169,7 @@ impl Known {
             ],
             labels: at(&["labels"]),
             annotations: at(&["annotations"]),
+            names: [at(&["deploy", "image"]), at(&["driven-by"])],
             image: image::Image::of(paths, at(&["image"])),
         }
     }

@@ -184,7 +184,6 @@ fn names(
     };
     let host = Paths::root(Entity::Host);
     let pool = Paths::root(Entity::Pool);
-    // The first and the last are the host's own.
     let wanted = [
         (child(host, &["deploy", "image"]), Entity::Image, 4101),
         (child(pool, &["deploy", "image"]), Entity::Image, 4101),
@@ -204,8 +203,12 @@ fn names(
     let mut found = Vec::new();
     for (index, evaluated) in hosts.iter_mut().enumerate() {
         let from_pool = candidates.get(&index).map(|(_, items)| items.as_slice());
-        let own = [wanted[0].0, wanted[2].0].into_iter().flatten();
-        let own = own.filter_map(|path| evaluated.at(path, &bench.paths));
+        let named = bench
+            .known
+            .names
+            .iter()
+            .filter(|_| evaluated.identity.names);
+        let own = named.filter_map(|path| evaluated.at(*path, &bench.paths));
         let all = own.chain(from_pool.unwrap_or_default());
         let mut broken = false;
         for item in all {
