@@ -17,7 +17,7 @@ use metalform::api::BareMetalHost;
 use metalform::desired::{Desired, desired};
 use metalform::diag::FileId;
 use metalform::eval::{Cache, Evaluation, Inputs, Limits, evaluate};
-use metalform::plan::{Owned, diff, differing};
+use metalform::plan::{Compared, Comparer, Owned};
 use metalform::syntax;
 use metalform::vfs::RealDisk;
 use serde_json::{Value, json};
@@ -89,9 +89,16 @@ fn host(n: usize, out: &mut String) {
     .unwrap();
 }
 
-/// The fleet in one file, or in a file a rack with what all share in another.
-fn write(folder: &Path, hosts: usize, racks: bool) -> u64 {
+/// All hosts as members of a pool.
+const POOL: &str = "image os { url \"oci://images.example.net/os\"; }
+pool workers { select role=worker; deploy os { network-data (secret)\"net-${host.name}\"; }; }
+";
+
+/// The fleet in one file, or in a file a rack with what all share in another; `more` stands in the
+/// root file.
+fn write(folder: &Path, hosts: usize, racks: bool, more: &str) -> u64 {
     let mut root = "/- kdl-version 2\nspec bench edition=\"2026\" namespace=metal3\n".to_owned();
+    root.push_str(more);
     let mut bytes = 0;
     std::fs::create_dir_all(folder.join("racks")).unwrap();
     if racks {
@@ -186,12 +193,14 @@ fn alone(folder: &Path) {
     );
 }
 
-/// A saved edit until the new plan is there: evaluate, lower, compare.
+/// A saved edit until the new plan is there: evaluate, lower, compare, each with what `run` keeps
+/// of the last time.
 struct Project {
     folder: PathBuf,
     cache: Cache,
     observed: Vec<Arc<BareMetalHost>>,
     last: Desired,
+    compared: Compared,
 }
 
 impl Project {
@@ -211,19 +220,39 @@ impl Project {
             cache,
             observed,
             last,
+            compared: Compared::default(),
         }
+        .warm()
+    }
+
+    fn warm(mut self) -> Self {
+        assert_eq!(self.plan(), 0);
+        self
+    }
+
+    /// Saves an edit of one host in the file of a rack, and plans.
+    fn edit_rack(&mut self, hosts: usize, turn: usize) {
+        let more = format!("refine r007-n07 {{ labels turn=t{turn}; }}\n");
+        write_rack(&self.folder, 7, hosts, &more);
+        assert_eq!(self.plan(), 1);
     }
 
     /// How many actions the new plan has.
     fn plan(&mut self) -> usize {
         let found = evaluated(&self.folder, &mut self.cache);
         assert!(!found.has_errors());
-        self.last = lower(found, &self.observed, Some(&self.last));
-        let owned: Owned = differing(&self.last, &self.observed)
+        let next = lower(found, &self.observed, Some(&self.last));
+        let compared = std::mem::take(&mut self.compared);
+        let mut comparer = Comparer::after(&next, &self.last, compared);
+        let owned: Owned = comparer
+            .differing(&self.observed)
             .into_iter()
             .map(|key| (key, Vec::new()))
             .collect();
-        diff(&self.last, &self.observed, &owned).actions.len()
+        let actions = comparer.diff(&self.observed, &owned).actions.len();
+        self.compared = comparer.into_compared();
+        self.last = next;
+        actions
     }
 }
 
@@ -248,8 +277,8 @@ fn main() {
         .unwrap_or(10_000);
     let dir = tempfile::tempdir().unwrap();
     let (one, many) = (dir.path().join("one"), dir.path().join("many"));
-    let bytes = write(&one, hosts, false);
-    write(&many, hosts, true);
+    let bytes = write(&one, hosts, false, "");
+    write(&many, hosts, true, "");
 
     let text = std::fs::read_to_string(one.join("fleet.kdl")).unwrap();
     let whole: Arc<str> = text.as_str().into();
@@ -269,18 +298,12 @@ fn main() {
         );
     });
 
+    let pooled = dir.path().join("pooled");
+    write(&pooled, hosts, true, POOL);
+    let mut members = Project::new(&pooled);
+    let members_again = best(|turn| members.edit_rack(hosts, turn));
     let mut project = Project::new(&many);
-    let mut plans = Vec::new();
-    let again = best(|turn| {
-        write_rack(
-            &many,
-            7,
-            hosts,
-            &format!("refine r007-n07 {{ labels turn=t{turn}; }}\n"),
-        );
-        plans.push(project.plan());
-    });
-    assert!(plans.iter().all(|actions| *actions == 1), "{plans:?}");
+    let again = best(|turn| project.edit_rack(hosts, turn));
     let all_again = best(|turn| {
         std::fs::write(many.join("shared.kdl"), shared(&format!("s{turn}"))).unwrap();
         project.plan()
@@ -304,6 +327,7 @@ fn main() {
             "evaluate_memory": memory,
             "check": check,
             "plan_again_one_rack_of_250_files": again,
+            "plan_again_one_rack_all_in_a_pool": members_again,
             "plan_again_all_hosts_changed": all_again,
             "plan_again_one_file_of_all": one_again,
         }))

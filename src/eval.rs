@@ -6,6 +6,9 @@
 //! at the end: idle (lines that did nothing, from the effects that merging noted)
 //! ```
 //!
+//! An evaluation that has the [`Cache`] of the last one parses only texts that changed and goes through
+//! only the hosts that a change can concern (`kept`); what comes out is the same.
+//!
 //! Total and pure: every phase works on finite input, no phase feeds an earlier one, and what is
 //! read are the files below the root and a params file (language.md section 7). Evaluation never
 //! fails; what is wrong is in [`Evaluation::diagnostics`], and who is touched by it is held
@@ -29,9 +32,11 @@ mod effect;
 mod explain;
 pub mod expr;
 mod facts;
+mod hosts;
 mod idle;
 mod import;
 mod instance;
+mod kept;
 mod merge;
 mod pool;
 pub mod range;
@@ -151,8 +156,8 @@ impl Evaluation {
     }
 }
 
-/// Evaluates a project. Never fails and never panics; trees of files that did not change are taken
-/// from `cache`.
+/// Evaluates a project. Never fails and never panics; trees of files that did not change, and hosts
+/// that no change can concern, are taken from `cache`: that saves time and changes nothing.
 pub fn evaluate(inputs: &Inputs<'_>, cache: &mut Cache) -> Evaluation {
     run::evaluate(inputs, cache)
 }

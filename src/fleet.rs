@@ -56,8 +56,9 @@ pub struct Fleet {
     pub racks: Vec<Rack>,
     /// Groups, in natural order.
     pub groups: Vec<Rack>,
-    /// Hosts without errors, in natural order of their names.
-    pub hosts: Vec<Host>,
+    /// Hosts without errors, in natural order of their names. Those that no edit concerned are
+    /// shared with the fleet that was evaluated before.
+    pub hosts: Vec<Arc<Host>>,
     /// Hosts that are declared and have an error: they are not in `hosts`, and nothing may be
     /// changed or removed because of that. In natural order. Commands refuse a fleet that has any;
     /// this is for whoever goes on with the others.
@@ -472,7 +473,7 @@ impl Fleet {
         let at = self
             .hosts
             .binary_search_by(|host| natural(&host.name, name));
-        at.ok().map(|index| &self.hosts[index])
+        at.ok().map(|index| &*self.hosts[index])
     }
 
     /// An image by name.

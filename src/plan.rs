@@ -29,7 +29,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use self::diff::{Comparer, Owned, diff, differing, is_as_wanted};
+pub use self::diff::{Compared, Comparer, Owned, diff, differing, is_as_wanted};
 pub use self::gate::{Grants, Hold, HoldCode, Ruling, gate, grant_of};
 pub use self::json::{FORMAT_VERSION, to_json};
 pub(crate) use self::live::Live;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::api::BareMetalHost;
 use crate::desired::{self, Desired};
-use crate::plan::{self, Grants, Plan};
+use crate::plan::{self, Comparer, Grants, Plan};
 
 use super::home::Home;
 use super::source::Source;
@@ -72,7 +72,8 @@ pub(super) async fn make(
         &observed,
         None,
     );
-    let owned = source.owned(plan::differing(&desired, &observed)).await?;
-    let plan = plan::diff(&desired, &observed, &owned);
+    let mut comparer = Comparer::new(&desired);
+    let owned = source.owned(comparer.differing(&observed)).await?;
+    let plan = comparer.diff(&observed, &owned);
     Ok((desired, plan, observed))
 }

@@ -1,9 +1,9 @@
 //! Follows the spec: applies to the store what the plan permits, now and when more is permitted.
 //!
 //! Level-triggered, without memory of its own: what is left to do is found again by comparing what
-//! is wanted with what is there. A held action (a guard, a roll) is judged again whenever a host
-//! changes, and a host that somebody else changed or took away is brought back to what the spec
-//! says.
+//! is wanted with what is there, but for hosts of which neither changed since they were compared. A
+//! held action (a guard, a roll) is judged again whenever a host changes, and a host that somebody
+//! else changed or took away is brought back to what the spec says.
 //!
 //! Grants are the exception, on the safe side. One given by name (`run --allow-destroy`) is bound
 //! to the change that the first plan has for that host; one given by annotation goes once it is
@@ -31,7 +31,7 @@ use crate::api::BareMetalHost;
 use crate::api::names::annotation;
 use crate::desired::Desired;
 use crate::fleet::Digest;
-use crate::plan::{self, Comparer, Grants, Hold, Live, Owned, Plan};
+use crate::plan::{self, Compared, Comparer, Grants, Hold, Live, Owned, Plan};
 use crate::store::{Change, Object as _, Snapshot, Store, StoreError};
 
 use self::standing::same_held;
@@ -107,6 +107,7 @@ impl<S: Store<BareMetalHost>> Follower<S> {
     async fn run(&mut self) {
         let mut round = 0;
         let mut text = None;
+        let mut last: Option<(Arc<Desired>, Compared)> = None;
         loop {
             let wanted = self.desired.borrow_and_update().clone();
             let more = match wanted {
@@ -118,7 +119,14 @@ impl<S: Store<BareMetalHost>> Follower<S> {
                         self.grants = Grants::default();
                     }
                     text = Some(wanted.digest);
-                    self.keep_to(&wanted, round).await
+                    let mut comparer = match last.take() {
+                        Some((last, compared)) => Comparer::after(&wanted, &last, compared),
+                        None => Comparer::new(&wanted),
+                    };
+                    let more = self.keep_to(&wanted, &mut comparer, round).await;
+                    let compared = comparer.into_compared();
+                    last = Some((wanted, compared));
+                    more
                 }
             };
             if !more {
@@ -128,8 +136,7 @@ impl<S: Store<BareMetalHost>> Follower<S> {
     }
 
     /// Works on one desired state until the next one comes; false when none will.
-    async fn keep_to(&mut self, wanted: &Desired, round: u64) -> bool {
-        let mut comparer = Comparer::new(wanted);
+    async fn keep_to(&mut self, wanted: &Desired, comparer: &mut Comparer<'_>, round: u64) -> bool {
         let mut first = true;
         let mut retry = RETRY.0;
         loop {
@@ -145,7 +152,7 @@ impl<S: Store<BareMetalHost>> Follower<S> {
                     continue;
                 }
             };
-            let pass = self.pass(wanted, &mut comparer, &snapshot, first).await;
+            let pass = self.pass(wanted, comparer, &snapshot, first).await;
             let held = pass.held();
             let open = !held.is_empty();
             let trouble = pass.trouble.is_some();

@@ -47,6 +47,8 @@ pub(super) struct Program<'t> {
     pub hosts: Vec<Declared<'t>>,
     pub named: Vec<Named<'t>>,
     pub spec: Option<Spec<'t>>,
+    /// Where the sites of each file start, first those of all files' profiles, then all others.
+    pub starts: Vec<u32>,
     /// What can be read is all that was meant.
     pub complete: bool,
     /// Something that is reported is missing, so that what refers to it may be right.
@@ -69,6 +71,8 @@ pub(super) struct Refine {
     pub exact: bool,
     pub body: usize,
     pub text: String,
+    /// Where it stands.
+    pub file: FileId,
 }
 
 /// A host by name.
@@ -145,6 +149,7 @@ pub(super) fn declare<'t>(
             hosts: Vec::new(),
             named: Vec::new(),
             spec: None,
+            starts: Vec::new(),
             complete: project.complete,
             partial: project.partial,
         },
@@ -244,12 +249,14 @@ impl<'t> Declarer<'_, 't> {
             .collect();
         self.spec_block(&frames);
         for ((_, parse), frame) in project.sources.iter().zip(&frames) {
+            self.program.starts.push(self.next_site);
             for node in parse.tree.nodes().filter(|node| node.name() == "profile") {
                 self.profile(node, *frame);
             }
         }
         self.profile_cycles();
         for ((_, parse), frame) in project.sources.iter().zip(&frames) {
+            self.program.starts.push(self.next_site);
             self.items(parse.tree.nodes(), 0, *frame, true);
         }
         self.duplicates();

@@ -1,13 +1,15 @@
-//! What definitions do, over all hosts: a byte a line of text, nothing a host.
+//! What definitions do: a byte a line of text that reaches a file's hosts, nothing a host.
 //!
 //! A line of a shared block is known by its site, a number; lines of a host's own block reach that
 //! host only and are kept where there is something to say about them. What follows from it is
-//! said by [`super::idle`], once everything is evaluated.
+//! said by [`super::idle`], once everything is evaluated. It is kept by the file that declares the
+//! hosts, so that the next evaluation can take it over with them ([`super::kept`]).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::merge::{Def, Merged};
-use crate::diag::Place;
+use crate::diag::{FileId, Place};
 use crate::fleet::Value;
 use crate::schema::{Field, Kind, PathId, Paths};
 
@@ -43,7 +45,7 @@ impl Effect {
 }
 
 /// A definition of a host's own block that may be idle.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Own {
     pub place: Place,
     pub path: Arc<str>,
@@ -57,27 +59,103 @@ pub(super) struct Own {
     pub structure: bool,
 }
 
-/// What all definitions did.
-#[derive(Debug, Default)]
-pub(super) struct Effects {
-    by_site: Vec<Effect>,
+/// What the definitions of the hosts of one file did.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Did {
+    pub sites: BTreeMap<u32, Effect>,
     pub own: Vec<Own>,
+    /// Keys that their blocks name, whatever became of them.
+    pub keys: BTreeSet<PathId>,
+    /// Something was reported about one of them.
+    pub loud: bool,
 }
 
-impl Effects {
+/// What all definitions did.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Effects {
+    /// The file whose hosts are evaluated now, and what they did since it was turned to.
+    now: Option<FileId>,
+    by_site: Vec<Effect>,
+    touched: Vec<u32>,
+    own: Vec<Own>,
+    pub files: BTreeMap<FileId, Arc<Did>>,
+}
+
+/// The same for all hosts together.
+pub(super) struct Sum<'e> {
+    by_site: Vec<Effect>,
+    pub own: Vec<&'e Own>,
+}
+
+impl Sum<'_> {
     pub(super) fn of(&self, site: u32) -> Effect {
         self.by_site.get(site as usize).copied().unwrap_or_default()
     }
+}
 
-    /// Takes in what another thread saw.
-    pub(super) fn absorb(&mut self, mut other: Self) {
-        if self.by_site.len() < other.by_site.len() {
-            self.by_site.resize(other.by_site.len(), Effect::default());
+impl Did {
+    fn site(&mut self, site: u32, effect: Effect) {
+        self.sites.entry(site).or_default().0 |= effect.0;
+    }
+}
+
+impl Effects {
+    /// Whether what is noted is put to this file.
+    pub(super) fn is_at(&self, file: FileId) -> bool {
+        self.now == Some(file)
+    }
+
+    /// Puts what was noted to its file, with the keys that were met, and turns to the next file.
+    pub(super) fn turn(&mut self, keys: Vec<PathId>, next: Option<FileId>) {
+        if let Some(now) = std::mem::replace(&mut self.now, next) {
+            let did = Arc::make_mut(self.files.entry(now).or_default());
+            for site in self.touched.drain(..) {
+                let effect = std::mem::take(&mut self.by_site[site as usize]);
+                did.site(site, effect);
+            }
+            did.own.append(&mut self.own);
+            did.keys.extend(keys);
         }
-        for (effect, more) in self.by_site.iter_mut().zip(other.by_site) {
-            effect.0 |= more.0;
+    }
+
+    /// Something was reported about a host of this file.
+    pub(super) fn loud(&mut self, file: FileId) {
+        Arc::make_mut(self.files.entry(file).or_default()).loud = true;
+    }
+
+    /// Takes in what another thread saw of later hosts; both are turned to no file.
+    pub(super) fn absorb(&mut self, other: Self) {
+        for (file, more) in other.files {
+            let Some(known) = self.files.get_mut(&file) else {
+                self.files.insert(file, more);
+                continue;
+            };
+            let known = Arc::make_mut(known);
+            let more = Arc::unwrap_or_clone(more);
+            for (site, effect) in more.sites {
+                known.site(site, effect);
+            }
+            known.own.extend(more.own);
+            known.keys.extend(more.keys);
+            known.loud |= more.loud;
         }
-        self.own.append(&mut other.own);
+    }
+
+    /// All together.
+    pub(super) fn sum(&self) -> Sum<'_> {
+        let last = self
+            .files
+            .values()
+            .filter_map(|did| did.sites.keys().last());
+        let sites = last.max().map_or(0, |last| *last as usize + 1);
+        let mut by_site = vec![Effect::default(); sites];
+        for (site, effect) in self.files.values().flat_map(|did| &did.sites) {
+            by_site[*site as usize].0 |= effect.0;
+        }
+        Sum {
+            by_site,
+            own: self.files.values().flat_map(|did| &did.own).collect(),
+        }
     }
 
     /// Notes what the definitions of a host did there; they are sorted as [`super::merge::merge`]
@@ -151,6 +229,9 @@ impl Effects {
             let site = def.site as usize;
             if site >= self.by_site.len() {
                 self.by_site.resize(site + 1, Effect::default());
+            }
+            if self.by_site[site] == Effect::default() {
+                self.touched.push(def.site);
             }
             self.by_site[site].0 |= effect.0;
             return;

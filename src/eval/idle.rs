@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::collect::Profile;
 use super::compile::{At, Given, Set, Step};
 use super::declare::{Body, Program};
-use super::effect::{Effect, Effects, is_structure};
+use super::effect::{Effect, Sum, is_structure};
 use super::import::Project;
 use super::merge::Strength;
 use super::report::Findings;
@@ -28,11 +28,11 @@ pub(super) fn report(
     paths: &Paths,
     findings: &mut Findings,
 ) {
-    let effects = std::mem::take(&mut findings.effects);
     if program.hosts.is_empty() || findings.has_errors() {
         return;
     }
     let mut idle = Idle::default();
+    let effects = findings.effects.sum();
     idle.shared(program, &effects, paths);
     idle.own(&effects);
     idle.report(project, findings);
@@ -56,7 +56,7 @@ struct Idle {
 }
 
 impl Idle {
-    fn shared(&mut self, program: &Program<'_>, effects: &Effects, paths: &Paths) {
+    fn shared(&mut self, program: &Program<'_>, effects: &Sum<'_>, paths: &Paths) {
         for Profile { steps, sites, .. } in &program.profiles {
             self.steps(steps, *sites, true, effects, paths);
         }
@@ -77,7 +77,7 @@ impl Idle {
         steps: &[Step<'_>],
         first: u32,
         in_profile: bool,
-        effects: &Effects,
+        effects: &Sum<'_>,
         paths: &Paths,
     ) -> u32 {
         let mut site = first;
@@ -126,7 +126,7 @@ impl Idle {
         }
     }
 
-    fn own(&mut self, effects: &Effects) {
+    fn own(&mut self, effects: &Sum<'_>) {
         for own in &effects.own {
             let code = judge(own.effect, own.removes, own.structure);
             if let Some(code) = code.filter(|code| *code != 2405 || !own.strong) {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::kept::Kept;
 use super::report::Findings;
 use super::{Inputs, Limits, decode};
 use crate::diag::codes::language;
@@ -20,11 +21,13 @@ mod trouble;
 /// The name of the root file in a folder.
 pub const ROOT_FILE: &str = "fleet.kdl";
 
-/// Trees of texts that were read before. One is used again if its text is the same (comparing is
-/// many times as fast as a digest) and it was read with the same limits.
+/// What was found before. The tree of a text is used again if the text is the same (comparing is
+/// many times as fast as a digest) and it was read with the same limits; hosts are used again as
+/// [`super::kept`] says.
 #[derive(Debug, Default)]
 pub struct Cache {
     trees: HashMap<TreeKey, Arc<Parse>>,
+    pub(super) kept: Option<Kept>,
 }
 
 /// File, and the limits on nesting, strings and findings.

@@ -11,11 +11,11 @@ use super::expr::Val;
 use super::facts::{self, Collected};
 use super::merge::{Def, Merged, Problem, merge};
 use super::report::Findings;
-use super::rules;
+use super::rules::{self, Identity};
 use super::scope::{ScopeKind, Subject, View};
 use crate::diag::{Code, Diagnostic, Place};
-use crate::fleet::{Facts, Item};
-use crate::schema::{Entity, Paths};
+use crate::fleet::{Facts, Host, Item};
+use crate::schema::{Entity, PathId, Paths};
 use crate::vfs::Files;
 
 /// Which block brought a definition.
@@ -56,13 +56,48 @@ pub(super) struct Bench<'a, 't> {
 }
 
 /// One evaluated host.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Evaluated {
+    /// That of the last evaluation, where it is taken over; it then has facts and items.
+    pub known: Option<Arc<Host>>,
     pub facts: Facts,
     pub items: Vec<Item>,
     pub broken: bool,
-    /// A hash of what its BMC is.
-    pub bmc: Option<u64>,
+    pub identity: Identity,
+}
+
+impl Evaluated {
+    /// A host of the last evaluation.
+    pub(super) fn known(host: &Arc<Host>, identity: Identity) -> Self {
+        Self {
+            known: Some(Arc::clone(host)),
+            identity,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn facts(&self) -> &Facts {
+        self.known.as_ref().map_or(&self.facts, |host| &host.facts)
+    }
+
+    /// What stands at a path of hosts that has no key in it.
+    pub(super) fn at(&self, path: PathId, paths: &Paths) -> Option<&Item> {
+        let Some(host) = &self.known else {
+            // Sorted by number but for keys, which have the greatest.
+            let at = self.items.binary_search_by_key(&path, |item| item.path);
+            return at.ok().map(|at| &self.items[at]);
+        };
+        let text = &paths.get(path).text;
+        let items = &host.fields.items;
+        let at = items.binary_search_by(|item| paths.get(item.path).text.cmp(text));
+        at.ok().map(|at| &items[at])
+    }
+
+    /// In no order.
+    pub(super) fn items(&self) -> &[Item] {
+        let known = self.known.as_ref();
+        known.map_or(&self.items, |host| &host.fields.items)
+    }
 }
 
 impl<'t> Bench<'_, 't> {
@@ -77,7 +112,7 @@ impl<'t> Bench<'_, 't> {
             facts,
             items,
             broken,
-            bmc: None,
+            ..Evaluated::default()
         }
     }
 

@@ -148,8 +148,10 @@ impl Labels {
                 }
             }
         }
+        // Where nothing is asked for nobody has to be looked at.
+        let hosts = if by_key.is_empty() { &[] } else { hosts };
         for (index, host) in hosts.iter().enumerate() {
-            for item in &host.items {
+            for item in host.items() {
                 if let (Some(key), Value::Text(text)) = (asked[item.path.0 as usize], &item.value)
                     && let Some(values) = by_key.get_mut(key)
                 {
@@ -348,7 +350,7 @@ fn deploy_of(
         findings: &mut bench.findings,
         subject: Subject {
             scope: declared.scope,
-            host: Some((&declared.name, &evaluated.facts)),
+            host: Some((&declared.name, evaluated.facts())),
         },
         kind: "host",
         name: &declared.name,

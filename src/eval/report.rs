@@ -11,14 +11,16 @@ use crate::fleet::{fold, natural};
 type Key = (u16, Place, String);
 
 /// Findings as they are made; forty hosts of one range give one finding.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Findings {
     groups: BTreeMap<Key, Group>,
+    /// How often something was reported.
+    pub said: u64,
     /// What definitions did: no finding yet, and it comes together in the same way.
     pub effects: Effects,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Group {
     finding: Diagnostic,
     kind: &'static str,
@@ -41,6 +43,7 @@ impl Group {
 impl Findings {
     /// Adds a finding that is about no instance. The same finding twice counts once.
     pub(super) fn add(&mut self, finding: Diagnostic) {
+        self.said += 1;
         let key = (
             finding.code.0,
             finding.primary.place,
@@ -64,6 +67,7 @@ impl Findings {
         about: &str,
         make: impl FnOnce() -> Diagnostic,
     ) {
+        self.said += 1;
         let group = self
             .groups
             .entry((code, place, about.to_owned()))
@@ -78,6 +82,7 @@ impl Findings {
     /// Adds what is wrong with an expression while no instance is in sight: the same finding as
     /// that of the instances which read it.
     pub(super) fn trouble(&mut self, finding: Diagnostic) {
+        self.said += 1;
         let key = (finding.code.0, finding.primary.place, String::new());
         self.groups.entry(key).or_insert_with(|| Group {
             finding,

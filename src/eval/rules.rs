@@ -6,6 +6,7 @@ mod host;
 mod image;
 mod raid;
 
+use std::num::NonZero;
 use std::sync::Arc;
 
 use super::declare::{Declared, Named};
@@ -38,9 +39,34 @@ pub(super) fn single<'t>(
     };
     case.required(Entity::Host);
     host::node_name(&mut case, namespace.unwrap_or(crate::fleet::NAMESPACE));
-    let identity = host::judge(&mut case, &bench.known, bench.lab);
+    let bmc = host::judge(&mut case, &bench.known, bench.lab);
+    let mac = case.text(bench.known.mac).map(|(text, _)| host::hash(text));
+    let disks = bench.known.disks.map(|(path, _)| {
+        let text = case.text(path).map(|(text, _)| text.to_ascii_lowercase());
+        text.map(|text| host::hash(&text))
+    });
     evaluated.broken |= case.failed;
-    evaluated.bmc = identity;
+    let names = bench
+        .known
+        .names
+        .iter()
+        .any(|path| case.get(*path).is_some());
+    evaluated.identity = Identity {
+        mac,
+        disks,
+        bmc,
+        names,
+    };
+}
+
+/// Hashes of what tells a machine from all others, and what else spares a look at all fields.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Identity {
+    mac: Option<NonZero<u64>>,
+    disks: [Option<NonZero<u64>>; 3],
+    bmc: Option<NonZero<u64>>,
+    /// It names an image or an Ironic.
+    names: bool,
 }
 
 /// Rules that look at one image, pool or Ironic. True when it cannot be used.
@@ -109,6 +135,8 @@ pub(super) struct Known {
     pub disks: [(PathId, &'static str); 3],
     pub labels: PathId,
     pub annotations: PathId,
+    /// What names an image or an Ironic.
+    pub names: [PathId; 2],
     image: image::Image,
 }
 
@@ -141,6 +169,7 @@ impl Known {
             ],
             labels: at(&["labels"]),
             annotations: at(&["annotations"]),
+            names: [at(&["deploy", "image"]), at(&["driven-by"])],
             image: image::Image::of(paths, at(&["image"])),
         }
     }

@@ -1,26 +1,26 @@
 //! One evaluation from end to end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use super::collect::{Collector, Gathered, Part, Spot, no_args};
 use super::compile::{Signature, Signatures};
-use super::declare::{Declared, Named, Program, Spec, declare};
+use super::declare::{Named, Program, Spec, declare};
+use super::hosts::{self, WORTH_A_THREAD};
 use super::import::{Cache, Project, load};
 use super::instance::{Bench, Evaluated, Layer};
+use super::kept::{Kept, Left, Start, refined};
 use super::merge::Merged;
 use super::report::{Findings, cap};
 use super::scope::{ScopeKind, Subject};
 use super::{Evaluation, Inputs, idle, pool, rules};
 use crate::diag::Diagnostic;
 use crate::fleet::{
-    Canonical, Fields, Fleet, Held, Host, Image, Ironic, Item, Rack, Ramdisk, Simulation, Value,
+    Candidate, Canonical, Fields, Fleet, Held, Host, Image, Ironic, Item, Rack, Ramdisk,
+    Simulation, Value,
 };
 use crate::schema::{Entity, PathId, Paths};
-
-/// Below this many hosts a second thread costs more than it gains.
-const WORTH_A_THREAD: usize = 256;
 
 /// See [`super::evaluate`].
 pub(super) fn evaluate(inputs: &Inputs<'_>, cache: &mut Cache) -> Evaluation {
@@ -28,7 +28,13 @@ pub(super) fn evaluate(inputs: &Inputs<'_>, cache: &mut Cache) -> Evaluation {
     let mut project = load(inputs, cache, &mut findings);
     project.partial = !project.complete && findings.has_errors();
     let project = Arc::new(project);
-    let (fleet, complete) = fleet(&project, &mut findings);
+    let start = cache.kept.as_ref().and_then(|kept| kept.start(&project));
+    let (fleet, complete, left) = fleet(&project, &mut findings, start.as_ref());
+    let fleet = Arc::new(fleet);
+    if complete && !findings.has_errors() {
+        let (project, fleet) = (Arc::clone(&project), Arc::clone(&fleet));
+        cache.kept = Some(Kept::new(project, fleet, left));
+    }
     let mut diagnostics = findings.finish();
     let files = &project.files;
     diagnostics.sort_by(|a, b| {
@@ -42,7 +48,7 @@ pub(super) fn evaluate(inputs: &Inputs<'_>, cache: &mut Cache) -> Evaluation {
         "something is kept as it is, and nothing says why"
     );
     Evaluation {
-        fleet: Arc::new(fleet),
+        fleet,
         files: project.files.clone(),
         diagnostics,
         complete,
@@ -75,8 +81,17 @@ pub(super) fn signatures<'t>(program: &Program<'t>) -> Signatures<'t> {
         .collect()
 }
 
-fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
-    let mut paths = Paths::new();
+/// `start` is where the last evaluation is gone on from; if that does not do, from nothing.
+fn fleet(
+    project: &Project,
+    findings: &mut Findings,
+    start: Option<&Start<'_>>,
+) -> (Fleet, bool, Left) {
+    let before = start.map(|_| findings.clone()).unwrap_or_default();
+    let mut paths = start.map_or_else(Paths::new, |start| Paths::clone(start.table()));
+    if start.is_some() {
+        paths.take_met();
+    }
     let (program, properties) = declare(project, &mut paths, findings);
     let signatures = signatures(&program);
     let known = rules::Known::of(&paths);
@@ -127,10 +142,23 @@ fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
     findings.absorb(std::mem::take(&mut small.findings));
     let mut paths = small.paths;
 
-    let (evaluated, lost) = hosts(&program.hosts, &mut paths, findings, &bench);
-    complete &= !lost;
+    let refined = refined(&program);
+    let evaluated = match start {
+        None => hosts::all(&program.hosts, &mut paths, &bench),
+        Some(start) => {
+            let reuse = start.reuse(&program, &refined, paths.take_met());
+            let some = |reuse| hosts::some(&program.hosts, &mut paths, reuse, &bench);
+            let Some(evaluated) = reuse.and_then(some) else {
+                *findings = before;
+                return fleet(project, findings, None);
+            };
+            evaluated
+        }
+    };
+    findings.absorb(evaluated.findings);
+    complete &= !evaluated.lost;
     let mut small = bench(paths);
-    let mut hosts: Vec<Evaluated> = evaluated;
+    let mut hosts: Vec<Evaluated> = evaluated.hosts;
     small.unusable = entities
         .iter()
         .filter(|(_, _, broken)| *broken)
@@ -144,7 +172,23 @@ fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
     let mut selection = pool::select(&mut small, &entities, &mut hosts);
     rules::between(&mut small, &mut hosts, &mut selection.candidates);
     findings.absorb(std::mem::take(&mut small.findings));
-    let paths = Arc::new(small.paths);
+    let same = start
+        .map(Start::table)
+        .filter(|table| table.len() == small.paths.len());
+    let paths = same.map_or_else(
+        || {
+            small.paths.forget_met();
+            Arc::new(small.paths)
+        },
+        Arc::clone,
+    );
+    let mut left = Left {
+        identities: hosts.iter().map(|host| host.identity).collect(),
+        did: BTreeMap::new(),
+        starts: program.starts.clone(),
+        refined,
+        tables: start.map_or(0, |start| start.tables(&paths)),
+    };
 
     let edition: Arc<str> = program.spec.as_ref().map_or_else(
         || Arc::from(crate::schema::EDITION),
@@ -210,73 +254,8 @@ fn fleet(project: &Project, findings: &mut Findings) -> (Fleet, bool) {
     if complete {
         idle::report(project, &program, &paths, findings);
     }
-    (fleet, complete)
-}
-
-/// Evaluates all hosts, on two threads where that pays; the result does not depend on it. The flag
-/// says that the block of one declares something that is lost there.
-fn hosts<'a, 't: 'a, F>(
-    declared: &[Declared<'t>],
-    paths: &mut Paths,
-    findings: &mut Findings,
-    bench: &F,
-) -> (Vec<Evaluated>, bool)
-where
-    F: Fn(Paths) -> Bench<'a, 't> + Sync,
-{
-    let evaluate = |part: &[Declared<'t>], paths: Paths| {
-        let mut bench = bench(paths);
-        let out: Vec<Evaluated> = part
-            .iter()
-            .map(|host| {
-                let mut evaluated = bench.host(host);
-                rules::single(&mut bench, host, &mut evaluated);
-                evaluated
-            })
-            .collect();
-        (out, bench.paths, bench.findings, bench.lost)
-    };
-    let threads = if declared.len() < WORTH_A_THREAD {
-        1
-    } else {
-        thread::available_parallelism()
-            .map_or(1, std::num::NonZero::get)
-            .min(8)
-    };
-    let shared = paths.len();
-    let size = declared.len().div_ceil(threads).max(1);
-    let parts: Vec<_> = thread::scope(|scope| {
-        let mut chunks = declared.chunks(size);
-        let first = chunks.next().unwrap_or_default();
-        let others: Vec<_> = chunks
-            .map(|chunk| {
-                let paths = paths.clone();
-                scope.spawn(|| evaluate(chunk, paths))
-            })
-            .collect();
-        let mut parts = vec![evaluate(first, paths.clone())];
-        for other in others {
-            match other.join() {
-                Ok(part) => parts.push(part),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        parts
-    });
-    let mut all = Vec::with_capacity(declared.len());
-    let mut any_lost = false;
-    for (mut hosts, grown, found, lost) in parts {
-        any_lost |= lost;
-        let renamed = paths.absorb(&grown, shared);
-        for item in hosts.iter_mut().flat_map(|host| &mut host.items) {
-            if let Some(index) = (item.path.0 as usize).checked_sub(shared) {
-                item.path = renamed[index];
-            }
-        }
-        all.append(&mut hosts);
-        findings.absorb(found);
-    }
-    (all, any_lost)
+    left.did = std::mem::take(&mut findings.effects.files);
+    (fleet, complete, left)
 }
 
 /// Sorts fields by path and freezes them.
@@ -314,7 +293,7 @@ fn finish_hosts(
             }
         }
     };
-    let mut ready: Vec<Host> = Vec::with_capacity(hosts.len());
+    let mut ready: Vec<Arc<Host>> = Vec::with_capacity(hosts.len());
     for (index, (declared, evaluated)) in program.hosts.iter().zip(hosts).enumerate() {
         if evaluated.broken {
             fleet.held.push(Held {
@@ -323,14 +302,13 @@ fn finish_hosts(
             });
             continue;
         }
-        let pool =
-            selection
-                .candidates
-                .remove(&index)
-                .map(|(name, items)| crate::fleet::Candidate {
-                    pool: name,
-                    fields: fields(&paths, rank, items),
-                });
+        let pool = selection
+            .candidates
+            .remove(&index)
+            .map(|(name, items)| Candidate {
+                pool: name,
+                fields: fields(&paths, rank, items),
+            });
         if let Some(candidate) = &pool
             && let Some(pool) = fleet
                 .pools
@@ -339,22 +317,30 @@ fn finish_hosts(
         {
             pool.candidates.push(Arc::clone(&declared.name));
         }
-        ready.push(Host {
-            name: Arc::clone(&declared.name),
-            rack: rack(declared.scope, &evaluated),
-            facts: evaluated.facts,
-            fields: Fields {
-                paths: Arc::clone(&paths),
-                items: evaluated.items.into(),
-            },
-            pool,
-            origin: declared.place.into(),
-            digest: crate::fleet::Digest([0; 32]),
+        ready.push(match evaluated.known {
+            Some(known) if is_same(known.pool.as_ref(), pool.as_ref()) => known,
+            Some(known) => Arc::new(Host {
+                pool,
+                ..Host::clone(&known)
+            }),
+            None => Arc::new(Host {
+                name: Arc::clone(&declared.name),
+                rack: rack(declared.scope, &evaluated),
+                facts: evaluated.facts,
+                fields: Fields {
+                    paths: Arc::clone(&paths),
+                    items: evaluated.items.into(),
+                },
+                pool,
+                origin: declared.place.into(),
+                digest: crate::fleet::Digest([0; 32]),
+            }),
         });
     }
-    let finish = |hosts: &mut [Host]| {
+    let finish = |hosts: &mut [Arc<Host>]| {
         let mut canonical = Canonical::default();
-        for host in hosts {
+        // One that is shared was finished when it was made.
+        for host in hosts.iter_mut().filter_map(Arc::get_mut) {
             sort(rank, &mut host.fields.items);
             host.digest = canonical.of(&edition, &host.name, &host.fields);
         }
@@ -370,6 +356,15 @@ fn finish_hosts(
         });
     }
     fleet.hosts = ready;
+}
+
+/// Whether a host has the same from its pool, written at the same places.
+fn is_same(before: Option<&Candidate>, now: Option<&Candidate>) -> bool {
+    match (before, now) {
+        (None, None) => true,
+        (Some(a), Some(b)) => a.pool == b.pool && a.fields.items == b.fields.items,
+        _ => false,
+    }
 }
 
 fn named_spec<'t>(bench: &mut Bench<'_, 't>, spec: &Spec<'t>) -> (Vec<Item>, bool) {

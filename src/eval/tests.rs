@@ -11,6 +11,7 @@ mod codes;
 mod docs;
 mod example;
 mod idle;
+mod kept;
 mod laws;
 mod meaning;
 mod mistakes;

@@ -61,12 +61,17 @@ pub fn diff(desired: &Desired, observed: &[Arc<BareMetalHost>], owned: &Owned) -
 }
 
 /// Compares one desired state again and again with what is there: what was found of a host holds
-/// until the host changes, so a look costs the hosts that changed since the last one.
+/// until the host changes, so a look costs the hosts that changed since the last one. The next
+/// desired state takes over what was found of hosts that it wants no other ([`Comparer::after`]).
 pub struct Comparer<'d> {
     desired: &'d Desired,
     /// In order of `desired.hosts`.
     known: Vec<Known>,
 }
+
+/// What a [`Comparer`] found, without the desired state that it compared.
+#[derive(Default)]
+pub struct Compared(Vec<Known>);
 
 /// What was found of a host, and at which of its versions.
 #[derive(Clone)]
@@ -103,22 +108,55 @@ impl<'d> Comparer<'d> {
         }
     }
 
+    /// Knows of `last` what holds still: a host that is as the very same [`Wanted`] says. What
+    /// differs is told with places in the text, which is another one by now.
+    pub fn after(desired: &'d Desired, last: &Desired, compared: Compared) -> Self {
+        let mut comparer = Self::new(desired);
+        if last.fleet != desired.fleet {
+            return comparer;
+        }
+        // Both are sorted.
+        let mut before = last.hosts.iter().zip(compared.0).peekable();
+        for ((key, wanted), known) in desired.hosts.iter().zip(&mut comparer.known) {
+            while before.next_if(|((other, _), _)| *other < key).is_some() {}
+            let found = before.next_if(|((other, _), _)| *other == key);
+            if let Some(((_, other), same @ Known::Same(_))) = found
+                && Arc::ptr_eq(wanted, other)
+            {
+                *known = same;
+            }
+        }
+        comparer
+    }
+
+    /// What was found, for the comparer of the next desired state.
+    pub fn into_compared(self) -> Compared {
+        Compared(self.known)
+    }
+
     /// Looks at everything anew the next time: the last look did not know all that it needs.
     pub fn forget(&mut self) {
         self.known.fill(Known::Nothing);
     }
 
     /// See [`differing`]; hosts that were compared as they are now are not named again.
-    pub fn differing(&self, observed: &[Arc<BareMetalHost>]) -> Vec<Key> {
+    pub fn differing(&mut self, observed: &[Arc<BareMetalHost>]) -> Vec<Key> {
+        let desired = self.desired;
         let live = Live::of(observed);
-        let wanted = self.desired.hosts.iter().zip(&self.known);
+        let wanted = desired.hosts.iter().zip(&mut self.known);
         wanted
             .filter_map(|((key, wanted), known)| {
                 let host = live.get(key)?;
-                if known.is_of(host.version())
-                    || is_plainly_same(wanted, host)
-                    || is_applied(wanted, host)
-                {
+                if known.is_of(host.version()) {
+                    return None;
+                }
+                if is_plainly_same(wanted, host) {
+                    if is_ours(desired, host) {
+                        *known = Known::Same(host.version());
+                    }
+                    return None;
+                }
+                if is_applied(wanted, host) {
                     return None;
                 }
                 let after = fields::wanted(wanted);

@@ -36,6 +36,15 @@ pub struct Path {
 #[derive(Debug, Clone)]
 pub struct Paths {
     nodes: Vec<Path>,
+    /// Set where somebody wants to know which keys are asked for.
+    met: Option<Met>,
+}
+
+/// Paths of keys that were met, each once.
+#[derive(Debug, Clone, Default)]
+struct Met {
+    marks: Vec<bool>,
+    keys: Vec<PathId>,
 }
 
 impl Default for Paths {
@@ -49,6 +58,7 @@ impl Paths {
     pub fn new() -> Self {
         let mut paths = Self {
             nodes: Vec::with_capacity(256),
+            met: None,
         };
         for entity in Entity::ALL {
             paths.nodes.push(Path {
@@ -146,6 +156,7 @@ impl Paths {
     /// The path of a key below a map, a selector or a keyed field.
     pub fn key_or_add(&mut self, id: PathId, key: &str) -> PathId {
         if let Some(found) = self.key(id, key) {
+            self.note(found);
             return found;
         }
         let parent = self.get(id);
@@ -177,7 +188,34 @@ impl Paths {
         {
             self.add_children(new, fields);
         }
+        self.note(new);
         new
+    }
+
+    fn note(&mut self, id: PathId) {
+        let Some(met) = &mut self.met else { return };
+        let index = id.0 as usize;
+        if index >= met.marks.len() {
+            met.marks.resize(self.nodes.len(), false);
+        }
+        if !std::mem::replace(&mut met.marks[index], true) {
+            met.keys.push(id);
+        }
+    }
+
+    /// The keys that [`Paths::key_or_add`] was asked for since the last call; it notes them from the
+    /// first call on.
+    pub(crate) fn take_met(&mut self) -> Vec<PathId> {
+        let met = self.met.get_or_insert_default();
+        for id in &met.keys {
+            met.marks[id.0 as usize] = false;
+        }
+        std::mem::take(&mut met.keys)
+    }
+
+    /// Notes no keys any more.
+    pub(crate) fn forget_met(&mut self) {
+        self.met = None;
     }
 
     fn add_children(&mut self, parent: PathId, fields: &'static [Field]) {

@@ -262,7 +262,12 @@ impl<'t> Declarer<'_, 't> {
                 self.findings.add(finding);
                 continue;
             }
-            self.program.refines.push(Refine { exact, body, text });
+            self.program.refines.push(Refine {
+                exact,
+                body,
+                text,
+                file: entry.file(),
+            });
             let index = self.program.refines.len() - 1;
             for host in matched {
                 self.program.hosts[host].refines.push(index);

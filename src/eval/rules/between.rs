@@ -1,6 +1,7 @@
 //! Rules between hosts, and between hosts and what they name.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZero;
 use std::sync::Arc;
 
 use crate::api::bmc::BmcAddress;
@@ -11,8 +12,6 @@ use crate::eval::spelling::with_near_word;
 use crate::fleet::{Item, Text, Value, fold};
 use crate::schema::{Entity, PathId, Paths};
 
-use super::host::hash;
-
 /// Boot MAC and BMC addresses that two hosts have; images and Ironics that nobody declares.
 pub(in crate::eval) fn between(
     bench: &mut Bench<'_, '_>,
@@ -21,7 +20,7 @@ pub(in crate::eval) fn between(
 ) {
     let known = bench.known.clone();
     let text = |host: &Evaluated, path: PathId| {
-        host.items
+        host.items()
             .iter()
             .find(|item| item.path == path)
             .and_then(|item| match &item.value {
@@ -29,23 +28,23 @@ pub(in crate::eval) fn between(
                 _ => None,
             })
     };
-    let mac = |host: &Evaluated| {
-        let found = host.items.iter().find(|item| item.path == known.mac)?;
-        match &found.value {
-            Value::Text(text) => Some(hash(text)),
-            _ => None,
-        }
-    };
-    let macs = clashes(hosts, mac, |host| text(host, known.mac));
+    let macs = clashes(
+        hosts,
+        |host| host.identity.mac,
+        |host| text(host, known.mac),
+    );
     report(bench, hosts, known.mac, 3505, "boot MAC address", macs);
-    for (path, what) in known.disks {
-        let disk = |host: &Evaluated| text(host, path).map(|text| text.to_ascii_lowercase());
-        let same = clashes(hosts, |host| disk(host).map(|disk| hash(&disk)), disk);
+    for (number, (path, what)) in known.disks.into_iter().enumerate() {
+        let same = clashes(
+            hosts,
+            |host| host.identity.disks[number],
+            |host| text(host, path).map(|text| text.to_ascii_lowercase()),
+        );
         report(bench, hosts, path, 3315, what, same);
     }
     let bmcs = clashes(
         hosts,
-        |host| host.bmc,
+        |host| host.identity.bmc,
         |host| {
             Some(
                 text(host, known.address)?
@@ -62,10 +61,10 @@ pub(in crate::eval) fn between(
 /// Hosts that have the same of something: by hash first, for there are many hosts and few clashes.
 fn clashes(
     hosts: &[Evaluated],
-    hash: impl Fn(&Evaluated) -> Option<u64>,
+    hash: impl Fn(&Evaluated) -> Option<NonZero<u64>>,
     identity: impl Fn(&Evaluated) -> Option<String>,
 ) -> Vec<Vec<usize>> {
-    let mut hashes: Vec<(u64, usize)> = hosts
+    let mut hashes: Vec<(NonZero<u64>, usize)> = hosts
         .iter()
         .enumerate()
         .filter_map(|(index, host)| Some((hash(host)?, index)))
@@ -98,7 +97,7 @@ fn undriven(bench: &mut Bench<'_, '_>, hosts: &mut [Evaluated], ironics: &BTreeS
     };
     for (index, evaluated) in hosts.iter_mut().enumerate() {
         // What could not be read is not missing.
-        if evaluated.broken || evaluated.items.iter().any(|item| item.path == driven_by) {
+        if evaluated.broken || evaluated.items().iter().any(|item| item.path == driven_by) {
             continue;
         }
         evaluated.broken = true;
@@ -127,7 +126,7 @@ fn report(
     // One finding a site and site it clashes with: a range without the number in it is one mistake.
     let mut groups: BTreeMap<(Place, Place), (String, BTreeSet<usize>)> = BTreeMap::new();
     let origin = |index: usize| {
-        let item = hosts[index].items.iter().find(|item| item.path == path);
+        let item = hosts[index].items().iter().find(|item| item.path == path);
         item.map(|item| item.origin.place())
     };
     for clash in &clashes {
@@ -138,7 +137,7 @@ fn report(
             let Some(place) = origin(*index) else {
                 continue;
             };
-            let text = hosts[*index].items.iter().find(|item| item.path == path);
+            let text = hosts[*index].items().iter().find(|item| item.path == path);
             let shown = text.map_or_else(String::new, |item| item.value.to_string());
             let group = groups
                 .entry((place, first))
@@ -204,7 +203,13 @@ fn names(
     let mut found = Vec::new();
     for (index, evaluated) in hosts.iter_mut().enumerate() {
         let from_pool = candidates.get(&index).map(|(_, items)| items.as_slice());
-        let all = evaluated.items.iter().chain(from_pool.unwrap_or_default());
+        let named = bench
+            .known
+            .names
+            .iter()
+            .filter(|_| evaluated.identity.names);
+        let own = named.filter_map(|path| evaluated.at(*path, &bench.paths));
+        let all = own.chain(from_pool.unwrap_or_default());
         let mut broken = false;
         for item in all {
             let Some((_, entity, code)) = wanted.iter().find(|(path, ..)| *path == Some(item.path))

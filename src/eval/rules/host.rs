@@ -1,6 +1,7 @@
 //! Rules on one host.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::num::NonZero;
 
 use crate::api::bmc::{BmcAddress, BmcAddressError, Scheme};
 use crate::diag::suggest::{Suggestion, similar};
@@ -19,7 +20,7 @@ const RESERVED: &[&str] = &[
 ];
 
 /// Judges a host. Answers a hash of what its BMC is, by which two hosts with one BMC are found.
-pub(super) fn judge(case: &mut Case<'_>, known: &Known, lab: bool) -> Option<u64> {
+pub(super) fn judge(case: &mut Case<'_>, known: &Known, lab: bool) -> Option<NonZero<u64>> {
     let bmc = bmc(case, known, lab);
     boot(case, known, bmc.as_ref());
     power(case, known);
@@ -31,10 +32,10 @@ pub(super) fn judge(case: &mut Case<'_>, known: &Known, lab: bool) -> Option<u64
 }
 
 /// The same for the same text, on any machine.
-pub(super) fn hash(text: &str) -> u64 {
+pub(super) fn hash(text: &str) -> NonZero<u64> {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
-    hasher.finish()
+    NonZero::new(hasher.finish()).unwrap_or(NonZero::<u64>::MIN)
 }
 
 fn bmc(case: &mut Case<'_>, known: &Known, lab: bool) -> Option<BmcAddress> {

@@ -746,6 +746,45 @@ fn what_is_known_of_a_host_holds_until_it_changes() {
 }
 
 #[test]
+fn what_is_known_of_a_host_holds_for_the_next_text_that_wants_no_other() {
+    let mut lab = Lab::provisioned(&workers(4, ""));
+    let before = lab.desired.clone();
+    let mut comparer = Comparer::new(&before);
+    assert!(comparer.differing(&lab.hosts()).is_empty());
+    let compared = comparer.into_compared();
+    lab.patch("n02", json!({"spec": {"online": false}}));
+    lab.desired = desired_after(&workers(4, "refine n03 { description d; }"), &lab, &before);
+    let mut comparer = Comparer::after(&lab.desired, &before, compared);
+    let known: Vec<bool> = comparer
+        .known
+        .iter()
+        .map(|known| matches!(known, Known::Same(_)))
+        .collect();
+    assert_eq!(known, [true, true, false, true]);
+    let owned = lab.owned();
+    assert_eq!(comparer.diff(&lab.hosts(), &owned), lab.plan());
+    // Another fleet's hosts are none of ours, whatever was found.
+    let other = desired_after(
+        &workers(4, "").replace("spec lab", "spec other"),
+        &lab,
+        &before,
+    );
+    let comparer = Comparer::after(&other, &lab.desired, comparer.into_compared());
+    assert!(
+        comparer
+            .known
+            .iter()
+            .all(|known| matches!(known, Known::Nothing))
+    );
+}
+
+fn desired_after(text: &str, lab: &Lab, last: &Desired) -> Desired {
+    let spec = spec(text);
+    let hosts = lab.hosts();
+    crate::desired::desired(&spec.fleet, &spec.files, spec.complete, &hosts, Some(last))
+}
+
+#[test]
 fn worst_comes_first_in_natural_order() {
     let hosts = |extra: &str| {
         format!(
