@@ -2,7 +2,7 @@
 //!
 //! A store keeps Kubernetes objects (see [`Object`]) and hands them out as shared, immutable values
 //! with a [`Version`] that grows with every change. The embedded backend ([`embedded`]) keeps them
-//! in memory and makes them durable in one file; a Kubernetes API server is the other. Both pass
+//! in memory and makes them durable on disk; a Kubernetes API server is the other. Both pass
 //! the same [`conformance`] suite, which is written against this trait.
 //!
 //! Semantics, as a real API server has them:

@@ -1,4 +1,4 @@
-//! The embedded store: objects in memory, made durable in one file.
+//! The embedded store: objects in memory, made durable in a file and a log beside it.
 //!
 //! ```text
 //!  write ─► decide against the newest accepted state ─► queue ─► commit (group) ─► publish ─► answer
@@ -300,7 +300,7 @@ impl Tables {
                 .filter(|(_, key, last)| ours(key) && !last.is_empty())
                 .map(|(version, _, last)| (Version(*version), last.as_slice()))
                 .collect();
-            entry.kind.restored(gone, Version(loaded.folded), version)?;
+            entry.kind.restored(gone, Version(loaded.floor), version)?;
         }
         Ok(())
     }

@@ -88,7 +88,7 @@ async fn a_newer_format_is_refused() {
     }
     let error = error(&path);
     assert_eq!(error.code(), "StoreNewer");
-    insta::assert_snapshot!(text(&error, &folder), @"the store DIR/store.db has format 9, this metalform reads up to 1; use the metalform that wrote it, or a newer one");
+    insta::assert_snapshot!(text(&error, &folder), @"the store DIR/store.db has format 9, this metalform reads up to 2; use the metalform that wrote it, or a newer one");
 }
 
 #[tokio::test]
