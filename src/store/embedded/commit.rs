@@ -92,20 +92,37 @@ impl Shared {
         self.tables.published.store(version.0, Ordering::Release);
     }
 
-    fn commit(&self, group: &[Waiting]) -> std::result::Result<(), String> {
-        let mut records = Vec::with_capacity(group.len());
-        for job in group.iter().filter_map(|waiting| waiting.job.as_ref()) {
-            if let Some(record) = job.record()? {
-                records.push((job.version().0, record));
-            }
-        }
+    fn commit(&self, records: &[(u64, Vec<u8>)]) -> std::result::Result<(), String> {
         if records.is_empty() {
             return Ok(());
         }
         match self.disk().as_mut() {
-            Some(disk) => disk.commit(&records),
+            Some(disk) => disk.commit(records),
             None => Err("the store is closed".into()),
         }
+    }
+}
+
+/// Writes that go into one commit.
+#[derive(Default)]
+struct Group {
+    waiting: Vec<Waiting>,
+    records: Vec<(u64, Vec<u8>)>,
+}
+
+impl Group {
+    /// Takes more of them and makes their records.
+    fn take(&mut self, more: Vec<Waiting>) -> std::result::Result<(), String> {
+        let mut result = Ok(());
+        for job in more.iter().filter_map(|waiting| waiting.job.as_ref()) {
+            match job.record() {
+                Ok(Some(record)) => self.records.push((job.version().0, record)),
+                Ok(None) => {}
+                Err(error) => result = Err(error),
+            }
+        }
+        self.waiting.extend(more);
+        result
     }
 }
 
@@ -118,19 +135,20 @@ struct Drain {
 impl Drain {
     fn run(mut self) {
         loop {
-            self.gather();
-            let group = {
+            let mut group = Group::default();
+            let gathered = self.gather(&mut group);
+            if group.waiting.is_empty() {
                 let mut accept = self.shared.accept();
                 if accept.queue.is_empty() {
                     accept.draining = false;
                     self.finished = true;
                     return;
                 }
-                let size = accept.queue.len().min(GROUP);
-                accept.crowd = size > 1;
-                accept.queue.drain(..size).collect::<Vec<_>>()
-            };
-            match self.shared.commit(&group) {
+                continue;
+            }
+            let result = gathered.and_then(|()| self.shared.commit(&group.records));
+            let group = group.waiting;
+            match result {
                 Ok(()) => {
                     // First all of it is seen, then it is told: what goes with a write (an event
                     // that expires) is gone when its writer goes on.
@@ -153,24 +171,32 @@ impl Drain {
         }
     }
 
-    /// Lets a crowd come together: whoever was told of the last commit is about to write again,
-    /// and one commit for all costs as much as one for each half. A lone writer does not wait.
-    fn gather(&self) {
-        let queued = || {
-            let accept = self.shared.accept();
-            let wait = accept.crowd || accept.queue.len() > 1;
-            (accept.queue.len(), wait && accept.queue.len() < GROUP)
-        };
-        let (mut before, mut wait) = queued();
+    /// Takes what waits, and lets a crowd come together: whoever was told of the last commit is
+    /// about to write again, and one commit for all costs as much as one for each half. A lone
+    /// writer does not wait. Records are made meanwhile.
+    fn gather(&self, group: &mut Group) -> std::result::Result<(), String> {
         let mut left = GATHER_AT_MOST;
-        while wait && before > 0 && left > Duration::ZERO {
+        loop {
+            let (more, crowd) = {
+                let mut accept = self.shared.accept();
+                let room = GROUP - group.waiting.len();
+                let size = accept.queue.len().min(room);
+                let crowd = accept.crowd || group.waiting.len() + size > 1;
+                (accept.queue.drain(..size).collect::<Vec<_>>(), crowd)
+            };
+            let done = more.is_empty();
+            group.take(more)?;
+            if done || !crowd || group.waiting.len() >= GROUP || left.is_zero() {
+                break;
+            }
             // This is a blocking task: it is real time that passes here, on any clock.
             std::thread::sleep(GATHER);
             left = left.saturating_sub(GATHER);
-            let now = queued();
-            wait = now.1 && now.0 > before;
-            before = now.0;
         }
+        if !group.waiting.is_empty() {
+            self.shared.accept().crowd = group.waiting.len() > 1;
+        }
+        Ok(())
     }
 
     /// A commit failed: what was decided on top of it never was either.
