@@ -1,5 +1,6 @@
 //! What makes a host's turn come: changes of the store, news of the machines.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
@@ -28,6 +29,8 @@ pub(super) fn seed(tickets: &Tickets, hosts: &Snapshot<BareMetalHost>) {
 /// Follows the store: a host that came or changed gets its turn.
 pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, tickets: Tickets, from: Version) {
     let mut changes: BoxStream<'static, Change<BareMetalHost>> = shared.store.watch(from);
+    // Those that have a ticket.
+    let mut known = HashSet::new();
     // What was there at the start.
     if let Ok(hosts) = Store::<BareMetalHost>::snapshot(shared.store.as_ref()).await {
         hosts
@@ -39,20 +42,25 @@ pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, tickets: Tickets, f
         match change {
             Change::Applied(host) => {
                 let key = host.key();
-                tell(&tickets, &watcher::Event::Apply(Ticket::new(&key)));
-                // A turn's own writes come back here, and were a quarter of all steps.
-                if !shared.memos.is_own(&key, host.version()) {
+                if !known.contains(&key) {
+                    tell(&tickets, &watcher::Event::Apply(Ticket::new(&key)));
+                    known.insert(key.clone());
+                }
+                // A turn's own writes come back here too.
+                if shared.memos.is_news(&key, host.version()) {
                     shared.trigger(key);
                 }
             }
             Change::Deleted(host) => {
                 let key = host.key();
                 tell(&tickets, &watcher::Event::Delete(Ticket::new(&key)));
+                known.remove(&key);
                 shared.forget(&key).await;
                 shared.activity.send_modify(|count| *count += 1);
             }
             Change::Reset(hosts) => {
                 seed(&tickets, &hosts);
+                known = hosts.objects.iter().map(|host| host.key()).collect();
                 hosts
                     .objects
                     .iter()

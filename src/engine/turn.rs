@@ -32,9 +32,11 @@ pub(super) async fn turn<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Again
         for _ in 0..MOST_STEPS {
             match once(key, shared).await {
                 Next::Step => {}
-                Next::Rest(again) => return again,
+                Next::Rest(again) if shared.memos.rests(key) => return again,
+                Next::Rest(_) => {}
             }
         }
+        shared.memos.breaks_off(key);
         warn!(
             code = "Unsettled",
             "{MOST_STEPS} steps in a row and no rest; going on in a second"
@@ -57,6 +59,7 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
         shared.forget(key).await;
         return Next::Rest(None);
     };
+    shared.memos.looks(key, host.version());
     shared.leave_others(key, &host);
     let machines = shared.machines_of(&host);
     if machines.is_none() && needs_machine(&host) {
@@ -183,10 +186,7 @@ async fn write<S: Stores>(
     {
         shared.write_hardware_data(host, hardware).await?;
     }
-    let written = shared.update_host(object, host.version()).await?.version();
-    shared
-        .memos
-        .with(&host.key(), |memo| memo.written = written);
+    shared.update_host(object, host.version()).await?;
     Ok(())
 }
 
