@@ -89,7 +89,7 @@ impl<T> Clone for Json<T> {
 
 impl<T> PartialEq for Json<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.text() == other.text()
+        Arc::ptr_eq(&self.text, &other.text) || self.text() == other.text()
     }
 }
 

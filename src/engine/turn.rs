@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info_span, warn};
 
-use crate::api::{BareMetalHost, BareMetalHostStatus};
+use crate::api::BareMetalHost;
 use crate::dice::Dice;
 use crate::provision::{Drift, Effect, Fault, Job, PowerTarget, Sight};
 use crate::reconcile::{self, Credentials, Outcome, Step, View, Wake};
@@ -65,22 +65,22 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
     if machines.is_none() && needs_machine(&host) {
         return Next::Rest(shared.no_machines(key, &host));
     }
-    let (step, credentials) = decide(key, shared, &host, machines.as_ref());
+    let (mut step, credentials) = decide(key, shared, &host, machines.as_ref());
     let wrote = step.status.is_some() || !step.meta.is_empty();
     // A machine that is not seen goes on with what it is at, and a state that is left at once is no
     // end to a promise: the host keeps what it has.
     if !step.blind && (step.effect.is_some() || !wrote) {
         shared.settle_slots(key, &host, &step);
     }
-    if let Err(error) = write(shared, &host, &step).await {
+    if let Err(error) = write(shared, &host, &mut step).await {
         return store_failed(key, shared, &host, &error);
     }
     // Only now: what came of an effect is decided on again until the decision is written.
     shared.memos.with(key, |memo| {
         memo.outcome = None;
-        memo.hold.clone_from(&step.hold);
+        memo.hold = step.hold;
     });
-    shared.note_why(key, host.version(), step.why.clone());
+    shared.note_why(key, host.version(), step.why);
     shared.publish(&host, &step.notes);
     match (step.effect, machines) {
         (Some(effect), Some(machines)) => {
@@ -159,33 +159,32 @@ fn look<S: Stores>(
     }
 }
 
-/// Writes what the step decided, as one compare-and-set.
+/// Writes what the step decided, as one compare-and-set. Takes the status out of it.
 async fn write<S: Stores>(
     shared: &Shared<S>,
     host: &Arc<BareMetalHost>,
-    step: &Step,
+    step: &mut Step,
 ) -> Result<(), StoreError> {
     if step.status.is_none() && step.meta.is_empty() {
         return Ok(());
     }
-    let mut object = BareMetalHost::clone(host);
-    if let Some(status) = &step.status {
-        object.status = Some(BareMetalHostStatus::clone(status));
-    }
-    step.meta.apply(&mut object.metadata);
+    let status = step.status.take().map(|status| *status);
     let known = host
         .status
         .as_ref()
         .and_then(|status| status.hardware.as_ref());
-    let found = step
-        .status
-        .as_ref()
-        .and_then(|status| status.hardware.as_ref());
+    let found = status.as_ref().and_then(|status| status.hardware.as_ref());
     if let Some(hardware) = found
         && known != Some(hardware)
     {
         shared.write_hardware_data(host, hardware).await?;
     }
+    let mut object = BareMetalHost {
+        status: status.or_else(|| host.status.clone()),
+        metadata: host.metadata.clone(),
+        spec: host.spec.clone(),
+    };
+    step.meta.apply(&mut object.metadata);
     shared.update_host(object, host.version()).await?;
     Ok(())
 }
