@@ -115,6 +115,8 @@ pub(super) trait Kind: Send + Sync {
 pub(super) trait Job: Send {
     /// Its version.
     fn version(&self) -> Version;
+    /// Something of it goes into the file.
+    fn is_durable(&self) -> bool;
     /// What goes into the file; `None` where nothing does.
     fn record(&self) -> Result<Option<Vec<u8>>, String>;
     /// Makes it visible.
@@ -387,6 +389,10 @@ pub(super) struct Tabled<K: Object> {
 impl<K: Object> Job for Tabled<K> {
     fn version(&self) -> Version {
         self.write.version
+    }
+
+    fn is_durable(&self) -> bool {
+        K::DURABLE
     }
 
     fn record(&self) -> Result<Option<Vec<u8>>, String> {

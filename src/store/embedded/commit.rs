@@ -2,8 +2,6 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Duration;
-
 use tokio::sync::oneshot;
 
 use super::{Accept, Result, Shared, StoreError, Waiting};
@@ -12,10 +10,8 @@ use crate::store::table::Job;
 
 /// Most changes in one commit: bounds the memory and the time that it takes.
 const GROUP: usize = 4096;
-/// While writers come in at this pace, a commit waits for more of them…
-const GATHER: Duration = Duration::from_micros(50);
-/// …but no longer than this.
-const GATHER_AT_MOST: Duration = Duration::from_millis(1);
+/// A commit waits for this many rounds of the runtime at most, while each brings more writers.
+const ROUNDS: usize = 256;
 
 /// What a writer waits for.
 pub(super) enum Waits {
@@ -59,10 +55,13 @@ impl Shared {
         accept: &mut Accept,
         job: Option<Box<dyn Job>>,
     ) -> Waits {
+        // What is not durable waits for nobody, unless others are on their way before it.
+        let at_once = |job: &dyn Job| !shared.durable || (!job.is_durable() && !accept.draining);
+        if job.as_deref().is_some_and(at_once) {
+            job.into_iter().for_each(|job| shared.publish(job));
+            return Waits::Done;
+        }
         if !shared.durable {
-            if let Some(job) = job {
-                shared.publish(job);
-            }
             return Waits::Done;
         }
         let (tell, told) = oneshot::channel();
@@ -72,18 +71,28 @@ impl Shared {
         });
         if !accept.draining {
             accept.draining = true;
-            let drain = Drain {
+            Drain {
                 shared: Arc::clone(shared),
                 finished: false,
-            };
-            match tokio::runtime::Handle::try_current() {
-                // Detached on purpose: a writer that gives up waiting must not stop the others.
-                Ok(runtime) => drop(runtime.spawn_blocking(|| drain.run())),
-                // Outside of a runtime (a test, a tool) a thread does.
-                Err(_) => drop(std::thread::spawn(|| drain.run())),
             }
+            .start();
         }
         Waits::For(told)
+    }
+
+    /// Makes a group visible and tells its writers. What goes with a write and has nobody who waits
+    /// for it (an event that expires) is gone when its writer goes on.
+    fn tell(&self, group: Vec<Waiting>) {
+        let mut done: Option<oneshot::Sender<_>> = None;
+        for Waiting { job, told } in group {
+            let told = told.filter(|told| !told.is_closed());
+            if told.is_some() {
+                done.take().map(|done| done.send(Ok(())));
+            }
+            job.into_iter().for_each(|job| self.publish(job));
+            done = told.or(done);
+        }
+        done.map(|done| done.send(Ok(())));
     }
 
     fn publish(&self, job: Box<dyn Job>) {
@@ -92,37 +101,20 @@ impl Shared {
         self.tables.published.store(version.0, Ordering::Release);
     }
 
-    fn commit(&self, records: &[(u64, Vec<u8>)]) -> std::result::Result<(), String> {
+    fn commit(&self, group: &[Waiting]) -> std::result::Result<(), String> {
+        let mut records = Vec::with_capacity(group.len());
+        for job in group.iter().filter_map(|waiting| waiting.job.as_ref()) {
+            if let Some(record) = job.record()? {
+                records.push((job.version().0, record));
+            }
+        }
         if records.is_empty() {
             return Ok(());
         }
         match self.disk().as_mut() {
-            Some(disk) => disk.commit(records),
+            Some(disk) => disk.commit(&records),
             None => Err("the store is closed".into()),
         }
-    }
-}
-
-/// Writes that go into one commit.
-#[derive(Default)]
-struct Group {
-    waiting: Vec<Waiting>,
-    records: Vec<(u64, Vec<u8>)>,
-}
-
-impl Group {
-    /// Takes more of them and makes their records.
-    fn take(&mut self, more: Vec<Waiting>) -> std::result::Result<(), String> {
-        let mut result = Ok(());
-        for job in more.iter().filter_map(|waiting| waiting.job.as_ref()) {
-            match job.record() {
-                Ok(Some(record)) => self.records.push((job.version().0, record)),
-                Ok(None) => {}
-                Err(error) => result = Err(error),
-            }
-        }
-        self.waiting.extend(more);
-        result
     }
 }
 
@@ -133,70 +125,54 @@ struct Drain {
 }
 
 impl Drain {
-    fn run(mut self) {
-        loop {
-            let mut group = Group::default();
-            let gathered = self.gather(&mut group);
-            if group.waiting.is_empty() {
-                let mut accept = self.shared.accept();
-                if accept.queue.is_empty() {
-                    accept.draining = false;
-                    self.finished = true;
-                    return;
-                }
-                continue;
-            }
-            let result = gathered.and_then(|()| self.shared.commit(&group.records));
-            let group = group.waiting;
-            match result {
-                Ok(()) => {
-                    // First all of it is seen, then it is told: what goes with a write (an event
-                    // that expires) is gone when its writer goes on.
-                    let mut tell = Vec::with_capacity(group.len());
-                    for waiting in group {
-                        if let Some(job) = waiting.job {
-                            self.shared.publish(job);
-                        }
-                        tell.extend(waiting.told);
-                    }
-                    for told in tell {
-                        told.send(Ok(())).ok();
-                    }
-                }
-                Err(error) => self.fail(group, &error),
-            }
-            if let Some(disk) = self.shared.disk().as_mut() {
-                disk.tidy();
-            }
+    /// Sees to the queue: in the background of the runtime, if there is one.
+    fn start(self) {
+        match tokio::runtime::Handle::try_current() {
+            // Detached on purpose: a writer that gives up waiting must not stop the others.
+            Ok(runtime) => drop(runtime.spawn(self.gather())),
+            // Outside of a runtime (a test, a tool) a thread does.
+            Err(_) => drop(std::thread::spawn(|| self.run())),
         }
     }
 
-    /// Takes what waits, and lets a crowd come together: whoever was told of the last commit is
-    /// about to write again, and one commit for all costs as much as one for each half. A lone
-    /// writer does not wait. Records are made meanwhile.
-    fn gather(&self, group: &mut Group) -> std::result::Result<(), String> {
-        let mut left = GATHER_AT_MOST;
-        loop {
-            let (more, crowd) = {
-                let mut accept = self.shared.accept();
-                let room = GROUP - group.waiting.len();
-                let size = accept.queue.len().min(room);
-                let crowd = accept.crowd || group.waiting.len() + size > 1;
-                (accept.queue.drain(..size).collect::<Vec<_>>(), crowd)
-            };
-            let done = more.is_empty();
-            group.take(more)?;
-            if done || !crowd || group.waiting.len() >= GROUP || left.is_zero() {
+    /// Lets a crowd come together: whoever was told of the last commit is about to write again,
+    /// and one commit for all costs as much as one for each half. As long as a round of whatever
+    /// is ready to run brings more writers, they are waited for; a lone writer waits for one round.
+    async fn gather(self) {
+        let mut before = 0;
+        for _ in 0..ROUNDS {
+            let queued = self.shared.accept().queue.len();
+            if queued == before || queued >= GROUP {
                 break;
             }
-            // This is a blocking task: it is real time that passes here, on any clock.
-            std::thread::sleep(GATHER);
-            left = left.saturating_sub(GATHER);
+            before = queued;
+            tokio::task::yield_now().await;
         }
-        if !group.waiting.is_empty() {
-            self.shared.accept().crowd = group.waiting.len() > 1;
+        drop(tokio::task::spawn_blocking(|| self.run()));
+    }
+
+    /// Commits what waits.
+    fn run(mut self) {
+        let group = {
+            let mut accept = self.shared.accept();
+            let size = accept.queue.len().min(GROUP);
+            accept.queue.drain(..size).collect::<Vec<_>>()
+        };
+        match self.shared.commit(&group) {
+            Ok(()) => self.shared.tell(group),
+            Err(error) => self.fail(group, &error),
         }
-        Ok(())
+        if let Some(disk) = self.shared.disk().as_mut() {
+            disk.tidy();
+        }
+        let mut accept = self.shared.accept();
+        if accept.queue.is_empty() {
+            accept.draining = false;
+            self.finished = true;
+        } else {
+            drop(accept);
+            self.start();
+        }
     }
 
     /// A commit failed: what was decided on top of it never was either.
