@@ -42,9 +42,9 @@ use super::lock::{Lock, NoLock};
 pub(super) const FORMAT: u64 = 2;
 
 /// The log is folded when it has this many entries…
-const FOLD_ENTRIES: usize = 20_000;
+const FOLD_ENTRIES: usize = 40_000;
 /// …or bytes…
-const FOLD_BYTES: usize = 24 << 20;
+const FOLD_BYTES: usize = 32 << 20;
 /// Deletions of this many versions are kept, from which watches go on after a restart; those of
 /// events count.
 const KEEP_ENTRIES: u64 = 1_000;
@@ -231,9 +231,14 @@ impl Disk {
         })
     }
 
+    /// True when it is time to fold the log.
+    pub fn has_grown(&self) -> bool {
+        self.entries >= self.fold_entries || self.bytes >= FOLD_BYTES
+    }
+
     /// Folds the log when it has grown. Call it when nobody waits.
     pub fn tidy(&mut self) {
-        if self.entries >= self.fold_entries || self.bytes >= FOLD_BYTES {
+        if self.has_grown() {
             self.fold();
         }
     }

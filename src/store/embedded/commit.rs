@@ -59,6 +59,7 @@ impl Shared {
         let at_once = |job: &dyn Job| !shared.durable || (!job.is_durable() && !accept.draining);
         if job.as_deref().is_some_and(at_once) {
             job.into_iter().for_each(|job| shared.publish(job));
+            shared.announce();
             return Waits::Done;
         }
         if !shared.durable {
@@ -80,25 +81,17 @@ impl Shared {
         Waits::For(told)
     }
 
-    /// Makes a group visible and tells its writers. What goes with a write and has nobody who waits
-    /// for it (an event that expires) is gone when its writer goes on.
-    fn tell(&self, group: Vec<Waiting>) {
-        let mut done: Option<oneshot::Sender<_>> = None;
-        for Waiting { job, told } in group {
-            let told = told.filter(|told| !told.is_closed());
-            if told.is_some() {
-                done.take().map(|done| done.send(Ok(())));
-            }
-            job.into_iter().for_each(|job| self.publish(job));
-            done = told.or(done);
-        }
-        done.map(|done| done.send(Ok(())));
-    }
-
     fn publish(&self, job: Box<dyn Job>) {
         let version = job.version();
         job.publish();
         self.tables.published.store(version.0, Ordering::Release);
+    }
+
+    /// Wakes those who watch.
+    fn announce(&self) {
+        for entry in &self.tables.entries {
+            entry.kind.announce();
+        }
     }
 
     fn commit(&self, group: &[Waiting]) -> std::result::Result<(), String> {
@@ -118,6 +111,17 @@ impl Shared {
     }
 }
 
+/// Writers whose writes are durable and visible: they are told so when this goes.
+struct Told(Vec<oneshot::Sender<std::result::Result<(), String>>>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        for told in self.0.drain(..) {
+            told.send(Ok(())).ok();
+        }
+    }
+}
+
 /// The task at the queue: one at a time, until the queue is empty.
 struct Drain {
     shared: Arc<Shared>,
@@ -129,16 +133,57 @@ impl Drain {
     fn start(self) {
         match tokio::runtime::Handle::try_current() {
             // Detached on purpose: a writer that gives up waiting must not stop the others.
-            Ok(runtime) => drop(runtime.spawn(self.gather())),
+            Ok(runtime) => drop(runtime.spawn(self.work())),
             // Outside of a runtime (a test, a tool) a thread does.
-            Err(_) => drop(std::thread::spawn(|| self.run())),
+            Err(_) => drop(std::thread::spawn(|| self.work_alone())),
+        }
+    }
+
+    /// Commits group after group. Writers are told on the runtime's own thread: from another one,
+    /// waking each of them costs a system call.
+    async fn work(mut self) {
+        loop {
+            self.gather().await;
+            let commit = || {
+                let told = self.commit();
+                (self, told)
+            };
+            // On a panic the task is dropped there, which fails the queue.
+            let Ok((drain, told)) = tokio::task::spawn_blocking(commit).await else {
+                return;
+            };
+            self = drain;
+            drop(told);
+            if self.shared.disk().as_ref().is_some_and(Disk::has_grown) {
+                let tidy = || {
+                    self.tidy();
+                    self
+                };
+                let Ok(drain) = tokio::task::spawn_blocking(tidy).await else {
+                    return;
+                };
+                self = drain;
+            }
+            if self.rests() {
+                return;
+            }
+        }
+    }
+
+    fn work_alone(mut self) {
+        loop {
+            drop(self.commit());
+            self.tidy();
+            if self.rests() {
+                return;
+            }
         }
     }
 
     /// Lets a crowd come together: whoever was told of the last commit is about to write again,
     /// and one commit for all costs as much as one for each half. As long as a round of whatever
     /// is ready to run brings more writers, they are waited for; a lone writer waits for one round.
-    async fn gather(self) {
+    async fn gather(&self) {
         let mut before = 0;
         for _ in 0..ROUNDS {
             let queued = self.shared.accept().queue.len();
@@ -148,31 +193,44 @@ impl Drain {
             before = queued;
             tokio::task::yield_now().await;
         }
-        drop(tokio::task::spawn_blocking(|| self.run()));
     }
 
-    /// Commits what waits.
-    fn run(mut self) {
+    /// Commits what waits and makes it visible.
+    fn commit(&self) -> Told {
         let group = {
             let mut accept = self.shared.accept();
             let size = accept.queue.len().min(GROUP);
             accept.queue.drain(..size).collect::<Vec<_>>()
         };
-        match self.shared.commit(&group) {
-            Ok(()) => self.shared.tell(group),
-            Err(error) => self.fail(group, &error),
+        if let Err(error) = self.shared.commit(&group) {
+            self.fail(group, &error);
+            return Told(Vec::new());
         }
+        // First all of it is seen, then it is told: what goes with a write (an event that
+        // expires) is gone when its writer goes on.
+        let mut told = Told(Vec::with_capacity(group.len()));
+        for waiting in group {
+            if let Some(job) = waiting.job {
+                self.shared.publish(job);
+            }
+            told.0.extend(waiting.told);
+        }
+        self.shared.announce();
+        told
+    }
+
+    fn tidy(&self) {
         if let Some(disk) = self.shared.disk().as_mut() {
             disk.tidy();
         }
+    }
+
+    /// True when the queue is empty; whoever writes next starts another task.
+    fn rests(&mut self) -> bool {
         let mut accept = self.shared.accept();
-        if accept.queue.is_empty() {
-            accept.draining = false;
-            self.finished = true;
-        } else {
-            drop(accept);
-            self.start();
-        }
+        self.finished = accept.queue.is_empty();
+        accept.draining = !self.finished;
+        self.finished
     }
 
     /// A commit failed: what was decided on top of it never was either.
