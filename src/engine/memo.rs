@@ -156,6 +156,13 @@ impl Memos {
         sent.filter(|(at, key)| all.waits(key, *at)).count()
     }
 
+    /// True when an effect is not confirmed.
+    pub fn any_unconfirmed(&self) -> bool {
+        let all = self.lock();
+        let mut sent = all.sent.values().flatten();
+        sent.any(|(at, key)| all.waits(key, *at))
+    }
+
     /// The reasons of all hosts, in order of key.
     pub fn reasons(&self) -> Vec<(Key, Why, Option<Timestamp>, Version)> {
         let all = self.lock();
