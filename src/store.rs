@@ -333,6 +333,13 @@ pub trait Store<K: Object>: Send + Sync + 'static {
     /// set). The spec is not touched. One write for what a reconcile step decides.
     fn update_status(&self, object: K, expected: Version) -> BoxFuture<'_, Result<Arc<K>>>;
 
+    /// True when writes are decided in the order in which they are first polled, and one that does
+    /// not become durable takes those after it with it: then a write that is to follow another
+    /// need not wait for it.
+    fn keeps_order(&self) -> bool {
+        false
+    }
+
     /// Deletes. With `expected` only at that version.
     fn delete<'a>(
         &'a self,

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::try_join;
 use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info_span, warn};
 
@@ -14,7 +15,7 @@ use crate::dice::Dice;
 use crate::provision::{Drift, Effect, Fault, Job, PowerTarget, Sight};
 use crate::reconcile::{self, Credentials, Outcome, Step, View, Wake};
 use crate::secrets;
-use crate::store::{Key, Object as _, StoreError};
+use crate::store::{Key, Object as _, Store, StoreError};
 
 use super::{Driven, Shared, Stores};
 
@@ -174,18 +175,25 @@ async fn write<S: Stores>(
         .as_ref()
         .and_then(|status| status.hardware.as_ref());
     let found = status.as_ref().and_then(|status| status.hardware.as_ref());
-    if let Some(hardware) = found
-        && known != Some(hardware)
-    {
-        shared.write_hardware_data(host, hardware).await?;
-    }
+    let found = found.filter(|found| known != Some(*found)).cloned();
     let mut object = BareMetalHost {
         status: status.or_else(|| host.status.clone()),
         metadata: host.metadata.clone(),
         spec: host.spec.clone(),
     };
     step.meta.apply(&mut object.metadata);
-    shared.update_host(object, host.version()).await?;
+    let update = shared.update_host(object, host.version());
+    match &found {
+        // The inventory first: a status with it says that it is written.
+        Some(hardware) if Store::<BareMetalHost>::keeps_order(shared.store.as_ref()) => {
+            try_join(shared.write_hardware_data(host, hardware), update).await?;
+        }
+        Some(hardware) => {
+            shared.write_hardware_data(host, hardware).await?;
+            update.await?;
+        }
+        None => drop(update.await?),
+    }
     Ok(())
 }
 
