@@ -58,7 +58,11 @@ enum Next {
 async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
     let Some(host) = shared.host(key) else {
         shared.forget(key).await;
-        return Next::Rest(None);
+        // One that came anew meanwhile was told to this turn, which has just forgotten it.
+        return match shared.host(key) {
+            Some(_) => Next::Step,
+            None => Next::Rest(None),
+        };
     };
     shared.memos.looks(key, host.version());
     shared.leave_others(key, &host);
