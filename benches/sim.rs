@@ -142,7 +142,7 @@ async fn main() {
         .await;
     let applied = start.elapsed();
     // Looked at seldom: a look walks all hosts.
-    while !engine.overview().settled() {
+    while !engine.settled() {
         tokio::time::sleep(Duration::from_secs(10)).await;
     }
     let seconds = start.elapsed();

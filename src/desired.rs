@@ -137,7 +137,9 @@ pub fn desired(
         }
         match wanted(fleet, host, pool, known) {
             Some(mut wanted) => {
-                sharing.share(&key, &mut wanted);
+                if known.is_none_or(|known| !Arc::ptr_eq(known, &wanted)) {
+                    sharing.share(&key, &mut wanted);
+                }
                 hosts.push((key, wanted));
             }
             // It stays as it is, as any host with an error does.

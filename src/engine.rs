@@ -248,6 +248,12 @@ impl<S: Stores> Engine<S> {
         overview::overview(&self.shared)
     }
 
+    /// True when nothing is left to do for any host. Cheaper than to draw the whole picture while
+    /// something is under way.
+    pub fn settled(&self) -> bool {
+        !self.shared.memos.any_unconfirmed() && self.overview().settled()
+    }
+
     /// Changes with every turn that ended, for those that redraw or wait.
     pub fn activity(&self) -> tokio::sync::watch::Receiver<u64> {
         self.shared.activity.subscribe()

@@ -83,12 +83,9 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 }
 
 fn hex(hash: &[u8]) -> String {
-    hash.iter().take(8).fold(String::new(), |mut text, byte| {
-        use fmt::Write as _;
-        // Writing into a String does not fail.
-        write!(text, "{byte:02x}").ok();
-        text
-    })
+    let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
+    let digits = |byte: &u8| [digit(byte >> 4), digit(byte & 15)];
+    hash.iter().take(8).flat_map(digits).collect()
 }
 
 /// Contents for one effect.

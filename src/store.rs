@@ -2,7 +2,7 @@
 //!
 //! A store keeps Kubernetes objects (see [`Object`]) and hands them out as shared, immutable values
 //! with a [`Version`] that grows with every change. The embedded backend ([`embedded`]) keeps them
-//! in memory and makes them durable in one file; a Kubernetes API server is the other. Both pass
+//! in memory and makes them durable on disk; a Kubernetes API server is the other. Both pass
 //! the same [`conformance`] suite, which is written against this trait.
 //!
 //! Semantics, as a real API server has them:
@@ -335,6 +335,13 @@ pub trait Store<K: Object>: Send + Sync + 'static {
     /// Replaces metadata and status of the object at `expected` by those of `object` (compare and
     /// set). The spec is not touched. One write for what a reconcile step decides.
     fn update_status(&self, object: K, expected: Version) -> BoxFuture<'_, Result<Arc<K>>>;
+
+    /// True when writes are decided in the order in which they are first polled, and one that does
+    /// not become durable takes those after it with it: then a write that is to follow another
+    /// need not wait for it.
+    fn keeps_order(&self) -> bool {
+        false
+    }
 
     /// Deletes. With `expected` only at that version.
     fn delete<'a>(

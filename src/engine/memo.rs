@@ -26,8 +26,12 @@ pub(super) struct Memo {
     pub since: Option<Timestamp>,
     /// The host's version that this is about; another one has not been looked at yet.
     pub version: Version,
-    /// The version that the last write of a turn made.
-    pub written: Version,
+    /// A turn is under way…
+    turning: bool,
+    /// …whose last step looked at this version of the host.
+    looked: Version,
+    /// The newest version that the store told of meanwhile.
+    told: Version,
 }
 
 impl Memo {
@@ -73,13 +77,39 @@ impl Memos {
         change(all.hosts.entry(key.clone()).or_default())
     }
 
-    /// True for the version that the host's own turn wrote last: the turn goes on from there, so
-    /// it need not be woken by it.
-    pub fn is_own(&self, key: &Key, version: Version) -> bool {
-        let all = self.lock();
-        all.hosts
-            .get(key)
-            .is_some_and(|memo| memo.written == version)
+    /// A step looks at this version, in a turn that is under way from here on.
+    pub fn looks(&self, key: &Key, version: Version) {
+        self.with(key, |memo| {
+            memo.turning = true;
+            memo.looked = version;
+        });
+    }
+
+    /// The store tells of a version. True when the host needs a turn for it: not while one is under
+    /// way, which sees it before it rests, and not for what a step has looked at. Turns write, and
+    /// being woken by that were a quarter of all steps.
+    pub fn is_news(&self, key: &Key, version: Version) -> bool {
+        self.with(key, |memo| {
+            memo.told = memo.told.max(version);
+            !memo.turning && memo.told > memo.looked
+        })
+    }
+
+    /// A turn is about to end. False when it may not: the store told of something newer than its
+    /// last step looked at.
+    pub fn rests(&self, key: &Key) -> bool {
+        let mut all = self.lock();
+        all.hosts.get_mut(key).is_none_or(|memo| {
+            memo.turning = memo.told > memo.looked;
+            !memo.turning
+        })
+    }
+
+    /// A turn ends, whatever there is.
+    pub fn breaks_off(&self, key: &Key) {
+        if let Some(memo) = self.lock().hosts.get_mut(key) {
+            memo.turning = false;
+        }
     }
 
     /// Forgets a host that is gone.
@@ -124,6 +154,13 @@ impl Memos {
         let all = self.lock();
         let sent = all.sent.values().flatten();
         sent.filter(|(at, key)| all.waits(key, *at)).count()
+    }
+
+    /// True when an effect is not confirmed.
+    pub fn any_unconfirmed(&self) -> bool {
+        let all = self.lock();
+        let mut sent = all.sent.values().flatten();
+        sent.any(|(at, key)| all.waits(key, *at))
     }
 
     /// The reasons of all hosts, in order of key.

@@ -145,12 +145,14 @@ async fn drain<S: Stores>(shared: &Shared<S>) {
     let is_late = |at: &Timestamp| now.duration_since(*at) < WINDOW;
     let (waiting, dropped) = {
         let mut inner = shared.notes.lock();
-        inner.written.retain(|_, (_, at)| is_late(at));
-        if inner.written.len() > KNOWN {
+        // Now and then: at each look it would walk over all of them for the few that are too many.
+        if inner.written.len() > KNOWN + KNOWN / 4 {
             let mut times: Vec<Timestamp> = inner.written.values().map(|(_, at)| *at).collect();
             times.sort_unstable();
             let oldest = times[times.len() - KNOWN];
-            inner.written.retain(|_, (_, at)| *at > oldest);
+            inner
+                .written
+                .retain(|_, (_, at)| *at > oldest && is_late(at));
         }
         let waiting = std::mem::take(&mut inner.waiting);
         (waiting, std::mem::take(&mut inner.dropped))
@@ -164,7 +166,7 @@ async fn drain<S: Stores>(shared: &Shared<S>) {
     stream::iter(waiting)
         .for_each_concurrent(WRITES, |(what, waiting)| async move {
             let earlier = shared.notes.lock().written.get(&what).cloned();
-            let earlier = earlier.map(|(key, _)| key);
+            let earlier = earlier.filter(|(_, at)| is_late(at)).map(|(key, _)| key);
             match shared.write_event(waiting, earlier, now).await {
                 Ok(key) => drop(shared.notes.lock().written.insert(what, (key, now))),
                 Err(error) => debug!(code = error.code(), "event not written: {error}"),

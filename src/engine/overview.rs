@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::api::names::annotation;
 use crate::api::{BareMetalHost, Timestamp};
 use crate::reconcile::Why;
-use crate::store::{Key, Object as _, Store};
+use crate::store::{Object as _, Store};
 
 use super::{Shared, Stores};
 
@@ -80,20 +80,19 @@ fn count(names: impl Iterator<Item = String>) -> BTreeMap<String, i64> {
 
 /// The picture as of now. Reads memory only.
 pub(super) fn overview<S: Stores>(shared: &Shared<S>) -> Overview {
-    let mut reasons: BTreeMap<Key, _> = shared
-        .memos
-        .reasons()
-        .into_iter()
-        .map(|(key, why, since, version)| (key, (why, since, version)))
-        .collect();
+    // Both are in order of key.
+    let mut reasons = shared.memos.reasons().into_iter().peekable();
     let hosts = Store::<BareMetalHost>::list(shared.store.as_ref());
     let hosts = hosts
         .into_iter()
         .map(|host| {
-            let known = reasons.remove(&host.key());
-            let (why, since, seen) = known.map_or((None, None, None), |(why, since, version)| {
-                (Some(why), since, Some(version))
-            });
+            let key = host.key();
+            while reasons.next_if(|(other, ..)| *other < key).is_some() {}
+            let known = reasons.next_if(|(other, ..)| *other == key);
+            let (why, since, seen) = known
+                .map_or((None, None, None), |(_, why, since, version)| {
+                    (Some(why), since, Some(version))
+                });
             // A host that changed since its last turn may have something to do again.
             let current = seen == Some(host.version());
             let settled = current && why.as_ref().is_some_and(|why| why.settled);

@@ -26,8 +26,8 @@ pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, from: Version) {
         match change {
             Change::Applied(host) => {
                 let key = host.key();
-                // A turn's own writes come back here, and were a quarter of all steps.
-                if !shared.memos.is_own(&key, host.version()) {
+                // A turn's own writes come back here too.
+                if shared.memos.is_news(&key, host.version()) {
                     shared.trigger(key);
                 }
             }

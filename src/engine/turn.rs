@@ -6,15 +6,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::try_join;
 use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info_span, warn};
 
-use crate::api::{BareMetalHost, BareMetalHostStatus};
+use crate::api::BareMetalHost;
 use crate::dice::Dice;
 use crate::provision::{Drift, Effect, Fault, Job, PowerTarget, Sight};
 use crate::reconcile::{self, Credentials, Outcome, Step, View, Wake};
 use crate::secrets;
-use crate::store::{Key, Object as _, StoreError};
+use crate::store::{Key, Object as _, Store, StoreError};
 
 use super::{Driven, Shared, Stores};
 
@@ -32,9 +33,11 @@ pub(super) async fn turn<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Again
         for _ in 0..MOST_STEPS {
             match once(key, shared).await {
                 Next::Step => {}
-                Next::Rest(again) => return again,
+                Next::Rest(again) if shared.memos.rests(key) => return again,
+                Next::Rest(_) => {}
             }
         }
+        shared.memos.breaks_off(key);
         warn!(
             code = "Unsettled",
             "{MOST_STEPS} steps in a row and no rest; going on in a second"
@@ -55,29 +58,34 @@ enum Next {
 async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
     let Some(host) = shared.host(key) else {
         shared.forget(key).await;
-        return Next::Rest(None);
+        // One that came anew meanwhile was told to this turn, which has just forgotten it.
+        return match shared.host(key) {
+            Some(_) => Next::Step,
+            None => Next::Rest(None),
+        };
     };
+    shared.memos.looks(key, host.version());
     shared.leave_others(key, &host);
     let machines = shared.machines_of(&host);
     if machines.is_none() && needs_machine(&host) {
         return Next::Rest(shared.no_machines(key, &host));
     }
-    let (step, credentials) = decide(key, shared, &host, machines.as_ref());
+    let (mut step, credentials) = decide(key, shared, &host, machines.as_ref());
     let wrote = step.status.is_some() || !step.meta.is_empty();
     // A machine that is not seen goes on with what it is at, and a state that is left at once is no
     // end to a promise: the host keeps what it has.
     if !step.blind && (step.effect.is_some() || !wrote) {
         shared.settle_slots(key, &host, &step);
     }
-    if let Err(error) = write(shared, &host, &step).await {
+    if let Err(error) = write(shared, &host, &mut step).await {
         return store_failed(key, shared, &host, &error);
     }
     // Only now: what came of an effect is decided on again until the decision is written.
     shared.memos.with(key, |memo| {
         memo.outcome = None;
-        memo.hold = step.hold.clone().map(Box::new);
+        memo.hold = step.hold.map(Box::new);
     });
-    shared.note_why(key, host.version(), step.why.clone());
+    shared.note_why(key, host.version(), step.why);
     shared.publish(&host, &step.notes);
     match (step.effect, machines) {
         (Some(effect), Some(machines)) => {
@@ -156,37 +164,40 @@ fn look<S: Stores>(
     }
 }
 
-/// Writes what the step decided, as one compare-and-set.
+/// Writes what the step decided, as one compare-and-set. Takes the status out of it.
 async fn write<S: Stores>(
     shared: &Shared<S>,
     host: &Arc<BareMetalHost>,
-    step: &Step,
+    step: &mut Step,
 ) -> Result<(), StoreError> {
     if step.status.is_none() && step.meta.is_empty() {
         return Ok(());
     }
-    let mut object = BareMetalHost::clone(host);
-    if let Some(status) = &step.status {
-        object.status = Some(BareMetalHostStatus::clone(status));
-    }
-    step.meta.apply(&mut object.metadata);
+    let status = step.status.take().map(|status| *status);
     let known = host
         .status
         .as_ref()
         .and_then(|status| status.hardware.as_ref());
-    let found = step
-        .status
-        .as_ref()
-        .and_then(|status| status.hardware.as_ref());
-    if let Some(hardware) = found
-        && known != Some(hardware)
-    {
-        shared.write_hardware_data(host, hardware).await?;
+    let found = status.as_ref().and_then(|status| status.hardware.as_ref());
+    let found = found.filter(|found| known != Some(*found)).cloned();
+    let mut object = BareMetalHost {
+        status: status.or_else(|| host.status.clone()),
+        metadata: host.metadata.clone(),
+        spec: host.spec.clone(),
+    };
+    step.meta.apply(&mut object.metadata);
+    let update = shared.update_host(object, host.version());
+    match &found {
+        // The inventory first: a status with it says that it is written.
+        Some(hardware) if Store::<BareMetalHost>::keeps_order(shared.store.as_ref()) => {
+            try_join(shared.write_hardware_data(host, hardware), update).await?;
+        }
+        Some(hardware) => {
+            shared.write_hardware_data(host, hardware).await?;
+            update.await?;
+        }
+        None => drop(update.await?),
     }
-    let written = shared.update_host(object, host.version()).await?.version();
-    shared
-        .memos
-        .with(&host.key(), |memo| memo.written = written);
     Ok(())
 }
 

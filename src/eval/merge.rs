@@ -157,6 +157,7 @@ pub fn merge(
         }
         let group = start..end;
         start = end;
+        let known = merged.problems.len();
         // Step 4 before 2 and 3: what another variant says is neither here nor wrong.
         let winner = if !is_chosen(defs, paths, path, &unions) {
             None
@@ -166,7 +167,10 @@ pub fn merge(
             pick(defs, group.clone(), &is_dropped, &mut merged.problems)
         };
         if is_union(paths, path) {
-            unions.push((path, winner));
+            // Where variants are at odds, which one comes first hangs on where they are written:
+            // then what stands in them is not judged.
+            let agreed = merged.problems.len() == known;
+            unions.push((path, winner.filter(|_| agreed)));
         }
         // A clash with a removal decides nothing where something stronger stands anyway.
         let strongest = group.clone().find(|index| !is_dropped(*index));

@@ -1,46 +1,52 @@
-//! The file of the embedded store: a change log that is folded into rows.
+//! The files of the embedded store: rows, and beside them a change log that is folded into them.
 //!
-//! A commit only appends to `change`, which is one sequential write whatever objects it touches
-//! (random rows cost four times as much at 500 a commit). When the log has grown, its old part is
-//! folded: the latest pieces go to `object`, sorted, in one transaction. Opening reads both.
+//! A commit only appends to the log, which is one sequential write whatever objects it touches.
+//! When the log has grown it is folded: the latest pieces go to `object`, sorted, in one
+//! transaction, and the log begins anew. Opening reads both. A store that was closed has all of it
+//! in its rows.
 //!
 //! ```text
-//! meta    name -> number                          format, seed, folded (log entries up to here are rows)
+//! meta    name -> number                          format, seed, folded (changes up to here are rows),
+//!                                                 floor (deletions up to here are forgotten)
 //! salt    () -> 32 bytes                          see `Embedded::salt`
 //! note    name -> text                            small texts about the store as a whole
-//! change  version -> record                       see `record`
 //! object  kind NUL piece NUL namespace NUL name -> version u64, content (empty: absent)
+//! gone    version -> record of a deletion         see `record`
 //! ```
 
 mod backend;
 mod load;
+mod log;
 mod tables;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableDatabase as _, StorageBackend, TableError};
 
 use self::backend::AnyBackend;
-use self::load::load;
-use self::tables::{CHANGE, META, OBJECT, SALT, append, fold, note, take_back};
+use self::load::{Logs, load};
+use self::log::Log;
+use self::tables::{META, OBJECT, SALT, fold, folded, note, take_over};
 use super::embedded::OpenError;
 use super::lock::{Lock, NoLock};
 
 /// The format that this program writes. A file with a higher one is refused.
-pub(super) const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 2;
 
 /// The log is folded when it has this many entries…
-const FOLD_ENTRIES: usize = 20_000;
+const FOLD_ENTRIES: usize = 40_000;
 /// …or bytes…
-const FOLD_BYTES: usize = 24 << 20;
-/// …down to this many versions, from which watches go on after a restart; those of events count.
+const FOLD_BYTES: usize = 32 << 20;
+/// Deletions of this many versions are kept, from which watches go on after a restart; those of
+/// events count.
 const KEEP_ENTRIES: u64 = 1_000;
 
 /// Opens what the file is on: the real file, or in tests one that fails when told.
@@ -53,11 +59,13 @@ pub(super) struct Disk {
     medium: Option<Medium>,
     /// `None` after an error, until it could be opened again.
     database: Option<Database>,
+    log: Log,
     /// The version of the last commit that was told to succeed.
     acknowledged: u64,
     entries: usize,
     bytes: usize,
     folded: u64,
+    floor: u64,
     fold_entries: usize,
     /// Last, so that it goes after the database.
     _lock: Lock,
@@ -93,11 +101,13 @@ pub(super) struct Loaded {
     pub seed: u64,
     /// Salts what is told of secrets.
     pub salt: [u8; 32],
-    /// Deletions up to here are forgotten.
+    /// Changes up to here are rows.
     pub folded: u64,
+    /// Deletions up to here are forgotten.
+    pub floor: u64,
     /// Notes by name.
     pub notes: BTreeMap<String, String>,
-    /// Deleted since `folded`: version, key, last state.
+    /// Deleted since `floor`: version, key, last state.
     pub gone: Vec<(u64, Vec<u8>, Vec<u8>)>,
     /// Entries of the log.
     pub entries: usize,
@@ -152,13 +162,15 @@ impl Disk {
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let database = database(path, settings.cache, settings.medium.as_ref(), true)
                 .map_err(|error| open_error(path, error))?;
-            check_format(path, &database)?;
-            let mut loaded = load(&database, take).map_err(|reason| damaged(path, reason))?;
+            let format = check_format(path, &database)?;
+            let (log, logged) = open_log(path, settings.medium.as_ref(), &database, format)?;
+            let mut loaded =
+                load(&database, logged, take).map_err(|reason| damaged(path, reason))?;
             loaded.salt =
                 tables::salt(&database, settings.salt).map_err(|error| open_error(path, error))?;
-            Ok::<_, OpenError>((database, loaded))
+            Ok::<_, OpenError>((database, log, loaded))
         }));
-        let (database, loaded) = match opened {
+        let (database, log, loaded) = match opened {
             Ok(opened) => opened?,
             Err(_) => return Err(damaged(path, "its pages do not fit together".into())),
         };
@@ -167,10 +179,12 @@ impl Disk {
             cache: settings.cache,
             medium: settings.medium,
             database: Some(database),
+            log,
             acknowledged: loaded.version,
             entries: loaded.entries,
             bytes: loaded.bytes,
             folded: loaded.folded,
+            floor: loaded.floor,
             fold_entries: match settings.fold_entries {
                 0 => FOLD_ENTRIES,
                 entries => entries,
@@ -182,7 +196,11 @@ impl Disk {
 
     /// Writes records durably, all or none. Versions grow. After an error nothing was written.
     pub fn commit(&mut self, records: &[(u64, Vec<u8>)]) -> Result<(), String> {
-        let result = self.reopen().and_then(|database| append(database, records));
+        // What an error left unclear comes first: it may have been a fold that got through.
+        let result = self
+            .reopen()
+            .map(|_| ())
+            .and_then(|()| Ok(self.log.append(records)?));
         match result {
             Ok(()) => {
                 self.acknowledged = records.last().map_or(self.acknowledged, |last| last.0);
@@ -194,12 +212,9 @@ impl Disk {
                 Ok(())
             }
             Err(error) => {
-                let text = self.explain(&error);
-                // redb takes no more writes after an error. Opening again also finds out whether
-                // the commit got through all the same, and takes it back.
-                self.database = None;
-                self.reopen().ok();
-                Err(text)
+                // Should this fail too, the next commit begins with it.
+                self.log.erase().ok();
+                Err(self.explain(&error))
             }
         }
     }
@@ -216,28 +231,30 @@ impl Disk {
         })
     }
 
+    /// True when it is time to fold the log.
+    pub fn has_grown(&self) -> bool {
+        self.entries >= self.fold_entries || self.bytes >= FOLD_BYTES
+    }
+
     /// Folds the log when it has grown. Call it when nobody waits.
     pub fn tidy(&mut self) {
-        if self.entries >= self.fold_entries || self.bytes >= FOLD_BYTES {
+        if self.has_grown() {
             self.fold();
         }
     }
 
     fn fold(&mut self) {
-        let keep = KEEP_ENTRIES.min(self.fold_entries as u64 / 2);
-        let until = self.acknowledged.saturating_sub(keep);
+        let until = self.acknowledged;
+        let floor = self.floor.max(until.saturating_sub(self.keep()));
         let Some(database) = &self.database else {
             return;
         };
-        if until <= self.folded {
+        // What a failed write left must not stand behind a log that begins anew.
+        if until <= self.folded || self.log.erase().is_err() {
             return;
         }
-        match fold(database, until) {
-            Ok((entries, bytes)) => {
-                self.entries = entries;
-                self.bytes = bytes;
-                self.folded = until;
-            }
+        match fold(database, &self.log, until, floor) {
+            Ok(()) => self.folded(until),
             Err(error) => {
                 tracing::warn!(
                     code = "StoreNotFolded",
@@ -249,9 +266,25 @@ impl Disk {
         }
     }
 
-    /// Closes the file, with a short log: the next start reads it in less time and memory.
+    /// All up to `until` is in rows.
+    fn folded(&mut self, until: u64) {
+        self.folded = until;
+        self.floor = self.floor.max(until.saturating_sub(self.keep()));
+        self.log.folded(until);
+        self.entries = 0;
+        self.bytes = 0;
+    }
+
+    /// So many versions stay known for watches that go on after a restart.
+    fn keep(&self) -> u64 {
+        KEEP_ENTRIES.min(self.fold_entries as u64 / 2)
+    }
+
+    /// Closes the files, with an empty log: the next start takes less time and memory, and the
+    /// rows alone are a whole copy.
     pub fn close(mut self) -> Result<(), String> {
         self.fold();
+        self.log.shrink().ok();
         match self.database.take().map(Database::close) {
             Some(Err(error)) => Err(self.explain(&error.into())),
             _ => Ok(()),
@@ -262,7 +295,10 @@ impl Disk {
     fn reopen(&mut self) -> Result<&Database, redb::Error> {
         if self.database.is_none() {
             let database = database(&self.path, self.cache, self.medium.as_ref(), false)?;
-            take_back(&database, self.acknowledged)?;
+            let until = folded(&database)?;
+            if until > self.folded {
+                self.folded(until);
+            }
             self.database = Some(database);
         }
         // Just set; the error cannot happen.
@@ -318,9 +354,12 @@ fn create(path: &Path, seed: u64, salt: [u8; 32]) -> Result<(), OpenError> {
     name.push(".new");
     let new = path.with_file_name(name);
     let make = || -> Result<(), redb::Error> {
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
+        // A log without rows is of no use to anybody, and of another store.
+        for old in [&new, &log_path(path)] {
+            match fs::remove_file(old) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
         }
         let database = Builder::new().create(&new)?;
         // Whoever reads the salt can try passwords on the versions of credentials.
@@ -331,17 +370,14 @@ fn create(path: &Path, seed: u64, salt: [u8; 32]) -> Result<(), OpenError> {
             meta.insert("format", FORMAT)?;
             meta.insert("seed", seed)?;
             meta.insert("folded", 0)?;
+            meta.insert("floor", 0)?;
             transaction.open_table(SALT)?.insert((), salt)?;
-            transaction.open_table(CHANGE)?;
             transaction.open_table(OBJECT)?;
         }
         transaction.commit()?;
         database.close()?;
         fs::rename(&new, path)?;
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        sync_folder(path)?;
         Ok(())
     };
     make().map_err(|error| match error {
@@ -350,7 +386,66 @@ fn create(path: &Path, seed: u64, salt: [u8; 32]) -> Result<(), OpenError> {
     })
 }
 
-fn check_format(path: &Path, database: &Database) -> Result<(), OpenError> {
+/// The log's file: beside the rows, under their name and `.log`.
+fn log_path(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".log");
+    path.with_file_name(name)
+}
+
+/// Makes the names of new files durable.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Opens the log of these rows, or makes an empty one, and reads it.
+fn open_log(
+    path: &Path,
+    medium: Option<&Medium>,
+    database: &Database,
+    format: u64,
+) -> Result<(Log, Logs), OpenError> {
+    let file = || -> Result<Box<dyn StorageBackend>, redb::Error> {
+        let path = log_path(path);
+        let is_new = !path.exists();
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)?;
+        if is_new {
+            sync_folder(&path)?;
+        }
+        Ok(match medium {
+            None => Box::new(FileBackend::new(file)?),
+            Some(medium) => medium(file)?,
+        })
+    };
+    let failed = |error: redb::Error| open_error(path, error);
+    let seed = tables::number(database, "seed").map_err(failed)?;
+    let folded = folded(database).map_err(failed)?;
+    if format == 1 {
+        // Whatever is in the log is of an earlier attempt at this.
+        let file = file().map_err(failed)?;
+        file.set_len(0).map_err(|error| failed(error.into()))?;
+        let mut log = Log::open(file, seed, folded, &mut |_, _| Ok(()))
+            .map_err(|reason| damaged(path, reason))?;
+        take_over(database, &mut log).map_err(failed)?;
+    }
+    let mut logged = Logs::default();
+    let file = file().map_err(failed)?;
+    let mut take = |version, record: &[u8]| logged.take(version, record);
+    let log = Log::open(file, seed, folded, &mut take).map_err(|reason| damaged(path, reason))?;
+    Ok((log, logged))
+}
+
+/// The format of the file, one that can be read.
+fn check_format(path: &Path, database: &Database) -> Result<u64, OpenError> {
     let read = || -> Result<Option<u64>, redb::Error> {
         let transaction = database.begin_read()?;
         let meta = match transaction.open_table(META) {
@@ -365,7 +460,7 @@ fn check_format(path: &Path, database: &Database) -> Result<(), OpenError> {
             found,
             known: FORMAT,
         }),
-        Ok(Some(_)) => Ok(()),
+        Ok(Some(found)) => Ok(found),
         Ok(None) => Err(damaged(
             path,
             "it is a database, but not metalform's".into(),

@@ -1,4 +1,4 @@
-//! The embedded store: objects in memory, made durable in one file.
+//! The embedded store: objects in memory, made durable in a file and a log beside it.
 //!
 //! ```text
 //!  write ─► decide against the newest accepted state ─► queue ─► commit (group) ─► publish ─► answer
@@ -6,10 +6,10 @@
 //!                                                                 task at a time)
 //! ```
 //!
-//! A commit takes all that waits when the last one ended (and, in a crowd, up to a millisecond's
-//! worth of newcomers): under load the groups grow by themselves, a lone write waits for nobody.
-//! Nothing is visible before it is durable (events are not, see [`Object::DURABLE`], and take their
-//! place in the queue all the same), and everything becomes visible in order of version. When a commit fails, it and all that was decided
+//! A commit takes all that waits when the last one ended, and whoever is about to write too: under
+//! load the groups grow by themselves, a lone write waits for nobody.
+//! Nothing is visible before it is durable (events are not, see [`Object::DURABLE`]; where there is a
+//! queue they take their place in it all the same), and everything becomes visible in order of version. When a commit fails, it and all that was decided
 //! on top of it fails with it, and the memory is as it was.
 //!
 //! Commits run as blocking tasks of the runtime that writes, so tokio's paused clock stands still
@@ -81,8 +81,6 @@ struct Accept {
     queue: Vec<Waiting>,
     /// A task is at the queue.
     draining: bool,
-    /// The last commit had more than one writer.
-    crowd: bool,
     closed: bool,
 }
 
@@ -300,7 +298,7 @@ impl Tables {
                 .filter(|(_, key, last)| ours(key) && !last.is_empty())
                 .map(|(version, _, last)| (Version(*version), last.as_slice()))
                 .collect();
-            entry.kind.restored(gone, Version(loaded.folded), version)?;
+            entry.kind.restored(gone, Version(loaded.floor), version)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 mod pieces;
@@ -46,6 +46,8 @@ pub(super) struct Table<K: Object> {
     pending: Mutex<Pending<K>>,
     /// True once closed; changes are told by it.
     news: tokio::sync::watch::Sender<bool>,
+    /// Something was published and not yet told.
+    unannounced: AtomicBool,
     /// The last published version of all kinds.
     version: Arc<AtomicU64>,
     window: usize,
@@ -107,6 +109,8 @@ pub(super) trait Kind: Send + Sync {
     ) -> Result<(), String>;
     /// Forgets all that is accepted and not published: its commit failed.
     fn abandon(&self);
+    /// Wakes those who watch, if there is something new for them.
+    fn announce(&self);
     /// Ends the watches.
     fn close(&self);
 }
@@ -115,6 +119,8 @@ pub(super) trait Kind: Send + Sync {
 pub(super) trait Job: Send {
     /// Its version.
     fn version(&self) -> Version;
+    /// Something of it goes into the file.
+    fn is_durable(&self) -> bool;
     /// What goes into the file; `None` where nothing does.
     fn record(&self) -> Result<Option<Vec<u8>>, String>;
     /// Makes it visible.
@@ -153,6 +159,7 @@ impl<K: Object> Table<K> {
                 retained: Retained::default(),
             }),
             news: tokio::sync::watch::Sender::new(false),
+            unannounced: AtomicBool::new(false),
             version,
             window,
         }
@@ -282,7 +289,7 @@ impl<K: Object> Table<K> {
                 pending.newest.remove(&write.key);
             }
         }
-        self.news.send_modify(|_| {});
+        self.unannounced.store(true, Ordering::Release);
     }
 }
 
@@ -371,6 +378,12 @@ impl<K: Object> Kind for Table<K> {
         }
     }
 
+    fn announce(&self) {
+        if self.unannounced.swap(false, Ordering::AcqRel) {
+            self.news.send_modify(|_| {});
+        }
+    }
+
     fn close(&self) {
         self.news.send_modify(|closed| *closed = true);
     }
@@ -387,6 +400,10 @@ pub(super) struct Tabled<K: Object> {
 impl<K: Object> Job for Tabled<K> {
     fn version(&self) -> Version {
         self.write.version
+    }
+
+    fn is_durable(&self) -> bool {
+        K::DURABLE
     }
 
     fn record(&self) -> Result<Option<Vec<u8>>, String> {

@@ -206,6 +206,19 @@ fn what_a_variant_says_that_lost_is_not_wrong() {
 }
 
 #[test]
+fn variants_at_odds_are_one_mistake_wherever_they_are_written() {
+    for order in [["hardware", "software"], ["software", "hardware"]] {
+        let mut bench = Bench::new();
+        for variant in order {
+            bench.def("raid", Default, 1, 1, variant);
+        }
+        bench.def("raid.hardware.volume.a.level", Default, 1, 1, "1");
+        bench.def("raid.hardware.volume.a.level", Default, 1, 1, "5");
+        assert_eq!(bench.problems(), 1, "{order:?}");
+    }
+}
+
+#[test]
 fn many_removals_over_many_fields_are_one_walk() {
     let mut bench = Bench::new();
     for key in 0..4000 {

@@ -356,7 +356,7 @@ impl World {
             .is_some_and(|status| status.hardware.is_some());
         Drift {
             settings: slot.settings != settings_of(host),
-            ports: *slot.rack != *rack_of(host) || (inspected && !slot.ports),
+            ports: !is_rack_of(&slot.rack, host) || (inspected && !slot.ports),
         }
     }
 
@@ -846,6 +846,13 @@ fn rack_of(host: &BareMetalHost) -> String {
     }
     mac.parse::<Mac>()
         .map_or_else(|_| mac.clone(), |mac| mac.to_string())
+}
+
+/// True when the host's hardware is known by this name.
+fn is_rack_of(rack: &str, host: &BareMetalHost) -> bool {
+    // As it is written, it is most often the name already.
+    let mac = &host.spec.boot_mac_address;
+    (!mac.is_empty() && *rack == **mac) || *rack == *rack_of(host)
 }
 
 /// A digest of what enrolling and amending write.

@@ -1,13 +1,13 @@
 //! Reading all there is, one object after the other: neither the rows of a kind nor the whole file
-//! are ever in memory at once, only the log.
+//! are ever in memory at once, only what the log says.
 
 use std::collections::BTreeMap;
 
 use redb::{Database, Range, ReadableDatabase as _, ReadableTable as _, TableError};
 
-use super::tables::{CHANGE, META, NOTE, OBJECT};
+use super::tables::{GONE, META, NOTE, OBJECT};
 use super::{Loaded, Stored, Take};
-use crate::store::record::{self, LAST};
+use crate::store::record::{self, LAST, Record};
 
 /// Why the file cannot be read.
 type Reason = String;
@@ -26,12 +26,17 @@ struct Logged {
     pieces: BTreeMap<Box<str>, Option<Vec<u8>>>,
 }
 
-/// Reads the file; objects come in order of key (see [`record::key`]).
-pub(super) fn load(database: &Database, take: &mut Take<'_>) -> Result<Loaded, Reason> {
+/// Reads the rows and what the log says beside them; objects come in order of key (see
+/// [`record::key`]).
+pub(super) fn load(
+    database: &Database,
+    logged: Logs,
+    take: &mut Take<'_>,
+) -> Result<Loaded, Reason> {
     let text = |error: redb::Error| error.to_string();
-    let mut loaded = Loaded::default();
-    let log = read_log(database, &mut loaded).map_err(text)?;
-    let log = log.ok_or("an entry of the log is cut")?;
+    let mut loaded = logged.loaded;
+    beside(database, &mut loaded).map_err(text)?;
+    let log = logged.objects;
     let transaction = database.begin_read().map_err(|error| text(error.into()))?;
     let rows = transaction
         .open_table(OBJECT)
@@ -76,17 +81,15 @@ pub(super) fn load(database: &Database, take: &mut Take<'_>) -> Result<Loaded, R
     }
 }
 
-/// The log, by object. `None` when an entry of it is cut.
-fn read_log(
-    database: &Database,
-    loaded: &mut Loaded,
-) -> Result<Option<BTreeMap<Vec<u8>, Logged>>, redb::Error> {
+/// What is in the file beside objects.
+fn beside(database: &Database, loaded: &mut Loaded) -> Result<(), redb::Error> {
     let transaction = database.begin_read()?;
     let meta = transaction.open_table(META)?;
-    let number = |name| Ok::<_, redb::Error>(meta.get(name)?.map_or(0, |number| number.value()));
-    loaded.seed = number("seed")?;
-    loaded.folded = number("folded")?;
-    loaded.version = loaded.folded;
+    let number = |name| Ok::<_, redb::Error>(meta.get(name)?.map(|number| number.value()));
+    loaded.seed = number("seed")?.unwrap_or_default();
+    loaded.folded = number("folded")?.unwrap_or_default();
+    loaded.floor = number("floor")?.unwrap_or(loaded.folded);
+    loaded.version = loaded.version.max(loaded.folded);
     match transaction.open_table(NOTE) {
         Err(TableError::TableDoesNotExist(_)) => {}
         other => {
@@ -98,38 +101,62 @@ fn read_log(
             }
         }
     }
-    let mut log: BTreeMap<Vec<u8>, Logged> = BTreeMap::new();
-    for entry in transaction.open_table(CHANGE)?.iter()? {
-        let (version, record) = entry?;
+    match transaction.open_table(GONE) {
+        Err(TableError::TableDoesNotExist(_)) => {}
+        other => {
+            let mut gone = Vec::new();
+            for entry in other?.iter()? {
+                let (version, bytes) = entry?;
+                if let Some(record) = record::read(bytes.value()) {
+                    gone.push(deletion(version.value(), &record));
+                }
+            }
+            loaded.gone.splice(..0, gone);
+        }
+    }
+    Ok(())
+}
+
+fn deletion(version: u64, record: &Record<'_>) -> (u64, Vec<u8>, Vec<u8>) {
+    let last = record.pieces.iter().find(|(name, _)| *name == LAST);
+    let last = last.and_then(|(_, content)| *content).unwrap_or_default();
+    (version, record.key.to_vec(), last.to_vec())
+}
+
+/// What the log says, by object.
+#[derive(Default)]
+pub(super) struct Logs {
+    objects: BTreeMap<Vec<u8>, Logged>,
+    loaded: Loaded,
+}
+
+impl Logs {
+    /// Takes the next entry.
+    pub fn take(&mut self, version: u64, bytes: &[u8]) -> Result<(), Reason> {
+        let loaded = &mut self.loaded;
         loaded.entries += 1;
-        loaded.bytes += record.value().len();
-        loaded.version = version.value();
-        let Some(record) = record::read(record.value()) else {
-            return Ok(None);
-        };
-        let object = match log.get_mut(record.key) {
+        loaded.bytes += bytes.len();
+        loaded.version = version;
+        let record = record::read(bytes).ok_or("an entry of the log is cut")?;
+        let object = match self.objects.get_mut(record.key) {
             Some(object) => object,
-            None => log.entry(record.key.to_vec()).or_default(),
+            None => self.objects.entry(record.key.to_vec()).or_default(),
         };
-        object.version = version.value();
+        object.version = version;
         object.gone = record.gone;
         if record.gone {
             object.anew = true;
             object.pieces.clear();
-            let last = record.pieces.iter().find(|(name, _)| *name == LAST);
-            let last = last.and_then(|(_, content)| *content).unwrap_or_default();
-            loaded
-                .gone
-                .push((version.value(), record.key.to_vec(), last.to_vec()));
-            continue;
+            loaded.gone.push(deletion(version, &record));
+            return Ok(());
         }
         for (name, content) in record.pieces {
             object
                 .pieces
                 .insert(name.into(), content.map(<[u8]>::to_vec));
         }
+        Ok(())
     }
-    Ok(Some(log))
 }
 
 /// The rows of all pieces side by side: rows lie by kind, then piece, then object.

@@ -1,16 +1,20 @@
-//! What is in the file, and what is done to it: append, take back, fold.
+//! What is in the file of rows, and what is done to it.
 
 use std::collections::BTreeMap;
 
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError};
 
+use super::FORMAT;
+use super::log::{Log, Place};
 use crate::store::record::{self, LAST};
 
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 pub(super) const SALT: TableDefinition<'_, (), [u8; 32]> = TableDefinition::new("salt");
 /// Came later than the format: a file without it is one without notes.
 pub(super) const NOTE: TableDefinition<'_, &str, &str> = TableDefinition::new("note");
+/// The log of a file of format 1.
 pub(super) const CHANGE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("change");
+pub(super) const GONE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("gone");
 pub(super) const OBJECT: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("object");
 
 /// The salt of a file, which takes `new` where it has none.
@@ -30,19 +34,6 @@ pub(super) fn salt(database: &Database, new: [u8; 32]) -> Result<[u8; 32], redb:
     Ok(new)
 }
 
-/// Writes records in one transaction.
-pub(super) fn append(database: &Database, records: &[(u64, Vec<u8>)]) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    {
-        let mut change = transaction.open_table(CHANGE)?;
-        for (version, record) in records {
-            change.insert(version, record.as_slice())?;
-        }
-    }
-    transaction.commit()?;
-    Ok(())
-}
-
 /// Writes one note.
 pub(super) fn note(database: &Database, name: &str, text: &str) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
@@ -51,49 +42,62 @@ pub(super) fn note(database: &Database, name: &str, text: &str) -> Result<(), re
     Ok(())
 }
 
-/// Removes what was written but never acknowledged.
-pub(super) fn take_back(database: &Database, acknowledged: u64) -> Result<(), redb::Error> {
+/// Moves the entries of a file of format 1, which kept its log in a table, to the log.
+pub(super) fn take_over(database: &Database, log: &mut Log) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
-    let last = {
-        let change = transaction.open_table(CHANGE)?;
-        change.last()?.map(|(version, _)| version.value())
-    };
-    if last.is_none_or(|last| last <= acknowledged) {
-        transaction.abort()?;
-        return Ok(());
+    {
+        let mut entries = Vec::new();
+        for entry in transaction.open_table(CHANGE)?.iter()? {
+            let (version, record) = entry?;
+            entries.push((version.value(), record.value().to_vec()));
+        }
+        if !entries.is_empty() {
+            log.append(&entries)?;
+        }
+        let mut meta = transaction.open_table(META)?;
+        let folded = meta.get("folded")?.map_or(0, |folded| folded.value());
+        meta.insert("floor", folded)?;
+        meta.insert("format", FORMAT)?;
     }
-    transaction
-        .open_table(CHANGE)?
-        .retain_in(acknowledged + 1.., |_, _| false)?;
+    transaction.delete_table(CHANGE)?;
     transaction.commit()?;
     Ok(())
 }
 
-/// Moves log entries up to `until` into rows. Answers with entries and bytes that are left.
-pub(super) fn fold(database: &Database, until: u64) -> Result<(usize, usize), redb::Error> {
+/// Makes rows of all entries of the log, the last of which is `until`. Deletions above `floor` are
+/// kept for watches that go on from before them.
+pub(super) fn fold(
+    database: &Database,
+    log: &Log,
+    until: u64,
+    floor: u64,
+) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
-    let (mut entries, mut bytes) = (0, 0);
     {
-        let mut change = transaction.open_table(CHANGE)?;
+        let mut gone = transaction.open_table(GONE)?;
+        gone.retain_in(..=floor, |_, _| false)?;
         // First where the latest content of each row is, then the contents one by one and in
         // order of row: the log may be larger than what one wants in memory.
-        let mut rows: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
-        for entry in change.range(..=until)? {
-            let (version, bytes) = entry?;
-            let Some(record) = record::read(bytes.value()) else {
-                continue;
+        let mut rows: BTreeMap<Vec<u8>, (u64, Place)> = BTreeMap::new();
+        log.walk(&mut |version, place, bytes| {
+            let Some(record) = record::read(bytes) else {
+                return Ok(());
             };
             for (name, _) in record.pieces {
                 if name != LAST {
-                    rows.insert(row_key(record.key, name), version.value());
+                    rows.insert(row_key(record.key, name), (version, place));
                 }
             }
-        }
+            if record.gone && version > floor {
+                gone.insert(version, bytes)?;
+            }
+            Ok(())
+        })?;
         let mut object = transaction.open_table(OBJECT)?;
-        let mut row = Vec::new();
-        for (key, version) in rows {
-            let entry = change.get(version)?;
-            let Some(record) = entry.as_ref().and_then(|entry| record::read(entry.value())) else {
+        let (mut row, mut bytes) = (Vec::new(), Vec::new());
+        for (key, (version, place)) in rows {
+            log.read(place, &mut bytes)?;
+            let Some(record) = record::read(&bytes) else {
                 continue;
             };
             if record.gone {
@@ -113,15 +117,23 @@ pub(super) fn fold(database: &Database, until: u64) -> Result<(usize, usize), re
             row.extend_from_slice(content.unwrap_or_default());
             object.insert(key.as_slice(), row.as_slice())?;
         }
-        change.retain_in(..=until, |_, _| false)?;
-        for entry in change.iter()? {
-            entries += 1;
-            bytes += entry?.1.value().len();
-        }
-        transaction.open_table(META)?.insert("folded", until)?;
+        let mut meta = transaction.open_table(META)?;
+        meta.insert("folded", until)?;
+        meta.insert("floor", floor)?;
     }
     transaction.commit()?;
-    Ok((entries, bytes))
+    Ok(())
+}
+
+/// The last version that is in rows.
+pub(super) fn folded(database: &Database) -> Result<u64, redb::Error> {
+    number(database, "folded")
+}
+
+/// A number of the file; 0 where it has none.
+pub(super) fn number(database: &Database, name: &str) -> Result<u64, redb::Error> {
+    let meta = database.begin_read()?.open_table(META)?;
+    Ok(meta.get(name)?.map_or(0, |number| number.value()))
 }
 
 /// `kind NUL piece NUL namespace NUL name`: pieces of a sort lie together, so that folding what

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Duration;
-
 use tokio::sync::oneshot;
 
 use super::{Accept, Result, Shared, StoreError, Waiting};
@@ -12,10 +10,8 @@ use crate::store::table::Job;
 
 /// Most changes in one commit: bounds the memory and the time that it takes.
 const GROUP: usize = 4096;
-/// While writers come in at this pace, a commit waits for more of them…
-const GATHER: Duration = Duration::from_micros(50);
-/// …but no longer than this.
-const GATHER_AT_MOST: Duration = Duration::from_millis(1);
+/// A commit waits for this many rounds of the runtime at most, while each brings more writers.
+const ROUNDS: usize = 256;
 
 /// What a writer waits for.
 pub(super) enum Waits {
@@ -59,10 +55,14 @@ impl Shared {
         accept: &mut Accept,
         job: Option<Box<dyn Job>>,
     ) -> Waits {
+        // What is not durable waits for nobody, unless others are on their way before it.
+        let at_once = |job: &dyn Job| !shared.durable || (!job.is_durable() && !accept.draining);
+        if job.as_deref().is_some_and(at_once) {
+            job.into_iter().for_each(|job| shared.publish(job));
+            shared.announce();
+            return Waits::Done;
+        }
         if !shared.durable {
-            if let Some(job) = job {
-                shared.publish(job);
-            }
             return Waits::Done;
         }
         let (tell, told) = oneshot::channel();
@@ -72,16 +72,11 @@ impl Shared {
         });
         if !accept.draining {
             accept.draining = true;
-            let drain = Drain {
+            Drain {
                 shared: Arc::clone(shared),
                 finished: false,
-            };
-            match tokio::runtime::Handle::try_current() {
-                // Detached on purpose: a writer that gives up waiting must not stop the others.
-                Ok(runtime) => drop(runtime.spawn_blocking(|| drain.run())),
-                // Outside of a runtime (a test, a tool) a thread does.
-                Err(_) => drop(std::thread::spawn(|| drain.run())),
             }
+            .start();
         }
         Waits::For(told)
     }
@@ -90,6 +85,13 @@ impl Shared {
         let version = job.version();
         job.publish();
         self.tables.published.store(version.0, Ordering::Release);
+    }
+
+    /// Wakes those who watch.
+    fn announce(&self) {
+        for entry in &self.tables.entries {
+            entry.kind.announce();
+        }
     }
 
     fn commit(&self, group: &[Waiting]) -> std::result::Result<(), String> {
@@ -109,6 +111,17 @@ impl Shared {
     }
 }
 
+/// Writers whose writes are durable and visible: they are told so when this goes.
+struct Told(Vec<oneshot::Sender<std::result::Result<(), String>>>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        for told in self.0.drain(..) {
+            told.send(Ok(())).ok();
+        }
+    }
+}
+
 /// The task at the queue: one at a time, until the queue is empty.
 struct Drain {
     shared: Arc<Shared>,
@@ -116,61 +129,108 @@ struct Drain {
 }
 
 impl Drain {
-    fn run(mut self) {
+    /// Sees to the queue: in the background of the runtime, if there is one.
+    fn start(self) {
+        match tokio::runtime::Handle::try_current() {
+            // Detached on purpose: a writer that gives up waiting must not stop the others.
+            Ok(runtime) => drop(runtime.spawn(self.work())),
+            // Outside of a runtime (a test, a tool) a thread does.
+            Err(_) => drop(std::thread::spawn(|| self.work_alone())),
+        }
+    }
+
+    /// Commits group after group. Writers are told on the runtime's own thread: from another one,
+    /// waking each of them costs a system call.
+    async fn work(mut self) {
         loop {
-            self.gather();
-            let group = {
-                let mut accept = self.shared.accept();
-                if accept.queue.is_empty() {
-                    accept.draining = false;
-                    self.finished = true;
-                    return;
-                }
-                let size = accept.queue.len().min(GROUP);
-                accept.crowd = size > 1;
-                accept.queue.drain(..size).collect::<Vec<_>>()
+            self.gather().await;
+            let commit = || {
+                let told = self.commit();
+                (self, told)
             };
-            match self.shared.commit(&group) {
-                Ok(()) => {
-                    // First all of it is seen, then it is told: what goes with a write (an event
-                    // that expires) is gone when its writer goes on.
-                    let mut tell = Vec::with_capacity(group.len());
-                    for waiting in group {
-                        if let Some(job) = waiting.job {
-                            self.shared.publish(job);
-                        }
-                        tell.extend(waiting.told);
-                    }
-                    for told in tell {
-                        told.send(Ok(())).ok();
-                    }
-                }
-                Err(error) => self.fail(group, &error),
+            // On a panic the task is dropped there, which fails the queue.
+            let Ok((drain, told)) = tokio::task::spawn_blocking(commit).await else {
+                return;
+            };
+            self = drain;
+            drop(told);
+            if self.shared.disk().as_ref().is_some_and(Disk::has_grown) {
+                let tidy = || {
+                    self.tidy();
+                    self
+                };
+                let Ok(drain) = tokio::task::spawn_blocking(tidy).await else {
+                    return;
+                };
+                self = drain;
             }
-            if let Some(disk) = self.shared.disk().as_mut() {
-                disk.tidy();
+            if self.rests() {
+                return;
+            }
+        }
+    }
+
+    fn work_alone(mut self) {
+        loop {
+            drop(self.commit());
+            self.tidy();
+            if self.rests() {
+                return;
             }
         }
     }
 
     /// Lets a crowd come together: whoever was told of the last commit is about to write again,
-    /// and one commit for all costs as much as one for each half. A lone writer does not wait.
-    fn gather(&self) {
-        let queued = || {
-            let accept = self.shared.accept();
-            let wait = accept.crowd || accept.queue.len() > 1;
-            (accept.queue.len(), wait && accept.queue.len() < GROUP)
-        };
-        let (mut before, mut wait) = queued();
-        let mut left = GATHER_AT_MOST;
-        while wait && before > 0 && left > Duration::ZERO {
-            // This is a blocking task: it is real time that passes here, on any clock.
-            std::thread::sleep(GATHER);
-            left = left.saturating_sub(GATHER);
-            let now = queued();
-            wait = now.1 && now.0 > before;
-            before = now.0;
+    /// and one commit for all costs as much as one for each half. As long as a round of whatever
+    /// is ready to run brings more writers, they are waited for; a lone writer waits for one round.
+    async fn gather(&self) {
+        let mut before = 0;
+        for _ in 0..ROUNDS {
+            let queued = self.shared.accept().queue.len();
+            if queued == before || queued >= GROUP {
+                break;
+            }
+            before = queued;
+            tokio::task::yield_now().await;
         }
+    }
+
+    /// Commits what waits and makes it visible.
+    fn commit(&self) -> Told {
+        let group = {
+            let mut accept = self.shared.accept();
+            let size = accept.queue.len().min(GROUP);
+            accept.queue.drain(..size).collect::<Vec<_>>()
+        };
+        if let Err(error) = self.shared.commit(&group) {
+            self.fail(group, &error);
+            return Told(Vec::new());
+        }
+        // First all of it is seen, then it is told: what goes with a write (an event that
+        // expires) is gone when its writer goes on.
+        let mut told = Told(Vec::with_capacity(group.len()));
+        for waiting in group {
+            if let Some(job) = waiting.job {
+                self.shared.publish(job);
+            }
+            told.0.extend(waiting.told);
+        }
+        self.shared.announce();
+        told
+    }
+
+    fn tidy(&self) {
+        if let Some(disk) = self.shared.disk().as_mut() {
+            disk.tidy();
+        }
+    }
+
+    /// True when the queue is empty; whoever writes next starts another task.
+    fn rests(&mut self) -> bool {
+        let mut accept = self.shared.accept();
+        self.finished = accept.queue.is_empty();
+        accept.draining = !self.finished;
+        self.finished
     }
 
     /// A commit failed: what was decided on top of it never was either.

@@ -228,6 +228,10 @@ impl<K: Object> Store<K> for Embedded {
         .boxed()
     }
 
+    fn keeps_order(&self) -> bool {
+        true
+    }
+
     fn delete<'a>(
         &'a self,
         key: &'a Key,
