@@ -1,14 +1,19 @@
 //! Answers in the API server's shapes.
 
 use bytes::Bytes;
+use futures::stream;
 use http::{Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::Frame;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::store::StoreError;
 
-/// The body of every answer: whole, or a stream for watches.
+/// How much of a long list is written at once.
+const CHUNK: usize = 64 << 10;
+
+/// The body of every answer: whole, or a stream for watches and lists.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
 fn whole(code: StatusCode, kind: &'static str, bytes: Bytes) -> Response<Body> {
@@ -47,9 +52,36 @@ pub(super) fn json<T: Serialize>(code: StatusCode, value: &T) -> Response<Body> 
     }
 }
 
-/// JSON that was written already.
-pub(super) fn raw(text: String) -> Response<Body> {
-    whole(StatusCode::OK, "application/json", Bytes::from(text))
+/// A long list as JSON: items between two texts. They are written as the client takes them: ten
+/// thousand hosts are 60 MB, which nobody has to have at once.
+pub(super) fn list(
+    before: String,
+    items: impl Iterator<Item = String> + Send + 'static,
+    after: &'static str,
+) -> Response<Body> {
+    let mut items = items.peekable();
+    let mut next = Some(before);
+    let chunks = std::iter::from_fn(move || {
+        let mut text = next.take()?;
+        while text.len() < CHUNK {
+            let Some(item) = items.next() else {
+                text.push_str(after);
+                return Some(text);
+            };
+            text.push_str(&item);
+            if items.peek().is_some() {
+                text.push(',');
+            }
+        }
+        next = Some(String::new());
+        Some(text)
+    });
+    let frame = |text| Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from(text)));
+    let body = StreamBody::new(stream::iter(chunks.map(frame)));
+    let mut response = Response::new(body.boxed_unsync());
+    let kind = header::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }
 
 /// A `Status` object that says what went wrong.

@@ -84,28 +84,25 @@ pub struct Following {
 
 pub(super) fn hosts<S: Stores>(served: &Served<S>) -> Response<Body> {
     let overview = served.engine.overview();
-    let reasons: Vec<Reason> = overview
-        .hosts
-        .into_iter()
-        .map(|line| {
-            let key = line.host.key();
-            let (code, text, blocked) = line
-                .why
-                .map(|why| (why.code.to_owned(), why.text.clone(), why.blocked))
-                .unwrap_or_default();
-            Reason {
-                namespace: key.namespace.to_string(),
-                name: key.name.to_string(),
-                code,
-                text,
-                blocked,
-                settled: line.settled,
-                needs_person: line.needs_person,
-                since: line.since,
-            }
-        })
-        .collect();
-    answer::json(StatusCode::OK, &reasons)
+    let reasons = overview.hosts.into_iter().map(|line| {
+        let key = line.host.key();
+        let (code, text, blocked) = line
+            .why
+            .map(|why| (why.code.to_owned(), why.text.clone(), why.blocked))
+            .unwrap_or_default();
+        Reason {
+            namespace: key.namespace.to_string(),
+            name: key.name.to_string(),
+            code,
+            text,
+            blocked,
+            settled: line.settled,
+            needs_person: line.needs_person,
+            since: line.since,
+        }
+    });
+    let texts = reasons.map(|reason| serde_json::to_string(&reason).unwrap_or_default());
+    answer::list("[".to_owned(), texts, "]")
 }
 
 pub(super) fn held<S: Stores>(served: &Served<S>) -> Response<Body> {

@@ -52,7 +52,7 @@ async fn kind<K: Object, S: Store<K>>(
     let Some(name) = target.name.as_deref() else {
         return match method {
             Method::GET if query.watch => watch::<K, S>(&store, &target, query, stop),
-            Method::GET => list::<K, S>(&store, &target, &query).await,
+            Method::GET => list::<K, S>(&store, target, query).await,
             Method::POST => match body(request).await {
                 Ok((_, bytes)) => create::<K, S>(&store, &target, &bytes).await,
                 Err(failed) => failed,
@@ -120,30 +120,22 @@ pub(super) fn inside(target: &Target, key: &Key) -> bool {
         .is_none_or(|namespace| namespace == &*key.namespace)
 }
 
-async fn list<K: Object, S: Store<K>>(store: &S, target: &Target, query: &Query) -> Response<Body> {
+async fn list<K: Object, S: Store<K>>(store: &S, target: Target, query: Query) -> Response<Body> {
     let snapshot = match store.snapshot().await {
         Ok(snapshot) => snapshot,
         Err(error) => return answer::store_error(&error),
     };
-    let mut text = format!(
+    let before = format!(
         r#"{{"apiVersion":"{}","kind":"{}List","metadata":{{"resourceVersion":"{}"}},"items":["#,
         api_version::<K>(),
         K::KIND,
         snapshot.version.0
     );
-    let mut first = true;
-    for object in &snapshot.objects {
-        if !inside(target, &object.key()) || !query.selects(&**object) {
-            continue;
-        }
-        if !first {
-            text.push(',');
-        }
-        first = false;
-        text.push_str(&typed(&**object).to_string());
-    }
-    text.push_str("]}");
-    answer::raw(text)
+    let items = snapshot.objects.into_iter().filter_map(move |object| {
+        let wanted = inside(&target, &object.key()) && query.selects(&*object);
+        wanted.then(|| typed(&*object).to_string())
+    });
+    answer::list(before, items, "]}")
 }
 
 async fn create<K: Object, S: Store<K>>(

@@ -98,7 +98,7 @@ impl Object for Event {
     /// An hour as on a server; the bounds on the number keep ten thousand hosts within 5 MB.
     const RETENTION: Option<Retention> = Some(Retention {
         each: 32,
-        total: 4096,
+        total: 2048,
         age: Duration::from_hours(1),
     });
     /// They tell what happened and decide nothing. In a roll they were more than half of all writes.

@@ -65,7 +65,7 @@ impl Default for Options {
             seed: RandomState::new().hash_one(std::process::id()),
             salt: crate::dice::unpredictable(),
             manager: "metalform".into(),
-            window: 4096,
+            window: 1024,
             cache: 1 << 20,
             kinds: Vec::new(),
             medium: None,
