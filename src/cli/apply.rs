@@ -3,16 +3,23 @@
 mod through;
 
 use std::io::{BufRead, IsTerminal as _};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::eval::Cache;
 use crate::plan::{self, Grants, Plan};
 use crate::serve::client::{Client, ClientError};
+use crate::store::Embedded;
 
-use super::home::Home;
+use super::home::{HELD_STEP, Home};
 use super::machines::MachinesArgs;
 use super::run::{self, Order, RunArgs};
 use super::source::Source;
 use super::{Exit, Failure, SpecArgs, Term, spec};
+
+/// How long a process that holds the store may take until it answers: it reads ten thousand hosts in a
+/// second, on a machine that has time for it.
+const STARTING: Duration = Duration::from_secs(20);
 
 /// Carry out what the spec says and wait until it is so
 ///
@@ -68,8 +75,8 @@ pub(super) fn apply(term: &Term, args: &ApplyArgs) -> Result<Exit, Failure> {
     if !plan.is_empty() && !args.yes {
         ask(term)?;
     }
-    match runtime.block_on(Client::connect(&home.socket())) {
-        Ok(client) => {
+    match runtime.block_on(hands(&home))? {
+        Hands::Others(client) => {
             let wanted = through::Wanted {
                 reading: args.spec.reading(),
                 digest: wanted.digest,
@@ -77,7 +84,7 @@ pub(super) fn apply(term: &Term, args: &ApplyArgs) -> Result<Exit, Failure> {
             drop(spec);
             runtime.block_on(through::through(term, args, &client, &wanted, &grants))
         }
-        Err(ClientError::NobodyThere(_)) => {
+        Hands::Own(store) => {
             let args = RunArgs {
                 spec: args.spec.clone(),
                 machines: args.machines.clone(),
@@ -91,10 +98,37 @@ pub(super) fn apply(term: &Term, args: &ApplyArgs) -> Result<Exit, Failure> {
                 cache: Cache::default(),
                 grants,
                 agreed: Some(plan),
+                store: Some(store),
             };
             runtime.block_on(run::drive(term, &args, order))
         }
-        Err(error) => Err(Failure::new(Exit::Remote, error.to_string())),
+    }
+}
+
+/// Who carries out.
+enum Hands {
+    /// The process that holds the store.
+    Others(Client),
+    /// This one, which holds it from here on.
+    Own(Arc<Embedded>),
+}
+
+/// Finds out who carries out. One who holds the store and does not answer is about to: it starts.
+async fn hands(home: &Home) -> Result<Hands, Failure> {
+    home.make()?;
+    let started = Instant::now();
+    loop {
+        match Client::connect(&home.socket()).await {
+            Ok(client) => return Ok(Hands::Others(client)),
+            Err(ClientError::NobodyThere(_)) => {}
+            Err(error) => return Err(Failure::new(Exit::Remote, error.to_string())),
+        }
+        match home.open() {
+            Ok(store) => return Ok(Hands::Own(store)),
+            Err(failure) if failure.exit == Exit::Stale && started.elapsed() < STARTING => {}
+            Err(failure) => return Err(failure),
+        }
+        tokio::time::sleep(HELD_STEP).await;
     }
 }
 

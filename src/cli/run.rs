@@ -72,6 +72,7 @@ pub(super) fn run(term: &Term, args: &RunArgs) -> Result<Exit, Failure> {
         cache,
         grants: Grants::named(args.allow_destroy.iter().cloned()),
         agreed: None,
+        store: None,
     };
     super::runtime()?.block_on(drive(term, args, order))
 }
@@ -85,6 +86,8 @@ pub(super) struct Order {
     /// The plan that a person saw and agreed to. Then it is that one which is carried out or none,
     /// and the spec is not read again.
     pub agreed: Option<Plan>,
+    /// The store, when it is open already.
+    pub store: Option<Arc<Embedded>>,
 }
 
 /// What the tasks of a run share.
@@ -113,12 +116,16 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
         cache,
         grants,
         agreed,
+        store,
     } = order;
     let home = Home::of(&args.spec.spec);
     home.make()?;
     let clock = Clock::starting_at(jiff::Timestamp::now());
     // The lock first: a second process must not touch the machines' journal.
-    let store = home.open_waiting().await?;
+    let store = match store {
+        Some(store) => store,
+        None => home.open_waiting().await?,
+    };
     let drive = args.machines.drive(&spec.fleet, &args.spec.spec);
     let driven = machines::connect(&args.machines, &spec.fleet, &args.spec.spec, &home, clock)?;
     let folder = args.machines.secrets(&spec.fleet, &args.spec.spec);

@@ -131,8 +131,8 @@ fn what_only_a_person_can_mend_ends_the_wait() {
         .collect();
     assert_snapshot!(errors.join("\n"), @"error: w[1-4]: secret `bmc`, key `password`: it is not there [CredentialsInvalid]");
     // Beside a running process, too.
-    let running = project.start(&["run"]);
-    project.until("four hosts", |hosts| hosts.len() == 4);
+    let mut running = project.start(&["run"]);
+    running.says("it is not there");
     let told = project.run(&["apply", "--yes"]).code(1);
     assert!(told.err.ends_with("[CredentialsInvalid]\n"), "{}", told.err);
     project.write("secrets/bmc/password", "calvin");
