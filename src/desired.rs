@@ -63,9 +63,6 @@ pub struct Desired {
 pub struct Wanted {
     /// The spec, complete.
     pub spec: BareMetalHostSpec,
-    /// The spec's architecture is the one that inspection found and filled in at the host: the text
-    /// says none, and any other that may be found is as good.
-    pub architecture_found: bool,
     /// Labels.
     pub labels: Arc<BTreeMap<String, String>>,
     /// Annotations of the spec's own; ours are added by [`Desired::object`].
@@ -252,7 +249,6 @@ fn wanted(
     let lowered = lower::lower(host, &deployment).ok()?;
     Some(Arc::new(Wanted {
         spec: lowered.spec,
-        architecture_found: false,
         labels: Arc::new(lowered.labels),
         annotations: Arc::new(lowered.annotations),
         digest,
@@ -264,17 +260,6 @@ fn wanted(
 }
 
 impl Wanted {
-    /// The spec as JSON: what the text says.
-    pub(crate) fn spec_value(&self) -> Value {
-        let mut value = spec_value(&self.spec);
-        if self.architecture_found
-            && let Some(fields) = value.as_object_mut()
-        {
-            fields.remove("architecture");
-        }
-        value
-    }
-
     /// Our own annotations that say more than a digest and are compared: name, what a plan calls
     /// it, value.
     pub(crate) fn marks(&self) -> [(&'static str, &'static str, Option<&str>); 4] {
@@ -347,7 +332,7 @@ impl Desired {
             "apiVersion": crate::api::API_VERSION,
             "kind": "BareMetalHost",
             "metadata": metadata,
-            "spec": wanted.spec_value(),
+            "spec": spec_value(&wanted.spec),
         })
     }
 }

@@ -1,15 +1,16 @@
 //! The engine: owns the tasks, feeds [`crate::reconcile::step`] and carries out what it decides.
 //!
 //! ```text
-//!  store changes ─┐
-//!  machine ticks ─┤                       ┌► status (compare and set)
-//!  freed slots  ──┼─► applier (kube) ─► turn ─► effect ─► provisioner
-//!  timers ────────┘      one turn a host  └► events
+//!  store changes ─┐                                ┌► status (compare and set)
+//!  machine ticks ─┼─► line ─► applier (kube) ─► turn ─► effect ─► provisioner
+//!  freed slots  ──┘    ▲                         │  └► events
+//!                      └─── comes back later ────┘
 //! ```
 //!
-//! One engine for both modes: the scheduler is kube-runtime's `applier`, which needs no cluster,
-//! and where objects live is behind [`Store`]. The engine decides nothing: what to do is a pure
-//! step, how much at once is a pure budget.
+//! The line says who is next, in order, each host once, and who comes back when. One engine for
+//! both modes: turns are run by kube-runtime's `applier`, which needs no cluster, and where objects
+//! live is behind [`Store`]. The engine decides nothing: what to do is a pure step, how much at once
+//! is a pure budget.
 //!
 //! Shutdown: triggers stop, turns under way end, at most [`Options::grace`] is waited for effects
 //! that hang; what was queued is found again at the next start, by looking.
@@ -214,7 +215,7 @@ impl<S: Stores> Engine<S> {
             Config::default().concurrency(shared.options.concurrency),
         )
         .for_each(|result| async move {
-            // A host that went between its trigger and its turn is not an error.
+            // It has a ticket for whoever is let in, so this does not come.
             if let Err(error) = result {
                 debug!("no turn: {error}");
             }

@@ -247,8 +247,11 @@ impl From<HostSpec> for BareMetalHostSpec {
 }
 
 impl BareMetalHostSpec {
-    /// Shares what other specs have too.
+    /// Shares what other specs have too. One that is shared itself stays.
     pub fn compact(&mut self) {
+        if !self.0.is_alone() {
+            return;
+        }
         if let Some(image) = IMAGES.other_of(self.image.as_ref()) {
             self.image = Some(image);
         }

@@ -21,6 +21,11 @@ impl<T> Shared<T> {
         Self(Arc::new(value))
     }
 
+    /// True when nobody else has it.
+    pub fn is_alone(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     /// True for the very same value in memory.
     pub fn is_shared_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

@@ -34,8 +34,9 @@ impl<'a> Sharing<'a> {
     pub fn share(&mut self, key: &Key, wanted: &mut Arc<Wanted>) {
         if let Some(spec) = self.specs.get(&(&*key.namespace, &*key.name))
             && !wanted.spec.is_shared_with(spec)
+            && wanted.spec == **spec
         {
-            share_spec(wanted, spec);
+            Arc::make_mut(wanted).spec = (*spec).clone();
         }
         if let Some(last) = &self.last {
             let same = |one: &Arc<BTreeMap<_, _>>, other| !Arc::ptr_eq(one, other) && one == other;
@@ -47,23 +48,5 @@ impl<'a> Sharing<'a> {
             }
         }
         self.last = Some(Arc::clone(wanted));
-    }
-}
-
-/// The architecture is filled in by inspection, so nearly all hosts have one that the text does
-/// not say.
-fn share_spec(wanted: &mut Arc<Wanted>, spec: &BareMetalHostSpec) {
-    let unsaid = wanted.architecture_found || wanted.spec.architecture.is_empty();
-    let equal = if unsaid && wanted.spec.architecture != spec.architecture {
-        let mut filled = wanted.spec.clone();
-        filled.architecture.clone_from(&spec.architecture);
-        filled == *spec
-    } else {
-        wanted.spec == *spec
-    };
-    if equal {
-        let wanted = Arc::make_mut(wanted);
-        wanted.architecture_found = unsaid && !spec.architecture.is_empty();
-        wanted.spec = spec.clone();
     }
 }

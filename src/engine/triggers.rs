@@ -8,7 +8,7 @@ use tracing::debug;
 
 use crate::api::BareMetalHost;
 use crate::provision::Tick;
-use crate::store::{Change, Object as _, Store, Version};
+use crate::store::{Change, Key, Object as _, Store, Version};
 
 use super::{Shared, Stores};
 
@@ -33,7 +33,10 @@ pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, from: Version) {
             }
             Change::Deleted(host) => {
                 let key = host.key();
-                shared.forget(&key).await;
+                // One of this name that came meanwhile has the memory now.
+                if shared.host(&key).is_none() {
+                    shared.forget(&key).await;
+                }
                 shared.activity.send_modify(|count| *count += 1);
             }
             Change::Reset(hosts) => {
@@ -72,7 +75,10 @@ pub(super) async fn machines<S: Stores>(
                 .into_iter()
                 .for_each(|key| shared.trigger(key));
         }
-        tick.changed.into_iter().for_each(|key| shared.trigger(key));
+        // Nodes that look like ours may be somebody else's.
+        let ours = |key: &Key| shared.host(key).is_some();
+        let changed = tick.changed.into_iter().filter(ours);
+        changed.for_each(|key| shared.trigger(key));
     }
     debug!(provisioner = %name, "ticks ended");
 }

@@ -23,7 +23,7 @@ use super::{Driven, Shared, Stores};
 /// more means that a step does not settle, which is logged.
 const MOST_STEPS: usize = 32;
 
-/// When the scheduler should come back by itself.
+/// When the host comes back by itself.
 pub(super) type Again = Option<Duration>;
 
 /// Takes steps for one host until one neither writes nor acts.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::Value;
 
-use crate::api::BareMetalHost;
 use crate::api::names::annotation;
+use crate::api::{BareMetalHost, BareMetalHostSpec};
 use crate::desired::{Wanted, path, spec_value};
 
 use super::OWNER;
@@ -17,7 +17,7 @@ pub(super) type Leaves = BTreeMap<String, Value>;
 /// The leaves of a wanted host: spec, labels, annotations and our marks; not the origin (a line
 /// that moved is no change) and not the digest.
 pub(super) fn wanted(wanted: &Wanted) -> Leaves {
-    let mut out = spec(wanted.spec_value());
+    let mut out = spec(&wanted.spec);
     metadata(&mut out, "labels", wanted.labels.as_ref());
     metadata(&mut out, "annotations", wanted.annotations.as_ref());
     for (_, name, value) in wanted.marks() {
@@ -31,7 +31,7 @@ pub(super) fn wanted(wanted: &Wanted) -> Leaves {
 /// The same of a host as it is. Annotations of ours appear as marks only; marks are taken from
 /// `like`, which says which there are.
 pub(super) fn live(host: &BareMetalHost, like: &Wanted) -> Leaves {
-    let mut out = spec(spec_value(&host.spec));
+    let mut out = spec(&host.spec);
     let meta = &host.metadata;
     if let Some(labels) = &meta.labels {
         metadata(&mut out, "labels", labels);
@@ -61,9 +61,9 @@ fn metadata<'a>(
     out.extend(entries.into_iter().map(leaf));
 }
 
-fn spec(value: Value) -> Leaves {
+fn spec(spec: &BareMetalHostSpec) -> Leaves {
     let mut out = Leaves::new();
-    leaves("spec".to_owned(), value, &mut out);
+    leaves("spec".to_owned(), spec_value(spec), &mut out);
     out
 }
 

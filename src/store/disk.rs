@@ -34,7 +34,7 @@ use redb::{Builder, Database, ReadableDatabase as _, StorageBackend, TableError}
 use self::backend::AnyBackend;
 use self::load::{Logs, load};
 use self::log::Log;
-use self::tables::{META, OBJECT, SALT, fold, folded, note, take_over};
+use self::tables::{META, OBJECT, SALT, fold, folded, note, set_logged, take_over};
 use super::embedded::OpenError;
 use super::lock::{Lock, NoLock};
 
@@ -67,6 +67,10 @@ pub(super) struct Disk {
     folded: u64,
     floor: u64,
     fold_entries: usize,
+    /// Not folded before there are so many entries: the last attempt failed.
+    put_off: usize,
+    /// The rows say that the log has what they have not.
+    logged: bool,
     /// Last, so that it goes after the database.
     _lock: Lock,
 }
@@ -154,6 +158,12 @@ impl Disk {
             }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if fs::metadata(log_path(path)).is_ok_and(|log| log.len() > 0) {
+                    return Err(damaged(
+                        path,
+                        "it is gone, and its log has changes that are nowhere else".into(),
+                    ));
+                }
                 create(path, settings.seed, settings.salt)?;
             }
             Err(source) => return Err(io_error(path, "open", source)),
@@ -163,9 +173,13 @@ impl Disk {
             let database = database(path, settings.cache, settings.medium.as_ref(), true)
                 .map_err(|error| open_error(path, error))?;
             let format = check_format(path, &database)?;
-            let (log, logged) = open_log(path, settings.medium.as_ref(), &database, format)?;
+            let (mut log, logged) = open_log(path, settings.medium.as_ref(), &database, format)?;
             let mut loaded =
                 load(&database, logged, take).map_err(|reason| damaged(path, reason))?;
+            if format == 1 {
+                // Last: what cannot be read stays as it is.
+                take_over(&database, &mut log).map_err(|error| open_error(path, error))?;
+            }
             loaded.salt =
                 tables::salt(&database, settings.salt).map_err(|error| open_error(path, error))?;
             Ok::<_, OpenError>((database, log, loaded))
@@ -189,6 +203,8 @@ impl Disk {
                 0 => FOLD_ENTRIES,
                 entries => entries,
             },
+            put_off: 0,
+            logged: loaded.entries > 0,
             _lock: lock,
         };
         Ok((disk, loaded))
@@ -196,11 +212,7 @@ impl Disk {
 
     /// Writes records durably, all or none. Versions grow. After an error nothing was written.
     pub fn commit(&mut self, records: &[(u64, Vec<u8>)]) -> Result<(), String> {
-        // What an error left unclear comes first: it may have been a fold that got through.
-        let result = self
-            .reopen()
-            .map(|_| ())
-            .and_then(|()| Ok(self.log.append(records)?));
+        let result = self.append(records);
         match result {
             Ok(()) => {
                 self.acknowledged = records.last().map_or(self.acknowledged, |last| last.0);
@@ -219,6 +231,21 @@ impl Disk {
         }
     }
 
+    fn append(&mut self, records: &[(u64, Vec<u8>)]) -> Result<(), redb::Error> {
+        // What an error left unclear comes first: it may have been a fold that got through.
+        self.reopen()?;
+        if !self.logged
+            && let Some(database) = &self.database
+        {
+            if let Err(error) = set_logged(database) {
+                self.database = None;
+                return Err(error);
+            }
+            self.logged = true;
+        }
+        Ok(self.log.append(records)?)
+    }
+
     /// Writes a note durably.
     pub fn note(&mut self, name: &str, text: &str) -> Result<(), String> {
         let result = self
@@ -233,7 +260,8 @@ impl Disk {
 
     /// True when it is time to fold the log.
     pub fn has_grown(&self) -> bool {
-        self.entries >= self.fold_entries || self.bytes >= FOLD_BYTES
+        let large = self.entries >= self.fold_entries || self.bytes >= FOLD_BYTES;
+        large && self.entries >= self.put_off
     }
 
     /// Folds the log when it has grown. Call it when nobody waits.
@@ -262,6 +290,8 @@ impl Disk {
                     self.explain(&error)
                 );
                 self.database = None;
+                // It reads all of the log: not again after each commit.
+                self.put_off = self.entries.saturating_mul(2);
             }
         }
     }
@@ -273,6 +303,8 @@ impl Disk {
         self.log.folded(until);
         self.entries = 0;
         self.bytes = 0;
+        self.put_off = 0;
+        self.logged = false;
     }
 
     /// So many versions stay known for watches that go on after a restart.
@@ -354,12 +386,9 @@ fn create(path: &Path, seed: u64, salt: [u8; 32]) -> Result<(), OpenError> {
     name.push(".new");
     let new = path.with_file_name(name);
     let make = || -> Result<(), redb::Error> {
-        // A log without rows is of no use to anybody, and of another store.
-        for old in [&new, &log_path(path)] {
-            match fs::remove_file(old) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
         }
         let database = Builder::new().create(&new)?;
         // Whoever reads the salt can try passwords on the versions of credentials.
@@ -429,15 +458,21 @@ fn open_log(
     let failed = |error: redb::Error| open_error(path, error);
     let seed = tables::number(database, "seed").map_err(failed)?;
     let folded = folded(database).map_err(failed)?;
-    if format == 1 {
-        // Whatever is in the log is of an earlier attempt at this.
-        let file = file().map_err(failed)?;
-        file.set_len(0).map_err(|error| failed(error.into()))?;
-        let mut log = Log::open(file, seed, folded, &mut |_, _| Ok(()))
-            .map_err(|reason| damaged(path, reason))?;
-        take_over(database, &mut log).map_err(failed)?;
-    }
     let mut logged = Logs::default();
+    if format == 1 {
+        for (version, record) in tables::changes(database).map_err(failed)? {
+            let taken = logged.take(version, &record);
+            taken.map_err(|reason| damaged(path, reason))?;
+        }
+        // Whatever is in the log is of an earlier attempt to take this over.
+        let log = Log::anew(file().map_err(failed)?, seed, folded);
+        return Ok((log.map_err(|error| failed(error.into()))?, logged));
+    }
+    let has_log = tables::number(database, tables::LOGGED).map_err(failed)? == 1;
+    if has_log && !log_path(path).exists() {
+        let text = "its log is gone, which has the latest changes";
+        return Err(damaged(path, text.into()));
+    }
     let file = file().map_err(failed)?;
     let mut take = |version, record: &[u8]| logged.take(version, record);
     let log = Log::open(file, seed, folded, &mut take).map_err(|reason| damaged(path, reason))?;

@@ -92,11 +92,24 @@ impl Texts {
         if text.len() < SHORT || length == u32::MAX {
             return Text::Whole(text.into());
         }
-        let packed = self.models.iter().map(|like| {
+        let mut best: Option<(Vec<u8>, &Arc<str>)> = None;
+        // The newest first: machines of one model tend to come together.
+        for like in self.models.iter().rev() {
             let bytes = compress_with_dict(text.as_bytes(), like.as_bytes());
-            (bytes, like)
-        });
-        if let Some((bytes, like)) = packed.min_by_key(|(bytes, _)| bytes.len())
+            if best
+                .as_ref()
+                .is_none_or(|(best, _)| bytes.len() < best.len())
+            {
+                best = Some((bytes, like));
+            }
+            if best
+                .as_ref()
+                .is_some_and(|(best, _)| best.len() < text.len() / 3)
+            {
+                break;
+            }
+        }
+        if let Some((bytes, like)) = best
             && bytes.len() < text.len() / 4 * 3
             && unpack(&bytes, length, like).as_deref() == Some(text)
         {

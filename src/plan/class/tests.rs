@@ -29,7 +29,6 @@ fn worst(path: &str) -> Disruption {
     });
     let wanted = Wanted {
         spec: serde_json::from_value(spec).unwrap(),
-        architecture_found: false,
         labels: Arc::default(),
         annotations: Arc::default(),
         digest: crate::fleet::Digest::default(),

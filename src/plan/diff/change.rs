@@ -132,7 +132,7 @@ pub(super) fn is_plainly_same(wanted: &Wanted, host: &BareMetalHost) -> bool {
             live.next() == Some(entry)
         }) && (applied || live.next().is_none())
     };
-    same_spec(wanted, &host.spec, applied)
+    same_spec(&wanted.spec, &host.spec, applied)
         && wanted
             .marks()
             .into_iter()
@@ -143,24 +143,21 @@ pub(super) fn is_plainly_same(wanted: &Wanted, host: &BareMetalHost) -> bool {
 
 /// True for equal specs. RAID without any volumes is what is left when volumes go; and where this
 /// very text was applied, what others are known to fill in is theirs.
-fn same_spec(wanted: &Wanted, live: &BareMetalHostSpec, applied: bool) -> bool {
-    if *live == wanted.spec {
-        return applied || !wanted.architecture_found;
+fn same_spec(wanted: &BareMetalHostSpec, live: &BareMetalHostSpec, applied: bool) -> bool {
+    if live == wanted {
+        return true;
     }
-    let (mut live, mut spec) = (live.clone(), wanted.spec.clone());
+    let mut live = live.clone();
     if live.raid.as_deref() == Some(&RaidConfig::default()) {
         live.raid = None;
     }
-    if wanted.architecture_found {
-        spec.architecture.clear();
-    }
-    if applied && spec.architecture.is_empty() {
+    if applied && wanted.architecture.is_empty() {
         live.architecture.clear();
     }
-    if applied && spec.consumer_ref.is_none() {
+    if applied && wanted.consumer_ref.is_none() {
         live.consumer_ref = None;
     }
-    live == spec
+    live == *wanted
 }
 
 /// True when the host was last applied from the very text that is wanted now: then any field that

@@ -4,8 +4,8 @@
 //! thirty reads and writes all over the file, and took a busy disk ten times as long.
 //!
 //! ```text
-//! frame := magic, length u32, base u64, check 8 bytes, entry*     length: of all entries
-//! entry := version u64, length u32, record                        all numbers little-endian
+//! frame := magic, length u32, seed u64, base u64, check 8 bytes, entry*   length: of all entries
+//! entry := version u64, length u32, record                                numbers little-endian
 //! ```
 //!
 //! Once its entries are rows the log begins again at its start, over what is there: that spares
@@ -22,7 +22,7 @@ use redb::StorageBackend;
 use sha2::{Digest as _, Sha256};
 
 const MAGIC: [u8; 4] = *b"mfl\x01";
-const HEAD: usize = 24;
+const HEAD: usize = 32;
 /// Version and length of an entry.
 const ENTRY: usize = 12;
 
@@ -37,7 +37,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Log {
     file: Box<dyn StorageBackend>,
-    /// Tells the frames of this store from those of another that had the same name.
+    /// The store's: tells its frames from those of another store.
     seed: u64,
     /// The last version that is in rows.
     base: u64,
@@ -69,6 +69,9 @@ impl Log {
         let length = log.file.len().map_err(text)?;
         let mut last = base;
         while let Some(frame) = log.frame_at(log.end, length).map_err(text)? {
+            if frame.seed != seed {
+                return Err("its log is that of another store".into());
+            }
             if frame.base > base {
                 return Err("its log goes on from a later state than its rows are of".into());
             }
@@ -83,7 +86,25 @@ impl Log {
             log.end += HEAD as u64 + frame.entries.len() as u64;
         }
         log.nothing_after(last, length)?;
+        if log.end > 0 {
+            // What a process wrote that was killed before its sync may be in the system's memory
+            // only, and is believed from here on.
+            log.file.sync_data().map_err(text)?;
+        }
         Ok(log)
+    }
+
+    /// A log in this file, whatever is there.
+    pub fn anew(file: Box<dyn StorageBackend>, seed: u64, base: u64) -> io::Result<Self> {
+        file.set_len(0)?;
+        Ok(Self {
+            file,
+            seed,
+            base,
+            end: 0,
+            spoilt: false,
+            frame: Vec::new(),
+        })
     }
 
     /// Refuses a log with whole frames that nobody would read.
@@ -96,7 +117,7 @@ impl Log {
                 continue;
             }
             let frame = self.frame_at(self.end + at as u64, length).map_err(text)?;
-            if frame.is_some_and(|frame| frame.last() > Some(last)) {
+            if frame.is_some_and(|frame| frame.seed == self.seed && frame.last() > Some(last)) {
                 return Err("a part of its log cannot be read".into());
             }
         }
@@ -116,11 +137,17 @@ impl Log {
         }
         let mut entries = vec![0; size as usize];
         self.file.read(at + HEAD as u64, &mut entries)?;
-        let base = u64::from_le_bytes(part(&head, 8));
-        if check(self.seed, base, &entries) != part::<8>(&head, 16) {
+        let seed = u64::from_le_bytes(part(&head, 8));
+        let base = u64::from_le_bytes(part(&head, 16));
+        if check(seed, base, &entries) != part::<8>(&head, 24) {
             return Ok(None);
         }
-        Ok(Some(Frame { base, entries }))
+        let frame = Frame {
+            seed,
+            base,
+            entries,
+        };
+        Ok(Some(frame))
     }
 
     /// Writes records durably, all or none. Versions grow.
@@ -139,8 +166,9 @@ impl Log {
             .map_err(|_| io::Error::other("one commit is larger than 4 GB"))?;
         head[..4].copy_from_slice(&MAGIC);
         head[4..8].copy_from_slice(&size.to_le_bytes());
-        head[8..16].copy_from_slice(&self.base.to_le_bytes());
-        head[16..].copy_from_slice(&check(self.seed, self.base, entries));
+        head[8..16].copy_from_slice(&self.seed.to_le_bytes());
+        head[16..24].copy_from_slice(&self.base.to_le_bytes());
+        head[24..].copy_from_slice(&check(self.seed, self.base, entries));
         let end = self.end + frame.len() as u64;
         self.spoilt = true;
         self.file.write(self.end, frame)?;
@@ -212,6 +240,7 @@ impl Log {
 
 /// A frame as read.
 struct Frame {
+    seed: u64,
     base: u64,
     entries: Vec<u8>,
 }

@@ -9,6 +9,8 @@ use super::log::{Log, Place};
 use crate::store::record::{self, LAST};
 
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+/// Number of [`META`]: 1 while the log has what rows have not.
+pub(super) const LOGGED: &str = "logged";
 pub(super) const SALT: TableDefinition<'_, (), [u8; 32]> = TableDefinition::new("salt");
 /// Came later than the format: a file without it is one without notes.
 pub(super) const NOTE: TableDefinition<'_, &str, &str> = TableDefinition::new("note");
@@ -42,15 +44,25 @@ pub(super) fn note(database: &Database, name: &str, text: &str) -> Result<(), re
     Ok(())
 }
 
-/// Moves the entries of a file of format 1, which kept its log in a table, to the log.
+/// The entries of a file of format 1, which kept its log in a table.
+pub(super) fn changes(database: &Database) -> Result<Vec<(u64, Vec<u8>)>, redb::Error> {
+    let mut entries = Vec::new();
+    let table = match database.begin_read()?.open_table(CHANGE) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(entries),
+        table => table?,
+    };
+    for entry in table.iter()? {
+        let (version, record) = entry?;
+        entries.push((version.value(), record.value().to_vec()));
+    }
+    Ok(entries)
+}
+
+/// Moves the entries of a file of format 1 to the log: then it is one of this format.
 pub(super) fn take_over(database: &Database, log: &mut Log) -> Result<(), redb::Error> {
+    let entries = changes(database)?;
     let transaction = database.begin_write()?;
     {
-        let mut entries = Vec::new();
-        for entry in transaction.open_table(CHANGE)?.iter()? {
-            let (version, record) = entry?;
-            entries.push((version.value(), record.value().to_vec()));
-        }
         if !entries.is_empty() {
             log.append(&entries)?;
         }
@@ -58,6 +70,7 @@ pub(super) fn take_over(database: &Database, log: &mut Log) -> Result<(), redb::
         let folded = meta.get("folded")?.map_or(0, |folded| folded.value());
         meta.insert("floor", folded)?;
         meta.insert("format", FORMAT)?;
+        meta.insert(LOGGED, 1)?;
     }
     transaction.delete_table(CHANGE)?;
     transaction.commit()?;
@@ -80,9 +93,7 @@ pub(super) fn fold(
         // order of row: the log may be larger than what one wants in memory.
         let mut rows: BTreeMap<Vec<u8>, (u64, Place)> = BTreeMap::new();
         log.walk(&mut |version, place, bytes| {
-            let Some(record) = record::read(bytes) else {
-                return Ok(());
-            };
+            let record = record::read(bytes).ok_or_else(cut)?;
             for (name, _) in record.pieces {
                 if name != LAST {
                     rows.insert(row_key(record.key, name), (version, place));
@@ -97,9 +108,7 @@ pub(super) fn fold(
         let (mut row, mut bytes) = (Vec::new(), Vec::new());
         for (key, (version, place)) in rows {
             log.read(place, &mut bytes)?;
-            let Some(record) = record::read(&bytes) else {
-                continue;
-            };
+            let record = record::read(&bytes).ok_or_else(cut)?;
             if record.gone {
                 object.remove(key.as_slice())?;
                 continue;
@@ -120,7 +129,20 @@ pub(super) fn fold(
         let mut meta = transaction.open_table(META)?;
         meta.insert("folded", until)?;
         meta.insert("floor", floor)?;
+        meta.insert(LOGGED, 0)?;
     }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn cut() -> redb::Error {
+    redb::Error::Corrupted("an entry of the log is cut".into())
+}
+
+/// Says that there are changes in the log that are not in rows: without the log they are lost.
+pub(super) fn set_logged(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(META)?.insert(LOGGED, 1)?;
     transaction.commit()?;
     Ok(())
 }

@@ -161,8 +161,9 @@ pub enum OpenError {
     },
     /// It cannot be read.
     #[error(
-        "the store {} is damaged ({reason}) and was left as it is; put a copy of it back, or move \
-         it away to start with an empty one (machines are found again where they are enrolled)",
+        "the store {0} is damaged ({reason}) and was left as it is; put copies of it and of its \
+         .log back, or move both away to start with an empty one (machines are found again where \
+         they are enrolled)",
         path.display()
     )]
     Damaged {

@@ -43,7 +43,7 @@ async fn an_empty_file_is_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     File::create(&path).unwrap();
-    insta::assert_snapshot!(text(&error(&path), &folder), @"the store DIR/store.db is damaged (the file is empty) and was left as it is; put a copy of it back, or move it away to start with an empty one (machines are found again where they are enrolled)");
+    insta::assert_snapshot!(text(&error(&path), &folder), @"the store DIR/store.db is damaged (the file is empty) and was left as it is; put copies of it and of its .log back, or move both away to start with an empty one (machines are found again where they are enrolled)");
     assert_eq!(fs::metadata(&path).unwrap().len(), 0);
 }
 
@@ -61,7 +61,7 @@ async fn a_file_of_something_else_is_damaged() {
     transaction.commit().unwrap();
     drop(database);
     let error = error(&folder.path().join("other.db"));
-    insta::assert_snapshot!(text(&error, &folder), @"the store DIR/other.db is damaged (it is a database, but not metalform's) and was left as it is; put a copy of it back, or move it away to start with an empty one (machines are found again where they are enrolled)");
+    insta::assert_snapshot!(text(&error, &folder), @"the store DIR/other.db is damaged (it is a database, but not metalform's) and was left as it is; put copies of it and of its .log back, or move both away to start with an empty one (machines are found again where they are enrolled)");
 }
 
 #[tokio::test]
@@ -236,10 +236,44 @@ async fn rows_of_earlier_than_the_log_are_refused() {
     drop(store);
     let late = fs::read(&path).unwrap();
     fs::write(&path, early).unwrap();
-    insta::assert_snapshot!(text(&error(&path), &folder), @"the store DIR/store.db is damaged (its log goes on from a later state than its rows are of) and was left as it is; put a copy of it back, or move it away to start with an empty one (machines are found again where they are enrolled)");
+    insta::assert_snapshot!(text(&error(&path), &folder), @"the store DIR/store.db is damaged (its log goes on from a later state than its rows are of) and was left as it is; put copies of it and of its .log back, or move both away to start with an empty one (machines are found again where they are enrolled)");
     fs::write(&path, late).unwrap();
     assert_eq!(all(&open(&path)), widgets);
-    // A new store does not take the log of another.
+}
+
+#[tokio::test]
+async fn neither_file_does_without_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, widgets) = killed(&folder, 3).await;
+    let (rows, log) = (fs::read(&path).unwrap(), fs::read(log_of(&path)).unwrap());
+    // The rows alone are not opened as an older state.
+    fs::remove_file(log_of(&path)).unwrap();
+    insta::assert_snapshot!(text(&error(&path), &folder), @"the store DIR/store.db is damaged (its log is gone, which has the latest changes) and was left as it is; put copies of it and of its .log back, or move both away to start with an empty one (machines are found again where they are enrolled)");
+    assert!(!log_of(&path).exists());
+    // Nor is the log thrown away where the rows went.
+    fs::write(log_of(&path), &log).unwrap();
+    fs::remove_file(&path).unwrap();
+    insta::assert_snapshot!(text(&error(&path), &folder), @"the store DIR/store.db is damaged (it is gone, and its log has changes that are nowhere else) and was left as it is; put copies of it and of its .log back, or move both away to start with an empty one (machines are found again where they are enrolled)");
+    assert_eq!(fs::read(log_of(&path)).unwrap(), log);
+    fs::write(&path, &rows).unwrap();
+    assert_eq!(all(&open(&path)), widgets);
+    // Nor is one of another store taken, or written over.
+    let other = tempfile::tempdir().unwrap();
+    let path_of_other = other.path().join("store.db");
+    let store = Embedded::open(&path_of_other, options().seed(99)).unwrap();
+    apply(&store, "x", json!({})).await;
+    drop(store);
+    fs::copy(log_of(&path_of_other), log_of(&path)).unwrap();
+    let foreign = fs::read(log_of(&path)).unwrap();
+    insta::assert_snapshot!(text(&error(&path), &folder), @"the store DIR/store.db is damaged (its log is that of another store) and was left as it is; put copies of it and of its .log back, or move both away to start with an empty one (machines are found again where they are enrolled)");
+    assert_eq!(fs::read(log_of(&path)).unwrap(), foreign);
+    // Closed, the rows alone are a whole copy.
+    fs::write(log_of(&path), &log).unwrap();
+    open(&path).close().await.unwrap();
+    fs::remove_file(log_of(&path)).unwrap();
+    assert_eq!(all(&open(&path)), widgets);
+    // And where both are away a new one is made.
+    open(&path).close().await.unwrap();
     fs::remove_file(&path).unwrap();
     assert_eq!(all(&open(&path)), []);
 }
