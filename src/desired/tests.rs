@@ -100,6 +100,23 @@ fn equal_hosts_are_shared_with_the_last_result() {
 }
 
 #[test]
+fn what_is_applied_is_in_memory_once() {
+    let mut lab = Lab::provisioned(&workers(3, "refine n03 { labels own=yes; }"));
+    lab.patch("n02", json!({"spec": {"online": false}}));
+    let hosts = lab.hosts();
+    let shared = lab.desired.shared(&hosts);
+    assert_eq!(shared.hosts, lab.desired.hosts, "nothing else changes");
+    for host in &hosts {
+        let wanted = &shared.hosts[&host.key()];
+        let differs = host.key() == key("n02");
+        assert_ne!(wanted.spec.is_shared_with(&host.spec), differs);
+    }
+    let labels = |name: &str| &shared.hosts[&key(name)].labels;
+    assert!(Arc::ptr_eq(labels("n01"), labels("n02")));
+    assert_ne!(labels("n02"), labels("n03"));
+}
+
+#[test]
 fn members_keep_their_seats() {
     let pool = |replicas: usize| {
         format!(

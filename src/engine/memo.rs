@@ -209,4 +209,37 @@ mod tests {
         assert_eq!(memos.unconfirmed(), 0);
         assert_eq!(memos.confirm("a", Instant::now()), []);
     }
+
+    #[test]
+    fn a_host_is_woken_by_what_no_step_looked_at() {
+        let memos = Memos::default();
+        let key = Key::new("m", "h");
+        assert!(memos.is_news(&key, Version(1)), "nobody looked yet");
+        memos.looks(&key, Version(1));
+        assert!(!memos.is_news(&key, Version(1)));
+        // A turn's own write, seen by its next step.
+        assert!(!memos.is_news(&key, Version(2)), "a turn is under way");
+        memos.looks(&key, Version(2));
+        assert!(memos.rests(&key));
+        assert!(!memos.is_news(&key, Version(2)), "it was looked at");
+        assert!(memos.is_news(&key, Version(3)));
+    }
+
+    #[test]
+    fn a_turn_does_not_rest_before_what_it_was_told_of() {
+        let memos = Memos::default();
+        let key = Key::new("m", "h");
+        memos.looks(&key, Version(1));
+        assert!(!memos.is_news(&key, Version(2)));
+        assert!(!memos.rests(&key), "one more step");
+        memos.looks(&key, Version(2));
+        assert!(memos.rests(&key));
+        // One that ends without having looked is woken by the next word.
+        memos.looks(&key, Version(2));
+        memos.breaks_off(&key);
+        assert!(memos.is_news(&key, Version(3)));
+        // What came after a host that went is news, whatever its version.
+        memos.forget(&key);
+        assert!(memos.is_news(&key, Version(3)));
+    }
 }
