@@ -101,7 +101,7 @@ fn equal_hosts_are_shared_with_the_last_result() {
 
 #[test]
 fn what_is_applied_is_in_memory_once() {
-    let mut lab = Lab::provisioned(&workers(3, "refine n03 { labels own=yes; }"));
+    let lab = Lab::provisioned(&workers(3, "refine n03 { labels own=yes; }"));
     lab.patch("n02", json!({"spec": {"online": false}}));
     let hosts = lab.hosts();
     let shared = lab.desired.shared(&hosts);

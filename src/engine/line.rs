@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(now(&line).await.as_deref(), Some("a"));
         line.push(key("a"));
         assert_eq!(now(&line).await, None, "not twice at once");
-        line.done(&key("a"), Some(Duration::from_secs(60)));
+        line.done(&key("a"), Some(Duration::from_mins(1)));
         assert_eq!(now(&line).await.as_deref(), Some("a"));
         line.done(&key("a"), None);
         assert_eq!(now(&line).await, None);
