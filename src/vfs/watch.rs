@@ -3,12 +3,14 @@
 //! [`Watch`] looks at the folders that the watched paths are in, never at the files: editors save
 //! by renaming, a mounted ConfigMap swaps a link called `..data`, folders vanish and come back. It
 //! waits until things have been quiet for a moment, compares contents, and says so only if they
-//! differ from what was last read; a checkout of a hundred files is one reload, and saving without
-//! a change is none. Where the system does not say what happens, it polls.
+//! differ from what was last read; a checkout of a hundred files is one reload, however long git
+//! takes for it, and saving without a change is none. Where the system does not say what happens, it
+//! polls.
 //!
 //! Nothing is spawned: whoever waits on [`Watch::changed`] does the work. The system's watcher has
 //! a thread of its own.
 
+mod checkout;
 mod trail;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +25,7 @@ use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use self::checkout::Checkouts;
 use self::trail::Trail;
 use super::{Digest, Files};
 
@@ -34,6 +37,9 @@ pub struct Options {
     pub quiet: Duration,
     /// How long changes may go on until they are looked at all the same.
     pub longest: Duration,
+    /// How long git may take to write a checkout. A lock that it holds for longer was left behind,
+    /// and is not waited for again.
+    pub checkout: Duration,
     /// How often to look without being told.
     pub poll: Duration,
     /// The same where the system's watcher does not work.
@@ -45,6 +51,7 @@ impl Default for Options {
         Self {
             quiet: Duration::from_millis(100),
             longest: Duration::from_secs(3),
+            checkout: Duration::from_secs(30),
             poll: Duration::from_secs(10),
             poll_alone: Duration::from_secs(1),
         }
@@ -97,6 +104,9 @@ pub struct Watch {
     overflow: Arc<AtomicBool>,
     paths: BTreeMap<PathBuf, Mark>,
     trail: Trail,
+    checkouts: Checkouts,
+    /// Since when git's lock is waited for.
+    git_since: Option<Instant>,
     /// Folders that the system watches, with their identity then.
     registered: BTreeMap<PathBuf, (u64, u64)>,
     burst: Option<Burst>,
@@ -139,6 +149,8 @@ impl Watch {
             overflow,
             paths: BTreeMap::new(),
             trail: Trail::default(),
+            checkouts: Checkouts::default(),
+            git_since: None,
             registered: BTreeMap::new(),
             burst: None,
             next_poll,
@@ -162,6 +174,7 @@ impl Watch {
         let mut before = std::mem::take(&mut self.paths);
         self.trail = Trail::of(paths.iter());
         self.register();
+        self.checkouts.around(self.trail.folders.iter());
         for path in paths {
             let real = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
             let mark = match (read.find(&real), before.remove(&path)) {
@@ -192,6 +205,9 @@ impl Watch {
             tokio::select! {
                 biased;
                 () = tokio::time::sleep_until(look.unwrap_or(self.next_poll)), if look.is_some() => {
+                    if self.waits_for_git() {
+                        continue;
+                    }
                     self.burst = None;
                     self.trail = Trail::of(self.paths.keys());
                     self.register();
@@ -204,6 +220,26 @@ impl Watch {
                 () = tokio::time::sleep_until(self.next_poll) => self.poll(),
             }
         }
+    }
+
+    /// Whether to leave things alone for now because git is writing them.
+    fn waits_for_git(&mut self) -> bool {
+        if !self.checkouts.under_way() {
+            self.git_since = None;
+            return false;
+        }
+        let now = Instant::now();
+        let since = *self.git_since.get_or_insert(now);
+        if now >= since + self.options.checkout {
+            self.git_since = None;
+            self.checkouts.give_up();
+            return false;
+        }
+        self.burst = Some(Burst {
+            first: now,
+            last: now,
+        });
+        true
     }
 
     /// Takes an event: does it concern a path on the trail?

@@ -85,7 +85,7 @@ fn what_vanishes_and_comes_back_destroys_nothing() {
     running.interrupt().code(0);
 }
 
-/// Saves a file by rename beside it, as git and editors do.
+/// One host in a file of its own.
 fn host_file(name: usize, image: usize) -> (String, String) {
     let text = format!(
         "/- kdl-version 2\nhost h{name:03} {{ bmc address=\"redfish://10.0.0.{name}/a\" \
@@ -97,6 +97,7 @@ fn host_file(name: usize, image: usize) -> (String, String) {
 #[test]
 fn a_checkout_of_a_hundred_files_is_one_edit() {
     let project = Project::workers();
+    fs::create_dir(project.path(".git")).unwrap();
     let image = |name: &str| {
         format!(
             "image {name} {{ url \"https://127.0.0.1:8443/{name}.qcow2\"; checksum \
@@ -118,11 +119,17 @@ fn a_checkout_of_a_hundred_files_is_one_edit() {
     }
     let mut running = project.start(&["run"]);
     running.says("100 to create, 0 to change");
-    // One after the other without a pause, as a checkout writes them.
+    // As git does it: under its lock, with pauses where the disk is slow.
     let files: Vec<_> = (1..=100).map(|name| host_file(name, 2)).collect();
+    let lock = project.path(".git/index.lock");
+    fs::write(&lock, "").unwrap();
     for (path, text) in &files {
         project.write(path, text);
+        if path.ends_with("50.kdl") {
+            std::thread::sleep(Duration::from_millis(500));
+        }
     }
+    fs::remove_file(&lock).unwrap();
     running.says("0 to create, 100 to change");
     let plans = running.err().matches(" unchanged").count();
     assert_eq!(plans, 2, "one for each edit:\n{}", running.err());

@@ -124,6 +124,54 @@ async fn a_checkout_of_a_hundred_files_is_one_reload() {
 }
 
 #[tokio::test]
+async fn a_checkout_that_takes_long_is_one_reload() {
+    for worktree in [false, true] {
+        let mut scene = Scene::new().await;
+        let git = if worktree {
+            scene.write(".git", "gitdir: elsewhere/tree\n");
+            scene.path("elsewhere/tree")
+        } else {
+            scene.path(".git")
+        };
+        fs::create_dir_all(&git).expect("a folder");
+        scene.watch_usual();
+        scene.quiet().await;
+        fs::write(git.join("index.lock"), "").expect("a file");
+        scene.write("a.kdl", "b");
+        scene.quiet().await;
+        scene.write("racks/r1.kdl", "r2");
+        scene.quiet().await;
+        fs::remove_file(git.join("index.lock")).expect("removed");
+        assert_eq!(scene.reload().await, ["a.kdl", "racks/r1.kdl"]);
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_git_left_behind_is_waited_for_once() {
+    let checkout = Duration::from_secs(1);
+    let mut scene = Scene::with(Options {
+        checkout,
+        ..options()
+    })
+    .await;
+    fs::create_dir(scene.path(".git")).expect("a folder");
+    fs::write(scene.path(".git/index.lock"), "").expect("a file");
+    scene.watch_usual();
+    scene.write("a.kdl", "b");
+    let started = Instant::now();
+    assert_eq!(scene.reload().await, ["a.kdl"]);
+    assert!(started.elapsed() >= checkout);
+    scene.watch_usual();
+    scene.write("a.kdl", "c");
+    let next = tokio::time::timeout(checkout / 2, scene.watch.changed()).await;
+    assert!(next.is_ok(), "waited for it again");
+    // A later checkout is waited for.
+    fs::write(scene.path(".git/index.lock"), "another").expect("a file");
+    scene.write("a.kdl", "d");
+    scene.quiet().await;
+}
+
+#[tokio::test]
 async fn a_swapped_link_is_a_change() {
     // As a ConfigMap is mounted: x.kdl -> ..data/x.kdl, ..data -> ..1.
     let mut scene = Scene::new().await;
