@@ -16,6 +16,7 @@
 //! that hang; what was queued is found again at the next start, by looking.
 
 mod clock;
+mod decide;
 mod follow;
 mod hardware;
 mod line;

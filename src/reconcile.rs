@@ -251,6 +251,11 @@ pub struct Step {
 }
 
 impl Step {
+    /// True when there is something to write.
+    pub fn changes(&self) -> bool {
+        self.status.is_some() || !self.meta.is_empty()
+    }
+
     /// The host is left alone. A machine that is at work keeps its slot all the same.
     fn paused(sight: &Sight) -> Self {
         Self {

@@ -10,7 +10,6 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::provision::{Ack, Fault};
-use crate::reconcile::Step;
 
 /// One effect and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -89,12 +88,13 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    pub(super) fn step(&self, took: Duration, step: &Step) {
+    pub(super) fn step(&self, took: Duration) {
         self.steps.inc();
         self.step_seconds.observe(took.as_secs_f64());
-        if step.status.is_some() {
-            self.status_writes.inc();
-        }
+    }
+
+    pub(super) fn status_write(&self) {
+        self.status_writes.inc();
     }
 
     pub(super) fn effect(&self, effect: &'static str, took: Duration, result: &Result<Ack, Fault>) {

@@ -1,7 +1,7 @@
 //! One turn of one host: look, decide, write, act; again until there is nothing to do now.
 //!
-//! The order within a turn makes crashes harmless: the status that a step decided is durable
-//! before its effect is sent, and what an effect did is found again by looking.
+//! The order within a turn makes crashes harmless: the status that was decided is durable before the
+//! effect that goes with it is sent, and what an effect did is found again by looking.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,26 +11,26 @@ use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info_span, warn};
 
 use crate::api::BareMetalHost;
-use crate::dice::Dice;
-use crate::provision::{Drift, Effect, Fault, Job, PowerTarget, Sight};
-use crate::reconcile::{self, Credentials, Outcome, Step, View, Wake};
+use crate::provision::{Effect, Fault, Job, PowerTarget, Sight};
+use crate::reconcile::{Credentials, Outcome, Wake};
 use crate::secrets;
 use crate::store::{Key, Object as _, Store, StoreError};
 
+use super::decide::decide;
 use super::{Driven, Shared, Stores};
 
-/// Steps that one turn may take before it lets others run. A life needs at most a few in a row;
+/// Decisions that one turn may take before it lets others run. A life needs at most a few in a row;
 /// more means that a step does not settle, which is logged.
-const MOST_STEPS: usize = 32;
+const MOST_DECISIONS: usize = 16;
 
 /// When the host comes back by itself.
 pub(super) type Again = Option<Duration>;
 
-/// Takes steps for one host until one neither writes nor acts.
+/// Decides for one host until nothing is to be done now.
 pub(super) async fn turn<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Again {
     let span = info_span!("turn", host = %key);
     async {
-        for _ in 0..MOST_STEPS {
+        for _ in 0..MOST_DECISIONS {
             match once(key, shared).await {
                 Next::Step => {}
                 Next::Rest(again) if shared.memos.rests(key) => return again,
@@ -40,7 +40,7 @@ pub(super) async fn turn<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Again
         shared.memos.breaks_off(key);
         warn!(
             code = "Unsettled",
-            "{MOST_STEPS} steps in a row and no rest; going on in a second"
+            "{MOST_DECISIONS} decisions in a row and no rest; going on in a second"
         );
         Some(Duration::from_secs(1))
     }
@@ -70,30 +70,44 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
     if machines.is_none() && needs_machine(&host) {
         return Next::Rest(shared.no_machines(key, &host));
     }
-    let (mut step, credentials) = decide(key, shared, &host, machines.as_ref());
-    let wrote = step.status.is_some() || !step.meta.is_empty();
+    let mut decided = decide(key, shared, &host, machines.as_ref());
     // A machine that is not seen goes on with what it is at, and a state that is left at once is no
     // end to a promise: the host keeps what it has.
-    if !step.blind && (step.effect.is_some() || !wrote) {
-        shared.settle_slots(key, &host, &step);
+    if decided.settled && !decided.step.blind {
+        shared.settle_slots(key, &host, &decided.step);
     }
-    if let Err(error) = write(shared, &host, &mut step).await {
-        return store_failed(key, shared, &host, &error);
+    if decided.changed {
+        match write(shared, &host, decided.host).await {
+            // What was decided for it is decided for its new version.
+            Ok(written) => {
+                shared.memos.looks(key, written.version());
+                decided.host = written;
+            }
+            Err(error) => return store_failed(key, shared, &host, &error),
+        }
     }
     // Only now: what came of an effect is decided on again until the decision is written.
     shared.memos.with(key, |memo| {
         memo.outcome = None;
-        memo.hold = step.hold.map(Box::new);
+        memo.hold = decided.step.hold.map(Box::new);
     });
-    shared.note_why(key, host.version(), step.why);
-    shared.publish(&host, &step.notes);
-    match (step.effect, machines) {
+    shared.note_why(key, decided.host.version(), decided.step.why);
+    shared.publish(&decided.host, &decided.notes);
+    match (decided.step.effect, machines) {
         (Some(effect), Some(machines)) => {
             let generation = host.metadata.generation;
-            act(key, shared, machines, effect, &credentials, generation).await
+            act(
+                key,
+                shared,
+                machines,
+                effect,
+                &decided.credentials,
+                generation,
+            )
+            .await
         }
-        (None | Some(_), _) if wrote => Next::Step,
-        (None | Some(_), _) => Next::Rest(match step.wake {
+        (None | Some(_), _) if !decided.settled => Next::Step,
+        (None | Some(_), _) => Next::Rest(match decided.step.wake {
             Wake::After(delay) => Some(delay),
             Wake::OnChange | Wake::OnSlot(_) => None,
         }),
@@ -107,98 +121,32 @@ fn needs_machine(host: &BareMetalHost) -> bool {
     host.has_bmc_details() || status.is_some_and(|status| !status.provisioning.id.is_empty())
 }
 
-/// Makes the view and takes the step. No await between looking and deciding.
-fn decide<S: Stores>(
-    key: &Key,
-    shared: &Shared<S>,
-    host: &BareMetalHost,
-    machines: Option<&Driven>,
-) -> (Step, Credentials) {
-    let (outcome, unconfirmed, hold) = shared.memos.with(key, |memo| {
-        let asked = machines.and_then(|machines| memo.unconfirmed(&machines.name));
-        let unconfirmed = asked.cloned();
-        (memo.outcome.clone(), unconfirmed, memo.hold.clone())
-    });
-    let sight = look(shared, host, machines, unconfirmed);
-    let drift = match (&sight, machines) {
-        (Sight::Present(facts), Some(machines)) => machines.machines.drift(host, facts),
-        _ => Drift::default(),
-    };
-    let credentials = shared.credentials(host);
-    let missing = secrets::missing(host, shared.secrets.as_ref());
-    let started = std::time::Instant::now();
-    let step = reconcile::step(&View {
-        host,
-        credentials: &credentials,
-        missing: &missing.all,
-        unregistrable: missing.registering.as_deref(),
-        sight: &sight,
-        drift,
-        grants: shared.grants(key, host),
-        outcome: outcome.as_deref(),
-        hold: hold.as_deref(),
-        policy: &shared.policy,
-        now: shared.clock.now(),
-        seed: Dice::of(&key.name, shared.seed).roll(),
-    });
-    shared.metrics.step(started.elapsed(), &step);
-    (step, credentials)
-}
-
-/// What is known of the host's machine now.
-fn look<S: Stores>(
-    shared: &Shared<S>,
-    host: &BareMetalHost,
-    machines: Option<&Driven>,
-    unconfirmed: Option<Effect>,
-) -> Sight {
-    let Some(machines) = machines else {
-        return Sight::Unsynced;
-    };
-    match (machines.machines.sight(host), unconfirmed) {
-        // That nobody answers is more than that one waits for an answer.
-        (down @ Sight::Down(_), _) => down,
-        _ if !shared.is_booked(&machines.name) => Sight::Unsynced,
-        (_, Some(effect)) => Sight::Unconfirmed(effect),
-        (sight, None) => sight,
-    }
-}
-
-/// Writes what the step decided, as one compare-and-set. Takes the status out of it.
+/// Writes what was decided, as one compare-and-set. Answers what is stored now.
 async fn write<S: Stores>(
     shared: &Shared<S>,
     host: &Arc<BareMetalHost>,
-    step: &mut Step,
-) -> Result<(), StoreError> {
-    if step.status.is_none() && step.meta.is_empty() {
-        return Ok(());
+    decided: Arc<BareMetalHost>,
+) -> Result<Arc<BareMetalHost>, StoreError> {
+    let hardware = |host: &BareMetalHost| host.status.as_ref()?.hardware.clone();
+    let found = hardware(&decided).filter(|found| hardware(host).as_ref() != Some(found));
+    let object = Arc::unwrap_or_clone(decided);
+    if object.status != host.status {
+        shared.metrics.status_write();
     }
-    let status = step.status.take().map(|status| *status);
-    let known = host
-        .status
-        .as_ref()
-        .and_then(|status| status.hardware.as_ref());
-    let found = status.as_ref().and_then(|status| status.hardware.as_ref());
-    let found = found.filter(|found| known != Some(*found)).cloned();
-    let mut object = BareMetalHost {
-        status: status.or_else(|| host.status.clone()),
-        metadata: host.metadata.clone(),
-        spec: host.spec.clone(),
-    };
-    step.meta.apply(&mut object.metadata);
     let update = shared.update_host(object, host.version());
     match &found {
         // The inventory first: a status with it says that it is written.
         Some(hardware) if Store::<BareMetalHost>::keeps_order(shared.store.as_ref()) => {
-            try_join(shared.write_hardware_data(host, hardware), update).await?;
+            let ((), written) =
+                try_join(shared.write_hardware_data(host, hardware), update).await?;
+            Ok(written)
         }
         Some(hardware) => {
             shared.write_hardware_data(host, hardware).await?;
-            update.await?;
+            update.await
         }
-        None => drop(update.await?),
+        None => update.await,
     }
-    Ok(())
 }
 
 /// Sends the effect and notes what came of it.
