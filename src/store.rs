@@ -114,6 +114,12 @@ pub trait Object:
         )
     }
 
+    /// True when the children that [`Object::LARGE_STATUS`] names are surely equal, told without
+    /// looking at all of them; false says nothing.
+    fn shares_large_status(&self, _other: &Self) -> bool {
+        false
+    }
+
     /// Makes it as small as it can be: it stays in memory with thousands of others.
     fn compact(&mut self) {}
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{Object, Retention};
-use crate::api::{BareMetalHost, Event, HardwareData};
+use crate::api::{BareMetalHost, Event, HardwareData, HardwareJson};
 
 impl Object for BareMetalHost {
     const GROUP: &'static str = "metal3.io";
@@ -45,6 +45,17 @@ impl Object for BareMetalHost {
 
     fn set_status(&mut self, other: Option<&Self>) {
         self.status = other.and_then(|other| other.status.clone());
+    }
+
+    fn shares_large_status(&self, other: &Self) -> bool {
+        fn hardware(host: &BareMetalHost) -> Option<&HardwareJson> {
+            host.status.as_ref()?.hardware.as_ref()
+        }
+        match (hardware(self), hardware(other)) {
+            (Some(one), Some(other)) => one.is_same(other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
     }
 
     fn compact(&mut self) {

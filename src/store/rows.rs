@@ -36,6 +36,8 @@ pub(super) enum Wanted {
     All,
     /// Status and its large children.
     Status,
+    /// Status without its large children.
+    Small,
     /// Large children only.
     Large,
 }
@@ -125,7 +127,7 @@ impl Route for Top {
         if name != b"\"status\"" {
             return match self.wanted {
                 Wanted::All => field(&mut self.pieces.main, name, value),
-                Wanted::Status | Wanted::Large => Ok(()),
+                Wanted::Status | Wanted::Small | Wanted::Large => Ok(()),
             };
         }
         let mut status = Status {
@@ -156,6 +158,9 @@ impl Route for Status {
             .get(1..name.len().saturating_sub(1))
             .unwrap_or_default();
         if let Some(large) = self.large.iter().find(|large| large.as_bytes() == bare) {
+            if self.wanted == Wanted::Small {
+                return Ok(());
+            }
             let text = serde_json::to_vec(value)?;
             if text != b"null" {
                 self.pieces.push((large, text));
@@ -164,7 +169,7 @@ impl Route for Status {
         }
         match self.wanted {
             Wanted::Large => Ok(()),
-            Wanted::All | Wanted::Status => field(&mut self.text, name, value),
+            Wanted::All | Wanted::Status | Wanted::Small => field(&mut self.text, name, value),
         }
     }
 }

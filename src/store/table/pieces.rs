@@ -23,10 +23,13 @@ pub(super) fn draft<K: Object>(kind: &str, write: &Write<K>) -> Result<Vec<u8>, 
         return Ok(draft.finish());
     };
     let mut draft = Draft::new(&key, false);
-    let wanted = if write.changed.main {
-        Wanted::All
-    } else {
-        Wanted::Status
+    // An inventory is most of a host, and most writes leave it alone.
+    let same_large = (write.before.as_ref())
+        .is_some_and(|before| before.object.shares_large_status(&after.object));
+    let wanted = match (write.changed.main, same_large) {
+        (true, _) => Wanted::All,
+        (false, true) => Wanted::Small,
+        (false, false) => Wanted::Status,
     };
     let pieces = rows::cut(after.object.as_ref(), wanted)?;
     if write.changed.main {
@@ -35,15 +38,17 @@ pub(super) fn draft<K: Object>(kind: &str, write: &Write<K>) -> Result<Vec<u8>, 
         draft.piece(MAIN, Some(&[&length, &managed, &pieces.main]));
     }
     if write.changed.status {
-        let before = match &write.before {
-            Some(before) => rows::cut(before.object.as_ref(), Wanted::Large)?.large,
-            None => Vec::new(),
-        };
         match &pieces.status {
             Some(status) => draft.piece(STATUS, Some(&[status])),
             None if write.before.is_some() => draft.piece(STATUS, None),
             None => {}
         }
+    }
+    if write.changed.status && !same_large {
+        let before = match &write.before {
+            Some(before) => rows::cut(before.object.as_ref(), Wanted::Large)?.large,
+            None => Vec::new(),
+        };
         for (name, text) in &pieces.large {
             if !before
                 .iter()

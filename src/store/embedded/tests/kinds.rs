@@ -227,8 +227,15 @@ async fn a_host_and_its_inventory_come_back_as_they_were() {
     }
     drop(store);
     let store = open(&path);
-    assert_eq!(Store::<BareMetalHost>::list(&store), [host]);
+    assert_eq!(Store::<BareMetalHost>::list(&store), [Arc::clone(&host)]);
     assert_eq!(Store::<HardwareData>::list(&store), [data]);
+    // An inventory that goes is gone from the file too.
+    let mut next = host.as_ref().clone();
+    next.status.as_mut().unwrap().hardware = None;
+    let host = store.update_status(next, host.version()).await.unwrap();
+    drop(store);
+    let store = open(&path);
+    assert_eq!(Store::<BareMetalHost>::list(&store), [host]);
 }
 
 #[tokio::test]
