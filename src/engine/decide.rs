@@ -2,7 +2,7 @@
 //! made of the host, until one acts on the machine or rests. What they change is written once.
 //!
 //! States that a host passes through without anything done to its machine (available, on the way
-//! from prepared to provisioning) are thereby never written: that halves the writes of a life. No
+//! from prepared to provisioning) are thereby never written: that spares a life writes. No
 //! step misses them, for none waited for the world in between, and their events are told all the
 //! same.
 
