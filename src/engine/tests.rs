@@ -5,9 +5,9 @@ mod flaky;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _};
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 use self::flaky::Flaky;
 use super::{Clock, DEFAULT_MACHINES, Engine, Machines, Metrics, Options, Overview};
 use crate::api::names::annotation;
-use crate::api::{BareMetalHost, Timestamp};
+use crate::api::{BareMetalHost, Event, Timestamp};
 use crate::budget::{Limits, SlotKind};
 use crate::provision::sim::script::Task;
 use crate::provision::sim::{self, Simulation};
 use crate::provision::{Ack, Drift, Facts, Fault, Job, NodeState, Provisioner, Sight, Tick};
 use crate::secrets::{Salt, Sealed, Secret, SecretError, Secrets};
-use crate::store::{self, Key, Store};
+use crate::store::{self, Change, Key, Snapshot, Store};
 
 /// One secret for all.
 struct One;
@@ -173,6 +173,60 @@ async fn hosts_of_two_provisioners_are_driven_by_their_own() {
         began_once(own, key);
         assert_eq!(other.hardware(&key.name), None);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn states_that_a_host_only_passes_through_are_not_written() {
+    let clock = clock();
+    let machines_ = simulation("", clock);
+    let bench = Bench::start(
+        machines([(DEFAULT_MACHINES, Arc::new(machines_) as _)]),
+        clock,
+    );
+    let from = bench
+        .store
+        .snapshot()
+        .await
+        .map(|all: Snapshot<BareMetalHost>| all.version);
+    let mut changes: BoxStream<'_, Change<BareMetalHost>> = bench.store.watch(from.unwrap());
+    bench.host(1, None).await;
+    bench.until("settled", Overview::settled).await;
+    let mut states = Vec::new();
+    while let Some(Some(Change::Applied(host))) = changes.next().now_or_never() {
+        let status = host.status.clone().unwrap_or_default();
+        states.push(status.provisioning.state.to_string());
+    }
+    // Registering twice: the machine's id is written once it is known. Available is passed through.
+    assert_eq!(
+        states,
+        [
+            "",
+            "registering",
+            "registering",
+            "inspecting",
+            "preparing",
+            "provisioning",
+            "provisioned"
+        ]
+    );
+    assert_eq!(bench.engine.metrics().status_writes(), 6);
+    let events: Vec<Arc<Event>> = bench.store.list();
+    let mut reasons: Vec<_> = events
+        .iter()
+        .filter_map(|event| event.reason.as_deref())
+        .collect();
+    reasons.sort_unstable();
+    assert_eq!(
+        reasons,
+        [
+            "BMCAccessValidated",
+            "InspectionComplete",
+            "InspectionStarted",
+            "ProfileSet",
+            "ProvisioningStarted",
+            "Registered"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
