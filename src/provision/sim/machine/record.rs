@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::{Hardware, Machine, Node, Switch, Work};
+use super::node::{Node, Switch, Work};
+use super::{Hardware, Machine};
 use crate::api::Timestamp;
 use crate::provision::sim::script::{Pace, Task, Troubles};
 use crate::provision::{Facts, NodeState, PowerTarget};

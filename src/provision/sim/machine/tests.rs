@@ -1,9 +1,16 @@
 //! The model against Ironic's own rules.
 
+use std::time::Duration;
+
+use jiff::SignedDuration;
 use proptest::prelude::*;
 
+use super::node::after;
 use super::*;
-use crate::provision::sim::script::Span;
+use crate::api::CleaningMode;
+use crate::provision::sim::inventory;
+use crate::provision::sim::script::{Span, Task};
+use crate::provision::{Footing, PowerTarget};
 
 const MAC: &str = "52:54:00:00:00:01";
 
