@@ -85,6 +85,11 @@ impl Bench {
         }
     }
 
+    /// With these machines only, for all hosts that name none.
+    fn with(of_all: impl Provisioner + 'static, clock: Clock) -> Self {
+        Self::start(machines([(DEFAULT_MACHINES, Arc::new(of_all) as _)]), clock)
+    }
+
     /// A host `number` that wants an image, driven by this provisioner.
     async fn host(&self, number: u8, ironic: Option<&str>) -> Key {
         let key = Key::new("m", format!("h{number}").as_str());
@@ -179,10 +184,7 @@ async fn hosts_of_two_provisioners_are_driven_by_their_own() {
 async fn states_that_a_host_only_passes_through_are_not_written() {
     let clock = clock();
     let machines_ = simulation("", clock);
-    let bench = Bench::start(
-        machines([(DEFAULT_MACHINES, Arc::new(machines_) as _)]),
-        clock,
-    );
+    let bench = Bench::with(machines_, clock);
     let from = bench
         .store
         .snapshot()
@@ -303,10 +305,7 @@ async fn a_host_that_goes_to_another_provisioner_leaves_its_place_in_the_queue()
 async fn a_store_that_refuses_writes_is_said_and_nothing_is_done_until_it_takes_them() {
     let clock = clock();
     let machines_ = simulation("", clock);
-    let bench = Bench::start(
-        machines([(DEFAULT_MACHINES, Arc::new(machines_.clone()) as _)]),
-        clock,
-    );
+    let bench = Bench::with(machines_.clone(), clock);
     bench.store.refuse(true);
     let key = bench.host(1, None).await;
     bench
@@ -330,10 +329,7 @@ async fn a_store_that_refuses_writes_is_said_and_nothing_is_done_until_it_takes_
 async fn a_host_that_changes_between_decision_and_write_is_decided_again() {
     let clock = clock();
     let machines_ = simulation("", clock);
-    let bench = Bench::start(
-        machines([(DEFAULT_MACHINES, Arc::new(machines_.clone()) as _)]),
-        clock,
-    );
+    let bench = Bench::with(machines_.clone(), clock);
     bench.store.interfere(40);
     let key = bench.host(1, None).await;
     bench.until("settled", Overview::settled).await;
@@ -345,10 +341,7 @@ async fn a_host_that_changes_between_decision_and_write_is_decided_again() {
 async fn an_outage_is_said_of_every_host_and_keeps_the_limits() {
     let clock = clock();
     let machines_ = simulation("limit deploy 2\nlimit inspect 2", clock);
-    let bench = Bench::start(
-        machines([(DEFAULT_MACHINES, Arc::new(machines_.clone()) as _)]),
-        clock,
-    );
+    let bench = Bench::with(machines_.clone(), clock);
     for number in 0..8 {
         bench.host(number, None).await;
     }
@@ -416,10 +409,7 @@ impl Provisioner for Hanging {
 async fn a_shutdown_ends_within_five_seconds_whatever_hangs() {
     let clock = clock();
     let hanging = Hanging(simulation("", clock));
-    let bench = Bench::start(
-        machines([(DEFAULT_MACHINES, Arc::new(hanging) as _)]),
-        clock,
-    );
+    let bench = Bench::with(hanging, clock);
     bench.host(1, None).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     bench.store.hang(true);
@@ -434,10 +424,7 @@ async fn a_shutdown_ends_within_five_seconds_whatever_hangs() {
 async fn equal_events_are_one_with_a_count() {
     let clock = clock();
     let machines_ = simulation("fail inspect h1 3 times", clock);
-    let bench = Bench::start(
-        machines([(DEFAULT_MACHINES, Arc::new(machines_) as _)]),
-        clock,
-    );
+    let bench = Bench::with(machines_, clock);
     bench.host(1, None).await;
     bench.until("settled", Overview::settled).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
