@@ -9,6 +9,7 @@
 //! set, and are then not written.
 //!
 //! - [`host`]: BareMetalHost and its spec; [`status`]: its status; [`inventory`]: HardwareData.
+//! - [`Metadata`], [`Tags`]: metadata of all of them, small enough for ten thousand.
 //! - [`conditions`]: the six conditions as a pure function; [`event`]: events about a host.
 //! - [`bmc`]: BMC addresses and what their scheme says about the driver; [`validate`]: the rules
 //!   of the admission webhook, offline.
@@ -21,14 +22,18 @@ pub mod event;
 pub mod host;
 pub mod inventory;
 mod json;
+mod kind;
+mod meta;
 pub mod names;
 mod raid;
 mod shared;
 pub mod status;
+mod tags;
 mod text;
 pub mod validate;
 mod wire;
 
+pub use event::Event;
 pub use host::{
     BareMetalHost, BareMetalHostSpec, Bmc, BootMode, ChecksumType, CleaningMode, CustomDeploy,
     FirmwareConfig, HardwareRaidVolume, HostNetworkAttachmentRef, HostSpec, Image, ImageFormat,
@@ -40,13 +45,14 @@ pub use inventory::{
     Lldp, Nic, Storage, SystemVendor, Vlan,
 };
 pub use json::{Json, JsonError};
-pub use k8s_openapi::api::core::v1::{Event, ObjectReference, Taint};
-pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+pub use k8s_openapi::api::core::v1::{ObjectReference, Taint};
+pub use meta::{Metadata, OwnerReference};
 pub use shared::Shared;
 pub use status::{
     BareMetalHostStatus, Condition, ConditionStatus, ConditionType, CredentialsStatus, ErrorType,
     OperationHistory, OperationMetric, OperationalStatus, ProvisionStatus, ProvisioningState,
 };
+pub use tags::Tags;
 pub use wire::{Extra, whole_seconds};
 
 /// A point in time. On the wire it has whole seconds, see [`whole_seconds`].

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::api::names::annotation;
-use crate::api::{BareMetalHost, BareMetalHostSpec, ProvisioningState};
+use crate::api::{BareMetalHost, BareMetalHostSpec, ProvisioningState, Tags};
 use crate::fleet::{Digest, Fleet, Host, Seat, Seats, place};
 use crate::store::{Key, Object as _};
 use crate::vfs::Files;
@@ -64,9 +64,9 @@ pub struct Wanted {
     /// The spec, complete.
     pub spec: BareMetalHostSpec,
     /// Labels.
-    pub labels: Arc<BTreeMap<String, String>>,
+    pub labels: Tags,
     /// Annotations of the spec's own; ours are added by [`Desired::object`].
-    pub annotations: Arc<BTreeMap<String, String>>,
+    pub annotations: Tags,
     /// Digest of the evaluated host and what it is deployed with.
     pub digest: Digest,
     /// Its pool.
@@ -249,8 +249,8 @@ fn wanted(
     let lowered = lower::lower(host, &deployment).ok()?;
     Some(Arc::new(Wanted {
         spec: lowered.spec,
-        labels: Arc::new(lowered.labels),
-        annotations: Arc::new(lowered.annotations),
+        labels: lowered.labels.into_iter().collect(),
+        annotations: lowered.annotations.into_iter().collect(),
         digest,
         pool: pool.cloned(),
         rack: host.rack.clone(),
@@ -306,9 +306,9 @@ impl Desired {
 
     /// The object to apply: exactly the fields that the spec owns.
     pub fn object(&self, key: &Key, wanted: &Wanted) -> Value {
-        let mut annotations = BTreeMap::clone(&wanted.annotations);
+        let mut annotations = wanted.annotations.clone();
         let mut own = |name: &str, value: &str| {
-            annotations.insert(name.to_owned(), value.to_owned());
+            annotations.insert(name, value);
         };
         own(annotation::FLEET, &self.fleet);
         own(annotation::SPEC_DIGEST, &wanted.digest.to_string());
@@ -326,7 +326,7 @@ impl Desired {
             "annotations": annotations,
         });
         if !wanted.labels.is_empty() {
-            metadata["labels"] = json!(*wanted.labels);
+            metadata["labels"] = json!(wanted.labels);
         }
         json!({
             "apiVersion": crate::api::API_VERSION,

@@ -37,8 +37,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::api::Event;
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::Event;
 use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};

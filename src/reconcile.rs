@@ -45,7 +45,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::api::names::finalizer;
-use crate::api::{BareMetalHost, BareMetalHostStatus, ObjectMeta, Timestamp};
+use crate::api::{BareMetalHost, BareMetalHostStatus, Metadata, Timestamp};
 use crate::budget::SlotKind;
 use crate::provision::{Ack, Drift, Effect, Fault, Sight};
 
@@ -303,24 +303,22 @@ impl MetaChange {
     }
 
     /// Makes the changes.
-    pub fn apply(&self, meta: &mut ObjectMeta) {
-        if self.add_finalizer {
+    pub fn apply(&self, meta: &mut Metadata) {
+        if self.add_finalizer && !meta.has_finalizer(finalizer::HOST) {
             let all = meta.finalizers.get_or_insert_default();
-            if !all.iter().any(|name| name == finalizer::HOST) {
-                all.push(finalizer::HOST.to_owned());
-            }
+            all.push(finalizer::HOST.into());
         }
         if self.drop_finalizer
             && let Some(all) = &mut meta.finalizers
         {
-            all.retain(|name| name != finalizer::HOST);
+            all.retain(|name| **name != *finalizer::HOST);
         }
-        if meta.finalizers.as_ref().is_some_and(Vec::is_empty) {
-            meta.finalizers = None;
-        }
+        meta.finalizers.take_if(|all| all.is_empty());
         for (name, value) in &self.put_annotations {
             let all = meta.annotations.get_or_insert_default();
-            all.entry(name.clone()).or_insert_with(|| value.clone());
+            if !all.contains_key(name) {
+                all.insert(&**name, &**value);
+            }
         }
         if let Some(annotations) = &mut meta.annotations {
             for name in &self.drop_annotations {

@@ -35,10 +35,12 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use crate::api::Metadata;
 
 pub use embedded::{Embedded, OpenError, Options};
 
@@ -101,17 +103,17 @@ pub trait Object:
     /// False for what may go with the process: the embedded store then keeps it in memory only.
     const DURABLE: bool = true;
     /// Metadata.
-    fn meta(&self) -> &ObjectMeta;
+    fn meta(&self) -> &Metadata;
     /// Metadata, to change.
-    fn meta_mut(&mut self) -> &mut ObjectMeta;
+    fn meta_mut(&mut self) -> &mut Metadata;
 
     /// The key; objects without a name do not get into a store.
     fn key(&self) -> Key {
         let meta = self.meta();
-        Key::new(
-            meta.namespace.as_deref().unwrap_or_default(),
-            meta.name.as_deref().unwrap_or_default(),
-        )
+        Key {
+            namespace: meta.namespace.clone().unwrap_or_default(),
+            name: meta.name.clone().unwrap_or_default(),
+        }
     }
 
     /// True when the children that [`Object::LARGE_STATUS`] names are surely equal, told without

@@ -13,13 +13,14 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::{BareMetalHost, HardwareData};
+use super::host::BareMetalHostCrd;
+use super::inventory::HardwareDataCrd;
 
 /// The CRDs of the kinds that metalform reads and writes, as a cluster takes them.
 ///
 /// Fails only by a mistake in the types here, which the tests would show.
 pub fn crds() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
-    Ok(vec![crd::<BareMetalHost>()?, crd::<HardwareData>()?])
+    Ok(vec![crd::<BareMetalHostCrd>()?, crd::<HardwareDataCrd>()?])
 }
 
 /// File name and text of each CRD, as in the folder `crds/`.

@@ -11,6 +11,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::kind::kind;
 use super::names::annotation;
 use super::shared::{Recent, Shared};
 use super::status::{BareMetalHostStatus, CredentialsStatus, ProvisioningState};
@@ -82,9 +83,8 @@ text_enum! {
     shortname = "bmh",
     shortname = "bmhost",
     namespaced,
+    root = "BareMetalHostCrd",
     status = "BareMetalHostStatus",
-    derive = "Default",
-    derive = "PartialEq",
     doc = "A physical machine and what is wanted of it.",
     printcolumn(
         name = "Status",
@@ -132,6 +132,15 @@ text_enum! {
     )
 )]
 pub struct BareMetalHostSpec(Shared<HostSpec>);
+
+kind! {
+    /// A physical machine and what is wanted of it.
+    pub struct BareMetalHost ("BareMetalHost") {
+        /// What is wanted.
+        spec: BareMetalHostSpec,
+        status: BareMetalHostStatus,
+    }
+}
 
 /// What is wanted of a machine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -357,6 +366,7 @@ pub struct SecretReference {
 impl BareMetalHost {
     /// Makes it as small as it can be, for one that stays in memory with thousands of others.
     pub fn compact(&mut self) {
+        self.metadata.compact();
         self.spec.compact();
         let Some(status) = &mut self.status else {
             return;
@@ -424,11 +434,7 @@ impl BareMetalHost {
 
     /// The value of an annotation.
     pub fn annotation(&self, name: &str) -> Option<&str> {
-        self.metadata
-            .annotations
-            .as_ref()?
-            .get(name)
-            .map(String::as_str)
+        self.metadata.annotations.as_ref()?.get(name)
     }
 }
 

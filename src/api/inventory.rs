@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::json::Json;
+use super::kind::kind;
 use super::text::text_enum;
 use super::wire::{self, Extra, is_zero};
 
@@ -34,8 +35,7 @@ text_enum! {
     singular = "hardwaredata",
     shortname = "hd",
     namespaced,
-    derive = "Default",
-    derive = "PartialEq",
+    root = "HardwareDataCrd",
     doc = "What inspection found in the machine of the host of the same name.",
     printcolumn(
         name = "Age",
@@ -52,6 +52,14 @@ pub struct HardwareDataSpec {
     #[serde(flatten)]
     #[schemars(skip)]
     pub extra: Extra,
+}
+
+kind! {
+    /// What inspection found in the machine of the host of the same name.
+    pub struct HardwareData ("HardwareData") {
+        /// What was found.
+        spec: HardwareDataSpec,
+    }
 }
 
 /// The inventory of a machine.

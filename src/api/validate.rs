@@ -235,11 +235,11 @@ fn inspection(host: &BareMetalHost, found: &mut Found) {
 
 fn annotations(host: &BareMetalHost, found: &mut Found) {
     for (name, value) in host.metadata.annotations.iter().flatten() {
-        let fault = match name.as_str() {
+        let fault = match name {
             annotation::STATUS if !value.is_empty() => status_annotation(value),
             annotation::REBOOT => reboot_annotation(value),
             other if other.starts_with(annotation::REBOOT_PREFIX) => reboot_annotation(value),
-            annotation::INSPECT if !matches!(value.as_str(), "" | "disabled") => {
+            annotation::INSPECT if !matches!(value, "" | "disabled") => {
                 Err(format!("'{value}' is neither 'disabled' nor empty"))
             }
             annotation::HARDWARE_DETAILS if !value.is_empty() => {

@@ -201,9 +201,9 @@ fn row(
         settled: false,
         needs_person: false,
     };
-    let created = host.metadata.creation_timestamp.as_ref();
+    let created = host.metadata.creation_timestamp;
     let age = created
-        .map(|time| screen::age(time.0, now))
+        .map(|time| screen::age(time, now))
         .unwrap_or_default();
     let mark = |text: &str| {
         if text.is_empty() {

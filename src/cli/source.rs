@@ -73,7 +73,8 @@ impl Source {
             let fields = match self {
                 Self::Running(client) => {
                     let host = client.host(&key).await.map_err(|error| remote(&error))?;
-                    host.metadata.managed_fields.unwrap_or_default()
+                    let fields = host.metadata.managed_fields.as_deref();
+                    fields.cloned().unwrap_or_default()
                 }
                 Self::Stored(store) => {
                     let fields =

@@ -1,9 +1,9 @@
 //! Keeps once what is equal: ten thousand wanted hosts stay in memory beside those of the store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::api::{BareMetalHost, BareMetalHostSpec};
+use crate::api::{BareMetalHost, BareMetalHostSpec, Tags};
 use crate::store::Key;
 
 use super::Wanted;
@@ -39,12 +39,12 @@ impl<'a> Sharing<'a> {
             Arc::make_mut(wanted).spec = (*spec).clone();
         }
         if let Some(last) = &self.last {
-            let same = |one: &Arc<BTreeMap<_, _>>, other| !Arc::ptr_eq(one, other) && one == other;
+            let same = |one: &Tags, other| !one.is_shared_with(other) && one == other;
             if same(&wanted.labels, &last.labels) {
-                Arc::make_mut(wanted).labels = Arc::clone(&last.labels);
+                Arc::make_mut(wanted).labels = last.labels.clone();
             }
             if same(&wanted.annotations, &last.annotations) {
-                Arc::make_mut(wanted).annotations = Arc::clone(&last.annotations);
+                Arc::make_mut(wanted).annotations = last.annotations.clone();
             }
         }
         self.last = Some(Arc::clone(wanted));

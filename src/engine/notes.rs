@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::api::Event;
 use futures::stream::{self, StreamExt as _};
 use jiff::SignedDuration;
-use k8s_openapi::api::core::v1::Event;
 use serde_json::json;
 use tracing::{debug, info, warn};
 
@@ -105,7 +105,8 @@ impl<S: Stores> Shared<S> {
         {
             let mut known = Event::clone(&known);
             event::repeat(&mut known, count, now);
-            let change = json!({ "count": known.count, "lastTimestamp": known.last_timestamp });
+            let last = known.last_timestamp.map(|time| time.to_string());
+            let change = json!({ "count": known.count, "lastTimestamp": last });
             match Store::<Event>::patch(store, &key, Patch::Merge(change), None).await {
                 // Kept no longer: a new one.
                 Err(StoreError::NotFound { .. }) => {}

@@ -36,8 +36,7 @@ impl HostLine {
 
     /// The pool that the host is in.
     pub fn pool(&self) -> Option<&str> {
-        let annotations = self.host.metadata.annotations.as_ref()?;
-        annotations.get(annotation::POOL).map(String::as_str)
+        self.host.annotation(annotation::POOL)
     }
 }
 

@@ -127,5 +127,5 @@ fn rack_of(host: &BareMetalHost) -> &str {
     let annotations = host.metadata.annotations.as_ref();
     annotations
         .and_then(|all| all.get(annotation::RACK))
-        .map_or("", String::as_str)
+        .unwrap_or_default()
 }

@@ -18,8 +18,8 @@ pub(super) type Leaves = BTreeMap<String, Value>;
 /// that moved is no change) and not the digest.
 pub(super) fn wanted(wanted: &Wanted) -> Leaves {
     let mut out = spec(&wanted.spec);
-    metadata(&mut out, "labels", wanted.labels.as_ref());
-    metadata(&mut out, "annotations", wanted.annotations.as_ref());
+    metadata(&mut out, "labels", &wanted.labels);
+    metadata(&mut out, "annotations", &wanted.annotations);
     for (_, name, value) in wanted.marks() {
         if let Some(value) = value {
             out.insert(name.to_owned(), Value::from(value));
@@ -53,11 +53,10 @@ pub(super) fn live(host: &BareMetalHost, like: &Wanted) -> Leaves {
 fn metadata<'a>(
     out: &mut Leaves,
     kind: &str,
-    entries: impl IntoIterator<Item = (&'a String, &'a String)>,
+    entries: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) {
     let parent = format!("metadata.{kind}");
-    let leaf =
-        |(name, text): (&String, &String)| (path::child(&parent, name), Value::from(text.as_str()));
+    let leaf = |(name, text): (&str, &str)| (path::child(&parent, name), Value::from(text));
     out.extend(entries.into_iter().map(leaf));
 }
 

@@ -58,7 +58,7 @@ pub(super) enum Which {
 /// Reads the reboot annotations. A value that is not JSON asks for a soft reboot, as an empty one
 /// does: the webhook lets no other in.
 pub(super) fn reboot<'a>(
-    annotations: impl Iterator<Item = (&'a String, &'a String)>,
+    annotations: impl Iterator<Item = (&'a str, &'a str)>,
     which: Which,
 ) -> Reboot {
     let mut reboot = Reboot::default();

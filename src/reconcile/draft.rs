@@ -120,7 +120,10 @@ impl<'a> Draft<'a> {
     pub fn reboot(&self, which: Which) -> Reboot {
         let there = self.view.host.metadata.annotations.iter().flatten();
         let back = self.meta.put_annotations.iter();
-        annotations::reboot(there.chain(back.map(|(name, value)| (name, value))), which)
+        annotations::reboot(
+            there.chain(back.map(|(name, value)| (&**name, &**value))),
+            which,
+        )
     }
 
     /// Removes an annotation that was acted on.
@@ -139,14 +142,7 @@ impl<'a> Draft<'a> {
 
     /// Adds our finalizer where it is missing.
     pub fn keep_finalizer(&mut self) {
-        let all = self
-            .view
-            .host
-            .metadata
-            .finalizers
-            .as_deref()
-            .unwrap_or_default();
-        self.meta.add_finalizer = !all.iter().any(|name| name == finalizer::HOST);
+        self.meta.add_finalizer = !self.view.host.metadata.has_finalizer(finalizer::HOST);
     }
 
     // --- Errors.

@@ -146,14 +146,7 @@ fn is_ours(draft: &Draft<'_>, facts: &Facts) -> bool {
 }
 
 fn gone(draft: &mut Draft<'_>) -> Flow {
-    let all = draft
-        .view
-        .host
-        .metadata
-        .finalizers
-        .as_deref()
-        .unwrap_or_default();
-    draft.meta.drop_finalizer = all.iter().any(|name| name == finalizer::HOST);
+    draft.meta.drop_finalizer = draft.view.host.metadata.has_finalizer(finalizer::HOST);
     draft.wait(
         Code::Gone,
         "the provisioner knows the machine no more; the object goes",

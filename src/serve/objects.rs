@@ -148,7 +148,7 @@ async fn create<K: Object, S: Store<K>>(
         Err(error) => return bad_request(&error.to_string()),
     };
     if object.meta().namespace.is_none() {
-        object.meta_mut().namespace.clone_from(&target.namespace);
+        object.meta_mut().namespace = target.namespace.as_deref().map(Arc::from);
     }
     match store.create(object).await {
         Ok(object) => answer::json(StatusCode::CREATED, &typed(&*object)),

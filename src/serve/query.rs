@@ -70,17 +70,17 @@ impl Query {
         let meta = object.meta();
         let label = |key: &str| meta.labels.as_ref().and_then(|labels| labels.get(key));
         let labels = self.labels.iter().all(|wanted| match wanted {
-            Label::Is(key, value) => label(key) == Some(value),
-            Label::IsNot(key, value) => label(key) != Some(value),
+            Label::Is(key, value) => label(key) == Some(value.as_str()),
+            Label::IsNot(key, value) => label(key) != Some(value.as_str()),
             Label::There(key) => label(key).is_some(),
             Label::Absent(key) => label(key).is_none(),
         });
         let fields = self.fields.iter().all(|(field, equal, value)| {
             let found = match field {
-                Field::Name => meta.name.as_ref(),
-                Field::Namespace => meta.namespace.as_ref(),
+                Field::Name => meta.name.as_deref(),
+                Field::Namespace => meta.namespace.as_deref(),
             };
-            (found == Some(value)) == *equal
+            (found == Some(value.as_str())) == *equal
         });
         labels && fields
     }

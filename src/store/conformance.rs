@@ -270,8 +270,9 @@ impl<'a, B: Backend> Place<'a, B> {
     }
 
     fn name(&self, widget: &Widget) -> Option<String> {
-        (widget.metadata.namespace.as_ref() == Some(&self.namespace))
-            .then(|| widget.metadata.name.clone().unwrap_or_default())
+        let meta = &widget.metadata;
+        (meta.namespace.as_deref() == Some(&self.namespace))
+            .then(|| meta.name.as_deref().unwrap_or_default().to_owned())
     }
 
     async fn snapshot(&self) -> Result<Snapshot<Widget>, Failure> {
@@ -303,7 +304,7 @@ impl Watching {
             let (Change::Applied(widget) | Change::Deleted(widget)) = &change else {
                 return Ok(change);
             };
-            if widget.metadata.namespace.as_ref() == Some(&self.namespace) {
+            if widget.metadata.namespace.as_deref() == Some(&self.namespace) {
                 return Ok(change);
             }
         }
@@ -351,20 +352,10 @@ fn spec(widget: &Widget) -> Value {
 }
 
 fn annotation<'a>(widget: &'a Widget, name: &str) -> Option<&'a str> {
-    widget
-        .metadata
-        .annotations
-        .as_ref()?
-        .get(name)
-        .map(String::as_str)
+    widget.metadata.annotations.as_ref()?.get(name)
 }
 
 fn finalizers(widget: &Widget) -> Vec<&str> {
-    widget
-        .metadata
-        .finalizers
-        .iter()
-        .flatten()
-        .map(String::as_str)
-        .collect()
+    let all = widget.metadata.finalizers().iter();
+    all.map(|name| &**name).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use crate::api::Metadata;
 
 use super::{Object, Retention};
 use crate::api::{BareMetalHost, Event, HardwareData, HardwareJson};
@@ -23,11 +23,11 @@ impl Object for BareMetalHost {
     const KEYED: &'static [(&'static str, &'static [&'static str])] =
         &[("status.conditions", &["type"])];
 
-    fn meta(&self) -> &ObjectMeta {
+    fn meta(&self) -> &Metadata {
         &self.metadata
     }
 
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
+    fn meta_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
     }
 
@@ -59,7 +59,6 @@ impl Object for BareMetalHost {
     }
 
     fn compact(&mut self) {
-        shrink(&mut self.metadata);
         BareMetalHost::compact(self);
     }
 }
@@ -71,11 +70,11 @@ impl Object for HardwareData {
     const PLURAL: &'static str = "hardwaredata";
     const HAS_STATUS: bool = false;
 
-    fn meta(&self) -> &ObjectMeta {
+    fn meta(&self) -> &Metadata {
         &self.metadata
     }
 
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
+    fn meta_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
     }
 
@@ -88,16 +87,8 @@ impl Object for HardwareData {
     }
 
     fn compact(&mut self) {
-        shrink(&mut self.metadata);
+        self.metadata.compact();
     }
-}
-
-/// Lists of one are read into room for four, which is 400 bytes for an owner.
-fn shrink(meta: &mut ObjectMeta) {
-    meta.owner_references
-        .iter_mut()
-        .for_each(Vec::shrink_to_fit);
-    meta.finalizers.iter_mut().for_each(Vec::shrink_to_fit);
 }
 
 impl Object for Event {
@@ -115,22 +106,21 @@ impl Object for Event {
     /// They tell what happened and decide nothing. In a roll they were more than half of all writes.
     const DURABLE: bool = false;
 
-    fn meta(&self) -> &ObjectMeta {
+    fn meta(&self) -> &Metadata {
         &self.metadata
     }
 
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
+    fn meta_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
     }
 
     fn about(&self) -> Option<String> {
         let about = &self.involved_object;
-        let part = |part: &Option<String>| part.clone().unwrap_or_default();
         Some(format!(
             "{} {}/{}",
-            part(&about.kind),
-            part(&about.namespace),
-            part(&about.name)
+            about.kind.as_deref().unwrap_or_default(),
+            about.namespace.as_deref().unwrap_or_default(),
+            about.name.as_deref().unwrap_or_default(),
         ))
     }
 }

@@ -340,7 +340,7 @@ impl<K: Object> Kind for Table<K> {
         for (version, last) in gone {
             let mut object: K = serde_json::from_slice(last)
                 .map_err(|error| format!("a deleted {}: {error}", K::KIND))?;
-            object.meta_mut().resource_version = Some(version.0.to_string());
+            object.meta_mut().resource_version = Some(version.0.to_string().into());
             changes.push((version, Change::Deleted(Arc::new(object))));
         }
         changes.sort_by_key(|(version, _)| *version);
@@ -363,12 +363,7 @@ impl<K: Object> Kind for Table<K> {
             all.sort_by_key(|item| item.object.version());
             pending.retained = Retained::default();
             for item in all {
-                let time = item
-                    .object
-                    .meta()
-                    .creation_timestamp
-                    .as_ref()
-                    .map(|time| time.0);
+                let time = item.object.meta().creation_timestamp;
                 pending.retained.add(
                     item.object.key(),
                     item.object.about(),

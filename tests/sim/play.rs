@@ -83,7 +83,7 @@ impl Player {
                     .stage
                     .hosts()
                     .into_iter()
-                    .filter_map(|host| host.metadata.name.clone());
+                    .filter_map(|host| host.metadata.name.as_deref().map(str::to_owned));
                 self.stage.traced = names.filter(|name| pattern.matches(name)).collect();
             }
             "run" => {

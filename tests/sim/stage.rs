@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use metalform::api::BareMetalHost;
 use metalform::api::names::annotation;
+use metalform::api::{BareMetalHost, Event};
 use metalform::budget::{Limits, SlotKind};
 use metalform::desired::{self, Desired};
 use metalform::engine::{
@@ -20,7 +20,7 @@ use metalform::plan::{self, Grants};
 use metalform::provision::sim::{Options, Simulation};
 use metalform::provision::{Ack, Drift, Facts, Fault, Job, Provisioner, Sight, Tick};
 use metalform::secrets::{Salt, Sealed, Secret, SecretError, Secrets};
-use metalform::store::{self, Embedded, Store as _};
+use metalform::store::{self, Embedded, Object as _, Store as _};
 use metalform::vfs::MemoryDisk;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
@@ -81,7 +81,7 @@ impl Provisioner for Recorded {
     fn run(&self, job: Job) -> BoxFuture<'_, Result<Ack, Fault>> {
         Box::pin(async move {
             let (at, effect) = (self.began.elapsed(), job.effect.name());
-            let host = job.host.metadata.name.clone().unwrap_or_default();
+            let host = job.host.key().name.to_string();
             let index = {
                 let mut sent = self.sent.lock().unwrap();
                 sent.push(Sent {
@@ -217,13 +217,11 @@ impl Stage {
             .unwrap_or_default()
     }
 
-    pub fn events(&self, host: &str) -> Vec<Arc<k8s_openapi::api::core::v1::Event>> {
-        let events: Vec<Arc<k8s_openapi::api::core::v1::Event>> = self.store.list();
-        let about = |event: &&Arc<k8s_openapi::api::core::v1::Event>| {
-            event.involved_object.name.as_deref() == Some(host)
-        };
+    pub fn events(&self, host: &str) -> Vec<Arc<Event>> {
+        let events: Vec<Arc<Event>> = self.store.list();
+        let about = |event: &&Arc<Event>| event.involved_object.name.as_deref() == Some(host);
         let mut events: Vec<_> = events.iter().filter(about).cloned().collect();
-        events.sort_by_key(|event| event.metadata.creation_timestamp.clone());
+        events.sort_by_key(|event| event.metadata.creation_timestamp);
         events
     }
 
@@ -426,7 +424,7 @@ impl Stage {
         let there: BTreeSet<String> = overview
             .hosts
             .iter()
-            .filter_map(|line| line.host.metadata.name.clone())
+            .map(|line| line.host.key().name.to_string())
             .collect();
         for name in self.states.keys().filter(|name| !there.contains(*name)) {
             self.entered.push(Entered {
@@ -439,7 +437,7 @@ impl Stage {
         }
         self.states.retain(|name, _| there.contains(name));
         for line in &overview.hosts {
-            let name = line.host.metadata.name.clone().unwrap_or_default();
+            let name = line.host.key().name.to_string();
             let state = line.state();
             let entered = self.states.get(&name) != Some(&state);
             if entered {

@@ -1,10 +1,9 @@
 //! What the schema says a change does at worst is what the plan says in the worst state.
 
-use std::sync::Arc;
-
 use serde_json::json;
 
 use super::*;
+use crate::api::Tags;
 use crate::schema::{self, Field, Kind, Lower};
 
 const STATES: [&str; 11] = [
@@ -29,8 +28,8 @@ fn worst(path: &str) -> Disruption {
     });
     let wanted = Wanted {
         spec: serde_json::from_value(spec).unwrap(),
-        labels: Arc::default(),
-        annotations: Arc::default(),
+        labels: Tags::default(),
+        annotations: Tags::default(),
         digest: crate::fleet::Digest::default(),
         pool: None,
         rack: None,

@@ -1,13 +1,12 @@
 //! What changes at one host that is there.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::Value;
 
 use crate::api::names::annotation;
-use crate::api::{BareMetalHost, BareMetalHostSpec, RaidConfig};
+use crate::api::{BareMetalHost, BareMetalHostSpec, RaidConfig, Tags};
 use crate::desired::{Desired, Wanted};
 use crate::plan::class::{deployment, disruption, refusal};
 use crate::plan::{Action, Disruption, FieldChange, Refusal, Verb, fields};
@@ -121,7 +120,7 @@ fn changes(
 /// somebody else's.
 pub(super) fn is_plainly_same(wanted: &Wanted, host: &BareMetalHost) -> bool {
     let applied = is_applied(wanted, host);
-    let same = |wanted: &BTreeMap<String, String>, live: &Option<BTreeMap<String, String>>| {
+    let same = |wanted: &Tags, live: &Option<Tags>| {
         let live = live.iter().flatten();
         let mut live = live
             .filter(|(name, _)| !name.starts_with(annotation::OURS))

@@ -482,7 +482,8 @@ fn fields_that_others_set_stay() {
     assert_eq!(brief(&lab.plan()), "2 unchanged");
     let host = lab.host("n01");
     assert_eq!(host.spec.architecture, "x86_64");
-    assert_eq!(host.metadata.labels.as_ref().unwrap()["team"], "x");
+    let labels = host.metadata.labels.as_ref().unwrap();
+    assert_eq!(labels.get("team"), Some("x"));
 }
 
 #[test]

@@ -212,13 +212,8 @@ impl Driver {
             self.statuses.push((**status).clone());
         }
         step.meta.apply(&mut next.metadata);
-        let gone = next.metadata.deletion_timestamp.is_some()
-            && next
-                .metadata
-                .finalizers
-                .as_deref()
-                .unwrap_or_default()
-                .is_empty();
+        let meta = &next.metadata;
+        let gone = meta.deletion_timestamp.is_some() && meta.finalizers().is_empty();
         self.host = (!gone).then_some(next);
         true
     }
@@ -349,7 +344,7 @@ impl Driver {
             host.metadata
                 .annotations
                 .get_or_insert_default()
-                .insert(name.into(), value.into());
+                .insert(name, value);
         });
     }
 
@@ -364,20 +359,12 @@ impl Driver {
 
     pub fn delete(&mut self) {
         let Some(host) = &mut self.host else { return };
-        if host
-            .metadata
-            .finalizers
-            .as_deref()
-            .unwrap_or_default()
-            .is_empty()
-        {
+        if host.metadata.finalizers().is_empty() {
             self.host = None;
             return;
         }
         if host.metadata.deletion_timestamp.is_none() {
-            host.metadata.deletion_timestamp = Some(
-                k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(self.now),
-            );
+            host.metadata.deletion_timestamp = Some(self.now);
             *host.metadata.generation.get_or_insert(0) += 1;
         }
     }

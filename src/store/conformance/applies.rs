@@ -426,13 +426,7 @@ async fn labels_and_annotations_are_owned_one_by_one<B: Backend>(at: Place<'_, B
     at.apply("a", "you", with(json!({ "three": "3" }))).await?;
     let applied = at.apply("a", "me", with(json!({ "one": "x" }))).await?;
     let labels: Vec<_> = applied.metadata.labels.iter().flatten().collect();
-    same!(
-        labels,
-        [
-            (&"one".to_owned(), &"x".to_owned()),
-            (&"three".to_owned(), &"3".to_owned())
-        ]
-    );
+    same!(labels, [("one", "x"), ("three", "3")]);
     refused!(
         at.apply("a", "you", with(json!({ "one": "y" }))).await,
         StoreError::Owned { .. }

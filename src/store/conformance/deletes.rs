@@ -1,5 +1,7 @@
 //! Deleting, with finalizers and without.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::{Backend, Failure, Outcome, Place, check, finalizers, refused, same, set, suite};
@@ -25,7 +27,8 @@ suite![
 
 async fn held<B: Backend>(at: &Place<'_, B>, finalizers: &[&str]) -> Outcome {
     let mut widget = at.widget("a", &json!({}))?;
-    widget.metadata.finalizers = Some(finalizers.iter().map(|name| (*name).to_owned()).collect());
+    let finalizers: Vec<_> = finalizers.iter().map(|name| Arc::from(*name)).collect();
+    widget.metadata.finalizers = Some(finalizers.into());
     at.store.create(widget).await?;
     Ok(())
 }
@@ -122,7 +125,7 @@ async fn one_of_two_finalizers_does_not_let_go<B: Backend>(at: Place<'_, B>) -> 
     held(&at, &[KEEP, TOO]).await?;
     at.delete("a").await?;
     at.change("a", |widget| {
-        widget.metadata.finalizers = Some(vec![TOO.into()]);
+        widget.metadata.finalizers = Some(vec![TOO.into()].into());
     })
     .await?;
     same!(finalizers(at.get("a")?.as_ref()), [TOO]);

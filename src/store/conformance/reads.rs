@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Backend, Outcome, Place, annotation, check, refused, same, spec, suite};
+use super::{Backend, Outcome, Place, annotation, check, finalizers, refused, same, spec, suite};
 use crate::store::{Object as _, Store as _, StoreError};
 
 suite![
@@ -45,18 +45,15 @@ async fn a_new_object_is_kept_as_sent<B: Backend>(at: Place<'_, B>) -> Outcome {
     let sent =
         json!({ "color": "red", "list": [1, { "a": null }], "deep": { "er": { "x": 1.5 } } });
     let mut widget = at.widget("a", &sent)?;
-    widget.metadata.annotations = Some([("note".into(), "\u{1f600} ü \" \\".into())].into());
-    widget.metadata.labels = Some([("rack".into(), "r1".into())].into());
-    widget.metadata.finalizers = Some(vec!["example.com/keep".into()]);
+    widget.metadata.annotations = Some([("note", "\u{1f600} ü \" \\")].into());
+    widget.metadata.labels = Some([("rack", "r1")].into());
+    widget.metadata.finalizers = Some(vec!["example.com/keep".into()].into());
     let made = at.store.create(widget).await?;
     same!(spec(&made), sent);
     let read = at.get("a")?;
     same!(read, made);
     same!(annotation(&read, "note"), Some("\u{1f600} ü \" \\"));
-    same!(
-        read.metadata.finalizers,
-        Some(vec!["example.com/keep".to_owned()])
-    );
+    same!(finalizers(&read), ["example.com/keep"]);
     Ok(())
 }
 

@@ -51,7 +51,7 @@ async fn objects_and_versions_outlive_a_restart<B: Backend>(at: Place<'_, B>) ->
         .await?;
     }
     at.change("b", |widget| {
-        widget.metadata.finalizers = Some(vec!["example.com/keep".into()]);
+        widget.metadata.finalizers = Some(vec!["example.com/keep".into()].into());
         widget
             .status
             .as_mut()

@@ -54,8 +54,8 @@ async fn a_status_write_brings_metadata_along<B: Backend>(at: Place<'_, B>) -> O
     at.create("a", json!({})).await?;
     let written = at
         .change("a", |widget| {
-            widget.metadata.finalizers = Some(vec!["example.com/keep".into()]);
-            widget.metadata.annotations = Some([("one".into(), "1".into())].into());
+            widget.metadata.finalizers = Some(vec!["example.com/keep".into()].into());
+            widget.metadata.annotations = Some([("one", "1")].into());
             set(&mut widget.status, "phase", "ready".into());
         })
         .await?;

@@ -101,7 +101,7 @@ async fn a_deletion_tells_the_last_state<B: Backend>(at: Place<'_, B>) -> Outcom
 
 async fn a_mark_and_the_end_of_it_are_two_changes<B: Backend>(at: Place<'_, B>) -> Outcome {
     let mut widget = at.widget("a", &json!({}))?;
-    widget.metadata.finalizers = Some(vec!["example.com/keep".into()]);
+    widget.metadata.finalizers = Some(vec!["example.com/keep".into()].into());
     let made = at.store.create(widget).await?;
     let mut watch = at.watch(made.version());
     at.delete("a").await?;

@@ -1,6 +1,6 @@
 //! The kind of the suite.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use crate::api::Metadata;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -15,7 +15,7 @@ pub struct Widget {
     /// `Widget`.
     pub kind: String,
     /// Metadata.
-    pub metadata: ObjectMeta,
+    pub metadata: Metadata,
     /// What is wanted: any fields.
     #[serde(default)]
     pub spec: Map<String, Value>,
@@ -35,11 +35,11 @@ impl Object for Widget {
     const KEYED: &'static [(&'static str, &'static [&'static str])] =
         &[("spec.ports", &["name"]), ("status.conditions", &["type"])];
 
-    fn meta(&self) -> &ObjectMeta {
+    fn meta(&self) -> &Metadata {
         &self.metadata
     }
 
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
+    fn meta_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
     }
 }

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde_json::Value;
 
 use super::meta::{api_version, check_name, keep_meta, tidy_meta};
 use super::{Embedded, Result, Shared, StoreError, Version};
-use crate::api::{Timestamp, whole_seconds};
+use crate::api::{Metadata, Timestamp, whole_seconds};
 use crate::store::apply::{self, Claim};
 use crate::store::fields::{Difference, FieldSet, Schema};
 use crate::store::managed::Managed;
@@ -119,10 +118,14 @@ impl Setting<'_> {
             self.version.0
         );
         let meta = object.meta_mut();
-        meta.name = Some(self.key.name.to_string());
-        meta.namespace = Some(self.key.namespace.to_string());
-        meta.uid = Some(uuid::Uuid::new_v5(&self.shared.seed, uid.as_bytes()).to_string());
-        meta.creation_timestamp = Some(Time(now));
+        meta.name = Some(Arc::clone(&self.key.name));
+        meta.namespace = Some(Arc::clone(&self.key.namespace));
+        meta.uid = Some(
+            uuid::Uuid::new_v5(&self.shared.seed, uid.as_bytes())
+                .to_string()
+                .into(),
+        );
+        meta.creation_timestamp = Some(now);
         // Kinds of the core group that come here (events) have no generation.
         meta.generation = (!K::GROUP.is_empty()).then_some(1);
         meta.deletion_timestamp = None;
@@ -139,7 +142,7 @@ impl Setting<'_> {
 
     fn put<K: Object>(&self, mut object: K, managed: Managed, changed: Changed) -> Decision<K> {
         let meta = object.meta_mut();
-        meta.resource_version = Some(self.version.0.to_string());
+        meta.resource_version = Some(self.version.0.to_string().into());
         meta.managed_fields = None;
         let gone = meta.deletion_timestamp.is_some() && meta.finalizers.is_none();
         object.compact();
@@ -354,29 +357,28 @@ impl Setting<'_> {
         let current = current.ok_or_else(|| self.not_found::<K>())?;
         self.expect(current.object.as_ref(), expected)?;
         let meta = current.object.meta();
-        let has_finalizers = meta.finalizers.as_ref().is_some_and(|all| !all.is_empty());
+        let has_finalizers = !meta.finalizers().is_empty();
         if has_finalizers && meta.deletion_timestamp.is_some() {
             return Ok(Decision::Same(current.clone()));
         }
         let mut object = current.object.as_ref().clone();
         if has_finalizers {
             let meta = object.meta_mut();
-            meta.deletion_timestamp = Some(Time(self.now()));
+            meta.deletion_timestamp = Some(self.now());
             meta.deletion_grace_period_seconds = Some(0);
             // As a server does: whoever compares generations sees that something is wanted.
             meta.generation = meta.generation.map(|generation| generation + 1);
             return Ok(self.put(object, current.managed.clone(), MAIN));
         }
-        object.meta_mut().resource_version = Some(self.version.0.to_string());
+        object.meta_mut().resource_version = Some(self.version.0.to_string().into());
         Ok(Decision::Remove(Arc::new(object)))
     }
 
-    fn check_finalizers<K: Object>(&self, old: &ObjectMeta, new: &ObjectMeta) -> Result<()> {
+    fn check_finalizers<K: Object>(&self, old: &Metadata, new: &Metadata) -> Result<()> {
         if old.deletion_timestamp.is_none() {
             return Ok(());
         }
-        let (old, new) = (old.finalizers.as_deref(), new.finalizers.as_deref());
-        let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
+        let (old, new) = (old.finalizers(), new.finalizers());
         match new.iter().find(|finalizer| !old.contains(finalizer)) {
             Some(added) => Err(self.invalid::<K>(format!(
                 "the finalizer {added} cannot be added: the object is being deleted"

@@ -1,6 +1,6 @@
 //! Metadata: what the server sets, what is empty, which names there are.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use crate::api::Metadata;
 
 use crate::store::{Key, Object};
 
@@ -14,7 +14,7 @@ pub(super) fn api_version<K: Object>() -> String {
 }
 
 /// Puts back what only the server sets.
-pub(super) fn keep_meta(meta: &mut ObjectMeta, live: &ObjectMeta) {
+pub(super) fn keep_meta(meta: &mut Metadata, live: &Metadata) {
     meta.name.clone_from(&live.name);
     meta.namespace.clone_from(&live.namespace);
     meta.generate_name.clone_from(&live.generate_name);
@@ -30,7 +30,7 @@ pub(super) fn keep_meta(meta: &mut ObjectMeta, live: &ObjectMeta) {
 }
 
 /// Empty and absent are one thing, as in Go.
-pub(super) fn tidy_meta(meta: &mut ObjectMeta) {
+pub(super) fn tidy_meta(meta: &mut Metadata) {
     meta.annotations.take_if(|all| all.is_empty());
     meta.labels.take_if(|all| all.is_empty());
     meta.finalizers.take_if(|all| all.is_empty());

@@ -135,7 +135,7 @@ impl Embedded {
                 continue;
             };
             let mut last = item.object.as_ref().clone();
-            last.meta_mut().resource_version = Some((accept.version + 1).to_string());
+            last.meta_mut().resource_version = Some((accept.version + 1).to_string().into());
             let changed = Changed {
                 main: true,
                 status: true,

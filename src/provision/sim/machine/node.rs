@@ -165,7 +165,7 @@ impl Node {
                     .image
                     .as_ref()
                     .map(|image| Arc::from(&*image.url));
-                let instance = order.host.metadata.uid.as_deref().map(Arc::from);
+                let instance = order.host.metadata.uid.clone();
                 self.change(now, |facts| {
                     (facts.image, facts.instance) = (image, instance);
                 });
@@ -173,7 +173,7 @@ impl Node {
             }
             Effect::Adopt => {
                 self.check_verb("adopt", &[S::Manageable, S::AdoptFailed])?;
-                let instance = order.host.metadata.uid.as_deref().map(Arc::from);
+                let instance = order.host.metadata.uid.clone();
                 self.change(now, |facts| facts.instance = instance);
                 self.start(Task::Adopt, S::Adopting, S::Active, 1, now, world);
             }

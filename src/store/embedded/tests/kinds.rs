@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use crate::api::Metadata;
 
 use super::*;
 
@@ -10,7 +10,7 @@ use super::*;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Tick {
     #[serde(default)]
-    metadata: ObjectMeta,
+    metadata: Metadata,
     about: String,
 }
 
@@ -26,11 +26,11 @@ impl Object for Tick {
         age: Duration::from_mins(1),
     });
 
-    fn meta(&self) -> &ObjectMeta {
+    fn meta(&self) -> &Metadata {
         &self.metadata
     }
 
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
+    fn meta_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
     }
 
@@ -50,10 +50,10 @@ fn clock() -> (Arc<AtomicU64>, Options) {
 }
 
 async fn tick(store: &Embedded, name: &str, about: &str) {
-    let metadata = ObjectMeta {
+    let metadata = Metadata {
         name: Some(name.into()),
         namespace: Some("metal".into()),
-        ..ObjectMeta::default()
+        ..Metadata::default()
     };
     store
         .create(Tick {
@@ -65,7 +65,7 @@ async fn tick(store: &Embedded, name: &str, about: &str) {
 }
 
 fn ticks(store: &Embedded) -> Vec<String> {
-    let name = |tick: &Arc<Tick>| tick.metadata.name.clone().unwrap();
+    let name = |tick: &Arc<Tick>| tick.metadata.name.as_deref().unwrap().to_owned();
     Store::<Tick>::list(store).iter().map(name).collect()
 }
 

@@ -272,7 +272,7 @@ impl World {
                 let now: Option<Arc<Widget>> = self.store.get(&Self::key(name));
                 let Some(now) = now else { return };
                 let mut widget = now.as_ref().clone();
-                widget.metadata.finalizers = held.then(|| vec![KEEP.to_owned()]);
+                widget.metadata.finalizers = held.then(|| vec![KEEP.into()].into());
                 self.store
                     .update_status(widget, now.version())
                     .await
