@@ -266,7 +266,7 @@ impl<K: Object> Table<K> {
                 let object = Arc::clone(&item.object);
                 match published.objects.get_mut(&write.key) {
                     Some(slot) => *slot = item,
-                    None => drop(published.objects.insert(write.key.clone(), item)),
+                    None => drop(published.objects.insert(object.key(), item)),
                 }
                 Some(Change::Applied(object))
             } else {
@@ -298,21 +298,19 @@ impl<K: Object> Kind for Table<K> {
         &self.name
     }
 
-    fn restore(&self, mut key: Key, stored: &Stored, shapes: &Shapes) -> Result<(), String> {
+    fn restore(&self, key: Key, stored: &Stored, shapes: &Shapes) -> Result<(), String> {
         if !K::DURABLE {
             // From a file of a version that kept them.
             return Ok(());
         }
         let item = pieces::restore::<K>(stored, shapes)
             .map_err(|error| format!("{} {key}: {error}", K::KIND))?;
-        let mut published = self.write();
-        // Objects of one namespace share its name; they come in order.
-        if let Some((last, _)) = published.objects.last_key_value()
-            && last.namespace == key.namespace
-        {
-            key.namespace = Arc::clone(&last.namespace);
+        // The object's own texts, which it shares with others.
+        let own = item.object.key();
+        if own != key {
+            return Err(format!("{} {key}: it calls itself {own}", K::KIND));
         }
-        published.objects.insert(key, item);
+        self.write().objects.insert(own, item);
         Ok(())
     }
 

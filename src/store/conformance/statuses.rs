@@ -23,6 +23,7 @@ suite![
     one_of_two_writers_wins,
     no_write_of_many_is_lost,
     writers_of_many_objects_do_not_meet,
+    writes_keep_the_order_of_their_first_polls_where_it_is_said,
 ];
 
 async fn a_status_is_written_and_costs_a_version_and_no_generation<B: Backend>(
@@ -264,5 +265,29 @@ async fn writers_of_many_objects_do_not_meet<B: Backend>(at: Place<'_, B>) -> Ou
     versions.sort_unstable();
     versions.dedup();
     same!(versions.len(), names.len());
+    Ok(())
+}
+
+async fn writes_keep_the_order_of_their_first_polls_where_it_is_said<B: Backend>(
+    at: Place<'_, B>,
+) -> Outcome {
+    if !at.store.keeps_order() {
+        return Ok(());
+    }
+    let mut made = Vec::new();
+    for n in 0..20 {
+        made.push(at.create(&format!("a{n}"), json!({})).await?);
+    }
+    let writes = made.iter().map(|made| {
+        let mut widget = made.as_ref().clone();
+        set(&mut widget.status, "phase", "ready".into());
+        at.store.update_status(widget, made.version())
+    });
+    // So few are polled in order.
+    let mut versions = Vec::new();
+    for written in join_all(writes).await {
+        versions.push(written?.version());
+    }
+    check!(versions.is_sorted(), "{versions:?}");
     Ok(())
 }
