@@ -21,7 +21,7 @@
 
 mod queue;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::provision::NodeState;
 use crate::store::Key;
@@ -164,7 +164,7 @@ enum Asked {
 #[derive(Debug, Clone)]
 pub struct Budget {
     limits: Limits,
-    shares: BTreeMap<Key, Share>,
+    shares: HashMap<Key, Share>,
     used: [usize; 3],
     queues: [Queue; 3],
 }
@@ -174,7 +174,7 @@ impl Budget {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            shares: BTreeMap::new(),
+            shares: HashMap::new(),
             used: [0; 3],
             queues: [Queue::default(), Queue::default(), Queue::default()],
         }
