@@ -1,6 +1,6 @@
 //! The rules of the budget, under any order of asking and giving back.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
 
