@@ -128,17 +128,7 @@ impl Findings {
                 names.sort_by(|a, b| natural(a, b));
                 names.dedup();
                 if names.len() > 1 {
-                    let others: Vec<&str> = names[1..].iter().map(|name| &**name).collect();
-                    let hosts = if others.len() == 1 {
-                        kind.to_owned()
-                    } else {
-                        format!("{kind}s")
-                    };
-                    finding.notes.push(format!(
-                        "also affects {} more {hosts}: {}",
-                        others.len(),
-                        fold(&others)
-                    ));
+                    finding.notes.push(others(&finding.message, kind, &names));
                 }
                 let path = finding.subject.take().and_then(|subject| subject.path);
                 finding.subject = Some(Subject {
@@ -150,6 +140,23 @@ impl Findings {
             })
             .collect()
     }
+}
+
+/// Whom else it concerns: beside the first one where the text names it, else all.
+fn others(message: &str, kind: &str, names: &[Arc<str>]) -> String {
+    let named = message.contains(&format!("`{}`", names[0]));
+    let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+    let (also, more, names) = if named {
+        ("also ", "more ", &names[1..])
+    } else {
+        ("", "", &names[..])
+    };
+    let plural = if names.len() == 1 { "" } else { "s" };
+    format!(
+        "{also}affects {} {more}{kind}{plural}: {}",
+        names.len(),
+        fold(names)
+    )
 }
 
 /// Drops what is beyond `limit`, errors last, and says so.

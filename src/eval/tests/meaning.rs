@@ -101,6 +101,14 @@ fn a_range_of_a_billion_is_refused_at_once() {
 }
 
 #[test]
+fn a_finding_that_names_no_host_says_which_it_concerns() {
+    let evaluation = one("each { description \"${nope}\"; }\nhost \"n[1-3]\"\n");
+    let finding = &evaluation.diagnostics[0];
+    assert_eq!(finding.message, "unknown name `nope`");
+    assert_eq!(finding.notes, ["affects 3 hosts: n[1-3]"]);
+}
+
+#[test]
 fn forty_hosts_of_one_range_give_one_finding() {
     let evaluation = one(
         "profile a {\n    boot mode=legacy\n}\nprofile b {\n    boot mode=UEFI\n}\nhost \"n[01-40]\" {\n    use a\n    use b\n}\n",
