@@ -101,7 +101,11 @@ impl SpecArgs {
         // The file itself may be a symlink that is swapped, as a ConfigMap mount does it.
         let absolute = |path: &std::path::Path| {
             let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-            let folder = full.parent().and_then(|folder| folder.canonicalize().ok());
+            // So may its folder, as git-sync does it.
+            let folder = full.parent().and_then(|folder| match home::link(folder) {
+                Some((parent, name)) => Some(parent.canonicalize().ok()?.join(name)),
+                None => folder.canonicalize().ok(),
+            });
             let named = folder
                 .zip(full.file_name())
                 .map(|(folder, name)| folder.join(name));

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::store::{Embedded, OpenError, Options};
 
+use super::spec::folder;
 use super::{Exit, Failure};
 
 /// How long a store that somebody holds is waited for, and how often it is looked at.
@@ -23,20 +24,32 @@ pub(super) struct Home {
 
 impl Home {
     /// The home of a spec, which is a folder or a file in it. Makes nothing.
+    ///
+    /// A folder that is a link is one that will be swapped for the next version (git-sync's
+    /// `current`, a deployment's): then the home stands beside the link and carries its name, for
+    /// what is in a version goes with it.
     pub fn of(spec: &Path) -> Self {
-        let folder = if spec.is_file() {
-            spec.parent().unwrap_or(spec)
-        } else {
-            spec
+        let folder = folder(spec);
+        let dir = match link(folder) {
+            Some((parent, name)) => {
+                let mut home = std::ffi::OsString::from(".metalform-");
+                home.push(name);
+                parent.join(home)
+            }
+            None => folder.join(".metalform"),
         };
+        Self { dir }
+    }
+
+    /// The folder that it lies in, whatever links lead there.
+    pub fn place(&self) -> Option<PathBuf> {
+        let folder = self.dir.parent()?;
         let folder = if folder.as_os_str().is_empty() {
             Path::new(".")
         } else {
             folder
         };
-        Self {
-            dir: folder.join(".metalform"),
-        }
+        folder.canonicalize().ok()
     }
 
     /// Makes the folder, and that of the socket where it is another one. Nobody else may look in:
@@ -119,6 +132,14 @@ impl Home {
     }
 }
 
+/// Where a folder lies and what it is called, when it is a link.
+pub(super) fn link(folder: &Path) -> Option<(&Path, &std::ffi::OsStr)> {
+    let name = folder.file_name()?;
+    let parent = folder.parent()?;
+    // `cur/` names what the link leads to; the parts of a path know no slash at the end.
+    parent.join(name).is_symlink().then_some((parent, name))
+}
+
 /// Makes a folder that only its owner may use. In a folder that others may write to somebody may
 /// have been faster: then it has to be the owner's of `like`.
 fn private(dir: &Path, like: Option<&Path>) -> std::io::Result<()> {
@@ -154,6 +175,22 @@ mod tests {
         let file = dir.path().join("fleet.kdl");
         std::fs::write(&file, "").unwrap();
         assert_eq!(Home::of(&file).dir, Home::of(dir.path()).dir);
+    }
+
+    #[test]
+    fn a_folder_that_is_a_link_has_its_home_beside_the_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("current");
+        std::fs::create_dir(dir.path().join("v1")).unwrap();
+        std::fs::write(dir.path().join("v1/fleet.kdl"), "").unwrap();
+        std::os::unix::fs::symlink("v1", &link).unwrap();
+        let home = dir.path().join(".metalform-current");
+        assert_eq!(Home::of(&link).dir, home);
+        assert_eq!(Home::of(&link.join("")).dir, home);
+        assert_eq!(Home::of(&link.join("fleet.kdl")).dir, home);
+        let inside = dir.path().join("v1/.metalform");
+        assert_eq!(Home::of(&dir.path().join("v1")).dir, inside);
+        assert_eq!(Home::of(&link).place(), dir.path().canonicalize().ok());
     }
 
     #[test]

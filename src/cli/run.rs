@@ -3,7 +3,7 @@
 
 mod signals;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -110,6 +110,8 @@ struct Run<'a> {
     reading: channel::Sender<Reading>,
     secrets: Arc<CachedSecrets<SecretsFolder>>,
     drive: Drive,
+    /// Where the home lies, links followed.
+    place: Option<PathBuf>,
     /// That its secrets changed was said.
     told: bool,
     /// What a person agreed to is carried out: the spec is not read again.
@@ -203,6 +205,7 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
         secrets,
         agreed: agreed.is_some(),
         drive,
+        place: home.place(),
         told: false,
         shared: None,
     };
@@ -413,6 +416,9 @@ impl Run<'_> {
             self.keep(&summary);
             return Some(spec);
         }
+        if !self.is_in_place() {
+            return Some(spec);
+        }
         let drive = self.args.machines.drive(&spec.fleet, &self.args.spec.spec);
         match self.drive.changed(&drive) {
             // What follows may rest on it, and the machines are still those of the start.
@@ -445,6 +451,29 @@ impl Run<'_> {
         self.desired.send_replace(Some(Arc::new(next)));
         self.reading.send_modify(|reading| reading.kept = None);
         Some(spec)
+    }
+
+    /// False, and said, when the path of the spec leads to another folder than at the start: whoever
+    /// starts another command looks for the store there.
+    fn is_in_place(&self) -> bool {
+        let place = Home::of(&self.args.spec.spec).place();
+        if place == self.place {
+            return true;
+        }
+        let path = |place: &Option<PathBuf>| {
+            let shown = place.as_deref().unwrap_or(Path::new("nowhere"));
+            shown.display().to_string()
+        };
+        self.keep(&format!(
+            "the spec's path led to {} and leads to {} now, where the store is not",
+            path(&self.place),
+            path(&place)
+        ));
+        self.term.help(
+            "stop it (Ctrl-C), move `.metalform` from the one to the other, and start it again; or let the \
+             spec be the link itself: then the store stays beside it",
+        );
+        false
     }
 
     /// Says why what was read is not followed.

@@ -158,3 +158,57 @@ fn a_link_that_is_swapped_is_an_edit() {
     project.until("five", |hosts| provisioned(hosts, 5));
     running.interrupt().code(0);
 }
+
+/// Two versions of a spec, of four and of five machines, and a link to the first; `inner` is the
+/// spec's folder in a version.
+fn versions(inner: &str) -> Project {
+    let project = Project::workers();
+    let four = project.read("fleet.kdl");
+    let five = four.replace("w[slot=1-4]", "w[slot=1-5]");
+    let secrets = project.path("secrets");
+    let secrets = format!("secrets \"{}\"", secrets.display());
+    for (version, text) in [("v1", &four), ("v2", &five)] {
+        let text = text.replace("secrets secrets", &secrets);
+        project.write(&format!("{version}/{inner}fleet.kdl"), &text);
+    }
+    fs::remove_file(project.path("fleet.kdl")).unwrap();
+    point(&project, "v1");
+    project
+}
+
+/// Lets the link `cur` lead there, as git-sync does it.
+fn point(project: &Project, version: &str) {
+    std::os::unix::fs::symlink(version, project.path("cur.new")).unwrap();
+    fs::rename(project.path("cur.new"), project.path("cur")).unwrap();
+}
+
+#[test]
+fn a_spec_whose_folder_is_a_swapped_link_keeps_its_store() {
+    let project = versions("");
+    let mut running = project.start(&["run", "cur"]);
+    running.says("4 to create");
+    point(&project, "v2");
+    running.says("1 to create");
+    // The same store, by the same path: another process finds it held.
+    project.run(&["run", "cur"]).code(5);
+    let names = project.run(&["get", "-C", "cur", "-o", "name"]).code(0);
+    assert_eq!(names.out.lines().count(), 5, "{}", names.out);
+    project.run(&["plan", "cur"]).code(0);
+    running.interrupt().code(0);
+    let again = project.run(&["run", "cur", "--until-settled"]).code(0);
+    assert!(!again.err.contains("to create"), "{}", again.err);
+}
+
+#[test]
+fn a_link_above_the_spec_that_is_swapped_changes_nothing_and_is_said() {
+    let project = versions("lab/");
+    let mut running = project.start(&["run", "cur/lab"]);
+    running.says("4 to create");
+    point(&project, "v2");
+    running.says("where the store is not; the last good fleet is kept");
+    assert!(!running.err().contains("1 to create"));
+    point(&project, "v1");
+    project.edit("v1/lab/fleet.kdl", "w[slot=1-4]", "w[slot=1-6]");
+    running.says("2 to create");
+    running.interrupt().code(0);
+}
