@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::api::BareMetalHost;
+use crate::api::{BareMetalHost, ProvisioningState};
 use crate::desired::{self, Desired};
 use crate::plan::{self, Comparer, Grants, Plan};
 
@@ -40,23 +40,72 @@ pub(super) fn plan(term: &Term, args: &PlanArgs) -> Result<Exit, Failure> {
 fn show(term: &Term, args: &PlanArgs) -> Result<Exit, Failure> {
     let spec = spec::load_valid(term, &args.spec)?;
     let home = Home::of(&args.spec.spec);
-    let (desired, plan, observed) = super::runtime()?.block_on(async {
+    let ((desired, plan, observed), under_way) = super::runtime()?.block_on(async {
         let source = Source::open(&home).await?;
         let made = make(&source, &spec).await?;
+        let under_way = under_way(&source, &made.2).await?;
         source.close().await?;
-        Ok::<_, Failure>(made)
+        Ok::<_, Failure>((made, under_way))
     })?;
     let rulings = plan::gate(&plan, &desired, &observed, &Grants::default());
     if args.json {
         term.out(&format!("{:#}\n", plan::to_json(&plan, &rulings)));
     } else {
         term.out(&plan::render(&plan, &rulings, term.palette()));
+        term.out(&under_way.unwrap_or_default());
     }
     Ok(if args.exit_code && !plan.is_empty() {
         Exit::No
     } else {
         Exit::Success
     })
+}
+
+/// A line that says how many machines are not yet as their hosts say: no plan tells it.
+pub(super) async fn under_way(
+    source: &Source,
+    observed: &[Arc<BareMetalHost>],
+) -> Result<Option<String>, Failure> {
+    let (count, driven) = match source {
+        Source::Running(_) => {
+            let reasons = source.reasons().await?;
+            (
+                reasons.iter().filter(|reason| !reason.settled).count(),
+                true,
+            )
+        }
+        Source::Stored(_) | Source::Nothing => {
+            (observed.iter().filter(|host| !rests(host)).count(), false)
+        }
+    };
+    let hosts = if count == 1 { "host is" } else { "hosts are" };
+    Ok(match (count, driven) {
+        (0, _) => None,
+        (_, true) => Some(format!(
+            "{count} {hosts} under way or held up: `metalform get` says at what.\n"
+        )),
+        (_, false) => Some(format!(
+            "{count} {hosts} under way as last seen, and no `metalform run` drives them.\n"
+        )),
+    })
+}
+
+/// True for a host that had come to rest when it was last written.
+fn rests(host: &BareMetalHost) -> bool {
+    use ProvisioningState as State;
+    let well = host
+        .status
+        .as_ref()
+        .is_some_and(|status| status.error_message.is_empty());
+    let resting = matches!(
+        host.state(),
+        State::Available
+            | State::Ready
+            | State::Provisioned
+            | State::ExternallyProvisioned
+            | State::Unmanaged
+    );
+    well && resting
 }
 
 /// The plan of a spec against what a source has.

@@ -321,7 +321,8 @@ impl Run<'_> {
                     self.share(&standing);
                     let overview = self.engine.overview();
                     self.engine.metrics().set_hosts(&overview.states(), &overview.blocked());
-                    screen.show(&overview, &standing, self.engine.clock().now());
+                    let kept = self.reading.borrow().kept.clone();
+                    screen.show(&overview, &standing, kept.as_deref(), self.engine.clock().now());
                     if self.args.until_settled {
                         let current = self.is_current(&standing);
                         let picture = Picture::of(&overview, &standing, current);
@@ -330,7 +331,8 @@ impl Run<'_> {
                             Verdict::Wait => {}
                             Verdict::LookAgain => dirty = true,
                             Verdict::Settled => {
-                                self.term.say(&format!("settled: {hosts} hosts are as the spec says"));
+                                let are = if hosts == 1 { "host is" } else { "hosts are" };
+                                self.term.say(&format!("settled: {hosts} {are} as the spec says"));
                                 return Ok(Exit::Success);
                             }
                             Verdict::Stuck(waits) => {
@@ -449,7 +451,11 @@ impl Run<'_> {
             );
         }
         self.desired.send_replace(Some(Arc::new(next)));
-        self.reading.send_modify(|reading| reading.kept = None);
+        let kept = self.reading.borrow().kept.is_some();
+        if kept {
+            self.reading.send_modify(|reading| reading.kept = None);
+            self.term.say("the spec is valid again and is followed");
+        }
         Some(spec)
     }
 
@@ -498,5 +504,14 @@ impl Run<'_> {
         }
         let text = plan::render(&first.plan, &rulings, self.term.palette_err());
         self.term.err(&text);
+        let hold = first.holds.iter().flatten();
+        let guarded = hold.filter(|hold| hold.code == plan::HoldCode::NeedsAllowDestroy);
+        let spec = self.args.spec.spec.display().to_string();
+        if guarded.count() > 0 && spec != "." {
+            self.term.help(&format!(
+                "in another terminal, in the folder where this command was started: \
+                 metalform apply {spec} --allow-destroy NAME"
+            ));
+        }
     }
 }

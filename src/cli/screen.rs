@@ -1,16 +1,20 @@
 //! The live picture of a run: a table that updates in place on a terminal, plain lines otherwise.
 
-use std::collections::BTreeMap;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::json;
 
 use crate::api::Timestamp;
 use crate::engine::{HostLine, Overview, Standing};
-use crate::plan::Palette;
+use crate::plan::HoldCode;
 use crate::store::{Key, Object as _};
 
 use super::Term;
+use table::{Picture, table};
 
 /// Remembers what was shown.
 pub(super) struct Screen {
@@ -18,7 +22,12 @@ pub(super) struct Screen {
     title: String,
     /// State and reason of each host as last printed, for plain lines.
     printed: BTreeMap<Key, (String, &'static str)>,
+    /// Why rolls stopped, as last printed.
+    stopped: BTreeSet<Arc<str>>,
 }
+
+/// Rows of the table that are there whatever else is to be seen.
+const LEAST: usize = 10;
 
 impl Screen {
     /// A screen for one run; `title` names fleet and machines.
@@ -27,28 +36,59 @@ impl Screen {
             term: term.clone(),
             title,
             printed: BTreeMap::new(),
+            stopped: BTreeSet::new(),
         }
     }
 
-    /// Shows the picture.
-    pub fn show(&mut self, overview: &Overview, standing: &Standing, now: Timestamp) {
+    /// Shows the picture. `kept` says why what was last read of the spec is not followed.
+    pub fn show(
+        &mut self,
+        overview: &Overview,
+        standing: &Standing,
+        kept: Option<&str>,
+        now: Timestamp,
+    ) {
         if self.term.quiet() {
             return;
         }
         if self.term.live() {
-            let height = self.term.height().saturating_sub(2);
-            let text = table(
-                &self.title,
+            let all = self.term.height().saturating_sub(2);
+            // What was said last (a plan, diagnostics) stays in sight above the table.
+            let height = all.saturating_sub(self.term.said()).max(LEAST.min(all));
+            let text = table(&Picture {
+                title: &self.title,
                 overview,
                 standing,
+                kept,
                 now,
-                self.term.palette_err(),
-                (self.term.width(), height),
-            );
+                palette: self.term.palette_err(),
+                width: self.term.width(),
+                height,
+            });
             self.term.redraw(&text);
         } else {
+            self.stops(standing, now);
             self.lines(overview, now);
         }
+    }
+
+    /// A line for every roll that stopped: no plan says so, for it comes later.
+    fn stops(&mut self, standing: &Standing, now: Timestamp) {
+        let held = standing.held.iter();
+        let stopped: BTreeSet<Arc<str>> = held
+            .filter(|(_, hold)| hold.code == HoldCode::RollStopped)
+            .map(|(_, hold)| Arc::clone(&hold.text))
+            .collect();
+        for text in stopped.difference(&self.stopped) {
+            if self.term.json() {
+                let fields = json!({ "code": HoldCode::RollStopped.as_str(), "blocked": true });
+                self.term.event("WARN", text, fields);
+            } else {
+                let line = format!("{} {:<16} {text}\n", clock(now), "a roll stopped:");
+                self.term.err(&line);
+            }
+        }
+        self.stopped = stopped;
     }
 
     /// One line for every host whose state or reason is not the printed one.
@@ -109,98 +149,6 @@ fn clock(now: Timestamp) -> String {
     text.get(11..19).unwrap_or(&text).to_owned()
 }
 
-/// How important a host is to somebody who looks: blocked, then under way, then settled.
-fn rank(line: &HostLine) -> u8 {
-    match (
-        line.why.as_ref().is_some_and(|why| why.blocked),
-        line.settled,
-    ) {
-        (true, _) => 0,
-        (false, false) => 1,
-        (false, true) => 2,
-    }
-}
-
-/// The table: a summary line, the column heads, as many hosts as fit, what was left out.
-fn table(
-    title: &str,
-    overview: &Overview,
-    standing: &Standing,
-    now: Timestamp,
-    palette: Palette,
-    (width, height): (usize, usize),
-) -> String {
-    let states = overview.states();
-    let summary: Vec<String> = states
-        .iter()
-        .map(|(state, count)| format!("{count} {}", named(state)))
-        .collect();
-    let mut lines = vec![cut(&format!("{title}: {}", summary.join(", ")), width)];
-    let mut held: BTreeMap<&str, usize> = BTreeMap::new();
-    standing
-        .held
-        .iter()
-        .for_each(|(_, hold)| *held.entry(&*hold.text).or_default() += 1);
-    for (text, count) in held.iter().take(3) {
-        let line = cut(&format!("  waits ({count}): {text}"), width);
-        lines.push(format!("{}{line}{}", palette.yellow, palette.off));
-    }
-    if held.len() > 3 {
-        lines.push(format!(
-            "  and {} more reasons to wait; see `metalform plan`",
-            held.len() - 3
-        ));
-    }
-    let mut order: Vec<&HostLine> = overview.hosts.iter().collect();
-    let room = height.saturating_sub(lines.len() + 2).max(3);
-    if order.len() > room {
-        order.sort_by_key(|line| rank(line));
-    }
-    let name = order
-        .iter()
-        .take(room)
-        .map(|line| line.host.key().name.len())
-        .max()
-        .unwrap_or(4);
-    let name = name.clamp(4, 32);
-    lines.push(format!(
-        "{}{:<name$}  {:<13} {:<5} {:<14} {:>5}  REASON{}",
-        palette.dim, "NAME", "STATE", "POWER", "POOL", "SINCE", palette.off
-    ));
-    for line in order.iter().take(room) {
-        lines.push(row(line, now, name, palette, width));
-    }
-    if order.len() > room {
-        let rest = &order[room..];
-        let settled = rest.iter().filter(|line| line.settled).count();
-        lines.push(format!(
-            "… and {} more hosts, {settled} of them settled",
-            rest.len()
-        ));
-    }
-    lines.join("\n") + "\n"
-}
-
-fn row(line: &HostLine, now: Timestamp, name: usize, palette: Palette, width: usize) -> String {
-    let why = line.why.as_ref();
-    let colour = match rank(line) {
-        0 => palette.red,
-        1 => "",
-        _ => palette.dim,
-    };
-    let off = if colour.is_empty() { "" } else { palette.off };
-    let power = power(line);
-    let since = line.since.map(|since| age(since, now)).unwrap_or_default();
-    let text = format!(
-        "{:<name$}  {:<13} {power:<5} {:<14} {since:>5}  {}",
-        line.host.key().name,
-        named(&line.state()),
-        line.pool().unwrap_or("-"),
-        why.map(|why| why.text.as_str()).unwrap_or_default(),
-    );
-    format!("{colour}{}{off}", cut(&text, width))
-}
-
 /// `on`, `off`, or what it is and will be.
 pub(super) fn power(line: &HostLine) -> &'static str {
     let Some(status) = line.host.status.as_ref() else {
@@ -225,15 +173,6 @@ pub(super) fn age(since: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// At most `width` columns; what is cut is marked.
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    format!("{kept}…")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,11 +186,5 @@ mod tests {
             ["0s", "119s", "2m", "2h"]
         );
         assert_eq!([age(-5), age(172_800)], ["0s", "2d"]);
-    }
-
-    #[test]
-    fn long_lines_are_cut_with_a_mark() {
-        assert_eq!(cut("abcdef", 4), "abc…");
-        assert_eq!(cut("abcd", 4), "abcd");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -18,11 +19,27 @@ pub struct Term {
     color_out: bool,
     color_err: bool,
     tty_err: bool,
-    /// Lines of the picture that stands at the bottom of the terminal and is drawn anew.
-    drawn: Arc<Mutex<usize>>,
+    /// What stands on the terminal.
+    drawn: Arc<Mutex<Drawn>>,
     /// Why the answer did not get out, the first time.
     lost: Arc<Mutex<Option<String>>>,
 }
+
+/// What stands on the terminal.
+#[derive(Debug, Default)]
+struct Drawn {
+    /// Lines of the picture that stands at the bottom and is drawn anew.
+    picture: usize,
+    /// Lines above it that were said last.
+    said: usize,
+    /// Lines that were said since the picture was drawn.
+    fresh: usize,
+    /// When that was.
+    when: Option<Instant>,
+}
+
+/// What is said within so long belongs together.
+const TOGETHER: Duration = Duration::from_secs(3);
 
 impl Term {
     pub(super) fn new(global: &Global) -> Self {
@@ -40,7 +57,9 @@ impl Term {
             json: global.log_format == LogFormat::Json,
             color_out: allowed(io::stdout().is_terminal()),
             color_err: allowed(io::stderr().is_terminal()),
-            tty_err: io::stderr().is_terminal(),
+            // Without cursor movement there are lines only.
+            tty_err: io::stderr().is_terminal()
+                && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
             drawn: Arc::default(),
             lost: Arc::default(),
         }
@@ -153,25 +172,36 @@ impl Term {
     /// A picture that stands there goes; it comes back with the next [`Term::redraw`].
     fn write(&self, text: &str) {
         let mut drawn = self.drawn();
-        let mut err = io::stderr().lock();
-        clear(&mut err, &mut drawn)
-            .and_then(|()| err.write_all(text.as_bytes()))
-            .ok();
-        err.flush().ok();
+        let frame = clear(&mut drawn) + text;
+        if self.tty_err {
+            let width = self.width();
+            let rows = |line: &str| console::measure_text_width(line).div_ceil(width).max(1);
+            drawn.fresh += text.lines().map(rows).sum::<usize>();
+        }
+        send(&frame);
     }
 
-    /// Puts a picture in the place of the last one.
+    /// How many lines were said last, which whoever looks is to see above a picture.
+    pub fn said(&self) -> usize {
+        let mut drawn = self.drawn();
+        if drawn.fresh > 0 {
+            let now = Instant::now();
+            let together = drawn.when.is_some_and(|when| now - when < TOGETHER);
+            drawn.said = std::mem::take(&mut drawn.fresh) + if together { drawn.said } else { 0 };
+            drawn.when = Some(now);
+        }
+        drawn.said
+    }
+
+    /// Puts a picture in the place of the last one, at once for terminals that can.
     pub fn redraw(&self, text: &str) {
         let mut drawn = self.drawn();
-        let mut err = io::stderr().lock();
-        clear(&mut err, &mut drawn)
-            .and_then(|()| err.write_all(text.as_bytes()))
-            .ok();
-        err.flush().ok();
-        *drawn = text.lines().count();
+        let clear = clear(&mut drawn);
+        send(&format!("\u{1b}[?2026h{clear}{text}\u{1b}[?2026l"));
+        drawn.picture = text.lines().count();
     }
 
-    fn drawn(&self) -> MutexGuard<'_, usize> {
+    fn drawn(&self) -> MutexGuard<'_, Drawn> {
         self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -195,13 +225,18 @@ impl Term {
 }
 
 /// Takes the picture off: up to its first line, and clear to the end of the screen.
-fn clear(err: &mut impl io::Write, drawn: &mut usize) -> io::Result<()> {
-    let lines = std::mem::take(drawn);
-    if lines == 0 {
-        Ok(())
-    } else {
-        write!(err, "\u{1b}[{lines}A\r\u{1b}[J")
+fn clear(drawn: &mut Drawn) -> String {
+    match std::mem::take(&mut drawn.picture) {
+        0 => String::new(),
+        lines => format!("\u{1b}[{lines}A\r\u{1b}[J"),
     }
+}
+
+/// To standard error, in one piece. Nobody is left to tell when that fails.
+fn send(text: &str) {
+    let mut err = io::stderr().lock();
+    err.write_all(text.as_bytes()).ok();
+    err.flush().ok();
 }
 
 /// Lets log lines and a picture share the terminal.

@@ -1,11 +1,14 @@
 //! What a cluster's API does not have: every host's reason, and the actions that wait.
 
+use std::collections::HashMap;
+
 use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Timestamp;
 use crate::engine::Stores;
-use crate::store::Object as _;
+use crate::plan::Hold;
+use crate::store::{Key, Object as _};
 
 use super::Served;
 use super::answer::{self, Body};
@@ -84,12 +87,23 @@ pub struct Following {
 
 pub(super) fn hosts<S: Stores>(served: &Served<S>) -> Response<Body> {
     let overview = served.engine.overview();
-    let reasons = overview.hosts.into_iter().map(|line| {
+    let holds: HashMap<Key, Hold> = served
+        .standing
+        .borrow()
+        .held
+        .iter()
+        .map(|(action, hold)| (action.host.clone(), hold.clone()))
+        .collect();
+    let reasons = overview.hosts.into_iter().map(move |line| {
         let key = line.host.key();
-        let (code, text, blocked) = line
+        let (mut code, mut text, blocked) = line
             .why
             .map(|why| (why.code.to_owned(), why.text.clone(), why.blocked))
             .unwrap_or_default();
+        // Its machine has nothing to do, but the spec wants something of it.
+        if let Some(hold) = holds.get(&key).filter(|_| line.settled) {
+            (code, text) = (hold.code.to_string(), hold.text.to_string());
+        }
         Reason {
             namespace: key.namespace.to_string(),
             name: key.name.to_string(),

@@ -19,7 +19,7 @@ fn run_waits_and_apply_lets_it_go() {
 
     let refused = project.run(&["apply", "--yes"]).code(1);
     assert_snapshot!(refused.err, @r"
-        0 of 4 hosts under way, 1 changes held
+        0 of 4 hosts under way, 1 change held
         error: w4: provisioned, and in the spec no more; to go on: metalform apply --allow-destroy w4 [NeedsAllowDestroy]
         ");
     // A name that nothing destroys is a slip.

@@ -64,10 +64,11 @@ pub(super) async fn through(
         }
         let reasons = client.reasons().await.map_err(|error| failed(&error))?;
         let left = reasons.iter().filter(|reason| !reason.settled).count();
+        let held = following.held.len();
+        let changes = if held == 1 { "change" } else { "changes" };
         let line = format!(
-            "{left} of {} hosts under way, {} changes held",
+            "{left} of {} hosts under way, {held} {changes} held",
             reasons.len(),
-            following.held.len()
         );
         if line != last {
             term.say(&line);
