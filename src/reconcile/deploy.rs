@@ -85,7 +85,7 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
             if !draft.view.missing.is_empty() {
                 return draft.wait(Code::ReferenceMissing, draft.view.missing.join("; "));
             }
-            let text = format!("{} is being deployed", name(spec));
+            let text = format!("deploying {}", name(spec));
             let flow = draft.send_in(SlotKind::Deploy, Effect::Deploy, Code::Deploying, text);
             if draft.sends() {
                 // The machine does not tell later which method it was given, as it does for images.
@@ -102,7 +102,7 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
             draft.work(
                 SlotKind::Deploy,
                 Code::Deploying,
-                format!("{} is being deployed", name(spec)),
+                format!("deploying {}", name(spec)),
             )
         }
         NodeState::Active => done(draft, facts),

@@ -36,7 +36,11 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
         }
         NodeState::Deleting | NodeState::Cleaning | NodeState::CleanWait => {
             draft.clear_error();
-            let text = format!("the image is being taken off: {}", facts.state);
+            let text = if facts.state == NodeState::Deleting {
+                "the image is being taken off"
+            } else {
+                "the image is off, and disks are being cleaned"
+            };
             draft.work(SlotKind::Clean, Code::Undeploying, text)
         }
         // Cannot be interrupted; it gets to where it can be.
