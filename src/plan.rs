@@ -33,7 +33,7 @@ pub use self::diff::{Compared, Comparer, Owned, diff, differing, is_as_wanted};
 pub use self::gate::{Grants, Hold, HoldCode, Ruling, gate, grant_of};
 pub use self::json::{FORMAT_VERSION, to_json};
 pub(crate) use self::live::Live;
-pub use self::render::{Palette, render};
+pub use self::render::{Palette, WIDTH, render};
 use crate::store::Key;
 
 /// The field manager of everything that a plan writes.

@@ -70,7 +70,12 @@ pub(super) fn apply(term: &Term, args: &ApplyArgs) -> Result<Exit, Failure> {
     }
     let grants = named.bound(&plan);
     let rulings = plan::gate(&plan, &wanted, &observed, &grants);
-    term.out(&plan::render(&plan, &rulings, term.palette()));
+    term.out(&plan::render(
+        &plan,
+        &rulings,
+        term.palette(),
+        term.width_out(),
+    ));
     drop((rulings, observed));
     if !plan.is_empty() && !args.yes {
         ask(term)?;

@@ -51,7 +51,12 @@ fn show(term: &Term, args: &PlanArgs) -> Result<Exit, Failure> {
     if args.json {
         term.out(&format!("{:#}\n", plan::to_json(&plan, &rulings)));
     } else {
-        term.out(&plan::render(&plan, &rulings, term.palette()));
+        term.out(&plan::render(
+            &plan,
+            &rulings,
+            term.palette(),
+            term.width_out(),
+        ));
         term.out(&under_way.unwrap_or_default());
     }
     Ok(if args.exit_code && !plan.is_empty() {

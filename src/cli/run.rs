@@ -502,7 +502,12 @@ impl Run<'_> {
             self.term.event("INFO", "plan", json!({"plan": plan}));
             return;
         }
-        let text = plan::render(&first.plan, &rulings, self.term.palette_err());
+        let width = if self.term.live() {
+            self.term.width()
+        } else {
+            plan::WIDTH
+        };
+        let text = plan::render(&first.plan, &rulings, self.term.palette_err(), width);
         self.term.err(&text);
         let hold = first.holds.iter().flatten();
         let guarded = hold.filter(|hold| hold.code == plan::HoldCode::NeedsAllowDestroy);

@@ -114,6 +114,15 @@ impl Term {
         usize::from(columns).max(40)
     }
 
+    /// Columns of an answer: those of the terminal that shows it, or as many as a plan has.
+    pub fn width_out(&self) -> usize {
+        let terminal = console::Term::stdout();
+        match terminal.size_checked() {
+            Some((_, columns)) if terminal.is_term() => usize::from(columns).clamp(60, 140),
+            _ => crate::plan::WIDTH,
+        }
+    }
+
     /// Rows of the terminal.
     pub fn height(&self) -> usize {
         let (rows, _) = console::Term::stderr().size_checked().unwrap_or((50, 100));

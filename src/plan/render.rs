@@ -49,9 +49,13 @@ impl Palette {
     }
 }
 
-/// Renders a judged plan. `""` is never returned: a plan without actions says so.
-pub fn render(plan: &Plan, rulings: &[Ruling<'_>], palette: Palette) -> String {
-    let mut table = Table::default();
+/// Columns of a plan that nobody reads on a terminal.
+pub const WIDTH: usize = 110;
+
+/// Renders a judged plan for so many columns. `""` is never returned: a plan without actions says
+/// so.
+pub fn render(plan: &Plan, rulings: &[Ruling<'_>], palette: Palette, width: usize) -> String {
+    let mut table = Table::new(width);
     for group in groups(rulings) {
         show(&mut table, &group, palette);
     }

@@ -8,17 +8,18 @@ const HEAD: usize = 18;
 const MOST_HOSTS: usize = 36;
 /// Details that are wider than this do not push the places of others to the right.
 const MOST_DETAIL: usize = 52;
-/// Hosts and notes are wrapped at this width.
-const WIDTH: usize = 110;
-/// Notes have at least this much room.
+/// Notes have at least this much room, where the text is wide enough.
 const LEAST_NOTE: usize = 60;
+/// Where it is not, they begin further left to have this much.
+const NARROW_NOTE: usize = 50;
 
 /// A space at which no line is broken.
 pub(super) const FIXED: char = '\u{a0}';
 
-#[derive(Default)]
 pub(super) struct Table {
     rows: Vec<Row>,
+    /// Hosts and notes are wrapped at this width.
+    width: usize,
 }
 
 struct Row {
@@ -40,6 +41,14 @@ enum Line {
 }
 
 impl Table {
+    /// An empty table for so many columns.
+    pub fn new(width: usize) -> Self {
+        Self {
+            rows: Vec::new(),
+            width,
+        }
+    }
+
     /// Begins a row.
     pub fn head(&mut self, word: String, count: usize, hosts: String) {
         self.rows.push(Row {
@@ -89,22 +98,47 @@ impl fmt::Display for Table {
         let change = placed.filter(|width| *width <= MOST_DETAIL).max();
         for row in &self.rows {
             let column = HEAD + hosts.unwrap_or_default() + 2;
-            row.write(f, column, change.unwrap_or_default())?;
+            let narrow = self.width < super::WIDTH;
+            let (column, room) = if narrow {
+                let column = column.min(self.width.saturating_sub(NARROW_NOTE).max(HEAD + 2));
+                (column, self.width.saturating_sub(column))
+            } else {
+                (column, self.width.saturating_sub(column).max(LEAST_NOTE))
+            };
+            let places = Places {
+                width: self.width,
+                column,
+                room,
+                change: change.unwrap_or_default(),
+            };
+            row.write(f, &places)?;
         }
         Ok(())
     }
 }
 
+/// Where things stand.
+struct Places {
+    /// Columns of all.
+    width: usize,
+    /// Where lines begin, and how wide notes may be there.
+    column: usize,
+    room: usize,
+    /// Where it is written stands so much further right.
+    change: usize,
+}
+
 impl Row {
-    /// Writes the row with its lines at a column; places stand `change` columns further right.
-    fn write(&self, f: &mut fmt::Formatter<'_>, column: usize, change: usize) -> fmt::Result {
+    /// Writes the row with its lines.
+    fn write(&self, f: &mut fmt::Formatter<'_>, places: &Places) -> fmt::Result {
+        let column = places.column;
         write!(f, "{} {:>4}  ", self.word, self.count)?;
-        let hosts = wrap(&self.hosts, WIDTH - HEAD);
+        let hosts = wrap(&self.hosts, places.width.saturating_sub(HEAD));
         f.write_str(&hosts.join(&format!("\n{:HEAD$}", "")))?;
         // The first line goes beside the hosts if they leave room for it.
         let mut at = HEAD + hosts.last().map_or(0, String::len);
         for line in &self.lines {
-            for text in line.show(WIDTH.saturating_sub(column).max(LEAST_NOTE), change) {
+            for text in line.show(places.room, places.change) {
                 if at + 2 > column {
                     f.write_str("\n")?;
                     at = 0;

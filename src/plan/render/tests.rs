@@ -8,7 +8,7 @@ use crate::plan::{FORMAT_VERSION, Grants, diff, gate, to_json};
 
 fn show(lab: &Lab, names: &[&str]) -> String {
     let plan = lab.plan();
-    render(&plan, &lab.gate(&plan, names), Palette::default())
+    render(&plan, &lab.gate(&plan, names), Palette::default(), WIDTH)
 }
 
 /// A fleet with a bit of everything.
@@ -206,7 +206,7 @@ fn what_is_kept_is_said() {
 fn colours_are_around_words_only() {
     let lab = everything();
     let plan = lab.plan();
-    let text = render(&plan, &lab.gate(&plan, &[]), Palette::ANSI);
+    let text = render(&plan, &lab.gate(&plan, &[]), Palette::ANSI, WIDTH);
     assert!(
         text.starts_with("\u{1b}[31mdestroy    \u{1b}[0m    1  r01-n13"),
         "{text:?}"
@@ -468,4 +468,14 @@ fn json_tells_references_of_secrets_only() {
     };
     assert_eq!(change("spec.userData.name"), "cloud-init");
     assert_eq!(change("spec.bmc.credentialsName"), "bmc");
+}
+
+#[test]
+fn notes_fit_into_a_narrow_terminal() {
+    let mut lab = Lab::provisioned(&workers(12, ""));
+    let plan = lab.edit(&workers(3, ""));
+    let text = render(&plan, &lab.gate(&plan, &[]), Palette::default(), 80);
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "{line}\n{text}");
+    }
 }
