@@ -101,7 +101,8 @@ impl fmt::Display for Table {
             let narrow = self.width < super::WIDTH;
             let (column, room) = if narrow {
                 let column = column.min(self.width.saturating_sub(NARROW_NOTE).max(HEAD + 2));
-                (column, self.width.saturating_sub(column))
+                // All lines of a note but the first are indented.
+                (column, self.width.saturating_sub(column + 2))
             } else {
                 (column, self.width.saturating_sub(column).max(LEAST_NOTE))
             };
