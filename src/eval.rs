@@ -26,6 +26,7 @@ use crate::vfs::{Disk, Files};
 
 mod collect;
 mod compile;
+mod consequence;
 mod declare;
 mod decode;
 mod effect;

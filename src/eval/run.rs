@@ -14,7 +14,7 @@ use super::kept::{Kept, Left, Start, refined};
 use super::merge::Merged;
 use super::report::{Findings, cap};
 use super::scope::{ScopeKind, Subject};
-use super::{Evaluation, Inputs, idle, pool, rules};
+use super::{Evaluation, Inputs, consequence, idle, pool, rules};
 use crate::diag::Diagnostic;
 use crate::fleet::{
     Candidate, Canonical, Fields, Fleet, Held, Host, Image, Ironic, Item, Rack, Ramdisk,
@@ -36,6 +36,7 @@ pub(super) fn evaluate(inputs: &Inputs<'_>, cache: &mut Cache) -> Evaluation {
         cache.kept = Some(Kept::new(project, fleet, left));
     }
     let mut diagnostics = findings.finish();
+    consequence::leave_out(&mut diagnostics);
     let files = &project.files;
     diagnostics.sort_by(|a, b| {
         super::instance::by_site(files, a.primary.place, b.primary.place)

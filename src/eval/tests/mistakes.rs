@@ -464,3 +464,18 @@ fn a_fact_of_the_host_does_not_stand_in_for_one_that_rendering_adds() {
     };
     assert_eq!((data(&found), data(&again)), ("n1".into(), "n1".into()));
 }
+
+#[test]
+fn what_a_misspelt_declaration_leads_to_is_not_reported() {
+    let hosts = "hots n1 { labels role=a; }\nhost n2 { labels role=b; }\nrefine n1 { online #true; }\n\
+                 pool p { select role=a; replicas 1; }\n";
+    let profile = "profle base { online #true; }\nhost n1 { use base; }\n";
+    let image = "imge debian { url \"https://127.0.0.1/a\"; }\nhost n1 { deploy debian; }\n";
+    let param = "parm vlan 7\nhost n1 { description \"${vlan}\"; }\n";
+    for text in [hosts, profile, image, param] {
+        assert_eq!(codes(&one(text)), [2001], "{text}");
+    }
+    // What has nothing to do with it is.
+    let two = "profle base { online #true; }\nhost n1 { use base; deploy debian; }\n";
+    assert_eq!(codes(&one(two)), [2001, 4101]);
+}
