@@ -10,9 +10,11 @@ use std::fmt;
 mod host;
 mod other;
 mod path;
+mod reference;
 mod suggest;
 
 pub use path::{Path, PathId, Paths};
+pub use reference::reference;
 pub use suggest::{Suggestion, suggest_field};
 
 /// The newest edition that this version knows.
