@@ -35,7 +35,7 @@ fn rows(out: &mut String, parent: &str, fields: &[Field]) {
                 rows(out, &format!("{path}."), fields);
             }
             Kind::Keyed { fields, .. } => rows(out, &format!("{path}.NAME."), fields),
-            Kind::Selector(fields) => rows(out, &format!("{path}."), fields, class),
+            Kind::Selector(fields) => rows(out, &format!("{path}."), fields),
             Kind::Leaf(_) | Kind::Map(_) | Kind::Later => {}
         }
     }
