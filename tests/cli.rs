@@ -8,6 +8,8 @@
 
 #[path = "cli/apply.rs"]
 mod apply;
+#[path = "cli/asks.rs"]
+mod asks;
 #[path = "cli/bad_input.rs"]
 mod bad_input;
 #[path = "cli/canary.rs"]

@@ -1,9 +1,11 @@
 //! `metalform explain`: a rule, a reason, or where a value comes from.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use crate::diag::Code;
 use crate::diag::codes;
+use crate::diag::suggest::similar;
 use crate::eval::{self, Ladder, Rung};
 use crate::plan::{HoldCode, Palette};
 use crate::reconcile::why;
@@ -13,6 +15,8 @@ use super::{Exit, Failure, SpecArgs, Term, spec};
 /// Explain a rule (MF2400), a reason (CredentialsMissing, NeedsAllowDestroy), or a host's value
 ///
 /// For a value: who wins, who loses, where each is written, and what it compiles to.
+///
+/// Without a field: all values of the host, and where each is written.
 ///
 /// Example: metalform explain host/r01-n07 boot.mac specs/lab
 #[derive(Debug, clap::Args)]
@@ -30,11 +34,18 @@ pub struct ExplainArgs {
 pub(super) fn explain(term: &Term, args: &ExplainArgs) -> Result<Exit, Failure> {
     let palette = term.palette();
     if let Some(("host" | "hosts" | "bmh", name)) = args.subject.split_once('/') {
-        let Some(field) = &args.field else {
-            return Err(Failure::new(Exit::Usage, "which field of the host?")
-                .help("metalform explain host/NAME FIELD [SPEC], e.g. boot.mac"));
+        return match &args.field {
+            // `explain host/NAME SPEC`: no field is a path that is there.
+            Some(path) if args.spec.spec == Path::new(".") && Path::new(path).exists() => {
+                let spec = SpecArgs {
+                    spec: path.into(),
+                    ..args.spec.clone()
+                };
+                values(term, &spec, name)
+            }
+            Some(field) => value(term, &args.spec, name, field),
+            None => values(term, &args.spec, name),
         };
-        return value(term, args, name, field);
     }
     if let Ok(code) = args.subject.parse::<Code>() {
         let Some(entry) = codes::find(code) else {
@@ -93,8 +104,8 @@ fn page(entry: &codes::Entry, palette: Palette) -> String {
 }
 
 /// Where a host's value comes from.
-fn value(term: &Term, args: &ExplainArgs, host: &str, field: &str) -> Result<Exit, Failure> {
-    let spec = spec::load_busy(term, &args.spec, &mut eval::Cache::default())?;
+fn value(term: &Term, args: &SpecArgs, host: &str, field: &str) -> Result<Exit, Failure> {
+    let spec = spec::load_busy(term, args, &mut eval::Cache::default())?;
     match eval::explain(&spec.evaluation, host, field) {
         Ok(ladder) => {
             term.out(&show(&ladder, term.palette()));
@@ -106,6 +117,43 @@ fn value(term: &Term, args: &ExplainArgs, host: &str, field: &str) -> Result<Exi
             Err(Failure::new(Exit::No, error.to_string()))
         }
     }
+}
+
+/// All that is said of a host: field, value, where.
+fn values(term: &Term, args: &SpecArgs, name: &str) -> Result<Exit, Failure> {
+    let spec = spec::load_busy(term, args, &mut eval::Cache::default())?;
+    let Some(host) = spec.fleet.host(name) else {
+        spec::show(term, &spec);
+        let names = spec.fleet.hosts.iter().map(|host| &*host.name);
+        let near = similar(name, names).map(|found| format!("; did you mean `{}`?", found.word));
+        let text = format!("no host is called `{name}`{}", near.unwrap_or_default());
+        return Err(Failure::new(Exit::No, text));
+    };
+    let own = host.fields.iter();
+    let pool = host.pool.iter().flat_map(|pool| pool.fields.iter());
+    let rows: Vec<[String; 3]> = own
+        .chain(pool)
+        .map(|found| {
+            let path = found.path.text.to_string();
+            [
+                path,
+                found.value.to_string(),
+                found.origin.show(&spec.files),
+            ]
+        })
+        .collect();
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or_default()
+    };
+    let (path, value) = (width(0), width(1).min(60));
+    let Palette { dim, off, .. } = term.palette();
+    let mut text = String::new();
+    for [field, said, site] in &rows {
+        let _ = writeln!(text, "{field:<path$}  {said:<value$}  {dim}{site}{off}");
+    }
+    term.out(&text);
+    Ok(Exit::Success)
 }
 
 /// The ladder of definitions, as columns.

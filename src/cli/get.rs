@@ -1,6 +1,7 @@
 //! `metalform get`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::ValueEnum;
@@ -8,6 +9,7 @@ use serde_json::json;
 
 use crate::api::names::annotation;
 use crate::api::{BareMetalHost, Timestamp};
+use crate::diag::suggest::similar;
 use crate::serve::client::Reason;
 use crate::store::Object as _;
 
@@ -68,16 +70,19 @@ fn show(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
         None => names.push(args.what.clone()),
         Some(_) => {
             let text = format!("cannot show `{}`", args.what);
-            return Err(
-                Failure::new(Exit::Usage, text).help("`hosts` and `host/NAME` can be shown")
-            );
+            return Err(Failure::new(Exit::Usage, text).help(where_is(&args.what)));
         }
+    }
+    if !args.spec.exists() {
+        let text = format!("no spec at {}", args.spec.display());
+        return Err(Failure::new(Exit::Usage, text).help("-C names the folder of the spec"));
     }
     let patterns: Vec<_> = names
         .iter()
         .map(|name| super::pattern(name))
         .collect::<Result<_, _>>()?;
-    let (hosts, reasons) = read(args)?;
+    let (hosts, reasons, driven) = read(args)?;
+    let all: Vec<Arc<str>> = hosts.iter().map(|host| host.key().name).collect();
     let missing: Vec<&str> = names
         .iter()
         .zip(&patterns)
@@ -94,9 +99,12 @@ fn show(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
     hosts.sort_by(|a, b| crate::eval::range::natural_cmp(&a.key().name, &b.key().name));
     if hosts.is_empty() && names.is_empty() {
         term.say(&format!(
-            "no hosts in the store beside {}",
+            "no hosts in the store beside {0}; `metalform run {0}` makes those of the spec",
             args.spec.display()
         ));
+    }
+    if !driven && !hosts.is_empty() && matches!(args.output, Output::Table | Output::Wide) {
+        term.say("no `metalform run` drives these hosts: this is how they were last seen");
     }
     let now = jiff::Timestamp::now();
     let text = match args.output {
@@ -131,15 +139,33 @@ fn show(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Success);
     }
     let text = format!("no host matches {}", missing.join(" "));
-    Err(Failure::new(Exit::No, text))
+    let failure = Failure::new(Exit::No, text);
+    let near = |name: &&str| similar(name, all.iter().map(|name| &**name));
+    Err(match missing.iter().find_map(near) {
+        Some(near) => failure.help(format!("did you mean `{}`?", near.word)),
+        None if missing.iter().any(|name| Path::new(name).exists()) => {
+            failure.help(where_is(missing[0]))
+        }
+        None => failure,
+    })
 }
 
-/// The hosts, and why each is where it is.
-fn read(args: &GetArgs) -> Result<(Vec<Arc<BareMetalHost>>, Vec<Reason>), Failure> {
+/// What to do with an argument that is no host.
+fn where_is(what: &str) -> String {
+    if Path::new(what).exists() {
+        format!("`metalform get -C {what}` shows the hosts of that spec")
+    } else {
+        "`hosts` and `host/NAME` can be shown".to_owned()
+    }
+}
+
+/// The hosts, why each is where it is, and whether somebody drives them.
+fn read(args: &GetArgs) -> Result<(Vec<Arc<BareMetalHost>>, Vec<Reason>, bool), Failure> {
     let home = Home::of(&args.spec);
     super::runtime()?.block_on(async {
         let source = Source::open(&home).await?;
-        let seen = (source.hosts().await?, source.reasons().await?);
+        let driven = matches!(source, Source::Running(_));
+        let seen = (source.hosts().await?, source.reasons().await?, driven);
         source.close().await?;
         Ok(seen)
     })

@@ -121,13 +121,24 @@ pub enum ExplainError {
         near: Option<String>,
     },
     /// A field that holds others.
-    #[error("`{path}` has no value of its own; ask for {}", fields.join(", "))]
+    #[error("{}", below(path, fields))]
     NotAValue {
         /// What was asked for.
         path: String,
         /// Fields below it.
         fields: Vec<String>,
     },
+}
+
+fn below(path: &str, fields: &[String]) -> String {
+    if fields.is_empty() {
+        format!("`{path}` has no value of its own, and nothing is said below it: `{path}.NAME`")
+    } else {
+        format!(
+            "`{path}` has no value of its own; ask for {}",
+            fields.join(", ")
+        )
+    }
 }
 
 fn did_you_mean(near: Option<&str>) -> String {
@@ -186,7 +197,38 @@ pub fn explain(evaluation: &Evaluation, host: &str, path: &str) -> Result<Ladder
     for rung in &mut ladder.rungs {
         rung.site = rung.origin.show(&evaluation.files);
     }
+    if ladder.rungs.is_empty()
+        && let Some(part) = path.strip_prefix("image.")
+        && let Some((rung, value)) = deployed(evaluation, host, part)
+    {
+        ladder.value = Some(value);
+        ladder.rungs.push(rung);
+    }
     Ok(ladder)
+}
+
+/// What the image says that the host is deployed with, where the host says nothing of its own.
+fn deployed(evaluation: &Evaluation, host: &str, part: &str) -> Option<(Rung, String)> {
+    let fleet = &evaluation.fleet;
+    let known = fleet.host(host)?;
+    let by_pool = known.pool.as_ref().map(|pool| &pool.fields);
+    let deploy = |fields: &crate::fleet::Fields| fields.text("deploy.image").cloned();
+    let name = deploy(&known.fields).or_else(|| deploy(by_pool?))?;
+    let found = fleet.image(&name)?;
+    let said = found.fields.get(part)?;
+    let by = explain(evaluation, host, "deploy.image").ok()?;
+    let by = by.rungs.first()?;
+    let value = said.value.to_string();
+    let rung = Rung {
+        wins: true,
+        value: value.clone(),
+        origin: said.origin,
+        site: said.origin.show(&evaluation.files),
+        from: format!("image {name}, deployed by {} at {}", by.from, by.site),
+        rank: "plain, image".to_owned(),
+        expression: None,
+    };
+    Some((rung, value))
 }
 
 /// The path that a text means, if something can stand there.
@@ -203,8 +245,7 @@ fn find(paths: &Paths, text: &str) -> Result<PathId, ExplainError> {
         {
             return Ok(id);
         }
-        let root = Entity::Host.fields();
-        let near = suggest_field(text, root, root).map(|found| found.words.replace(' ', "."));
+        let near = near(text);
         return Err(ExplainError::NoField {
             path: text.to_owned(),
             near,
@@ -229,6 +270,24 @@ fn find(paths: &Paths, text: &str) -> Result<PathId, ExplainError> {
         path: text.to_owned(),
         fields,
     })
+}
+
+/// The path that was probably meant: each word the nearest among the fields that it could be.
+fn near(text: &str) -> Option<String> {
+    let root = Entity::Host.fields();
+    if let Some(found) = suggest_field(text, root, root) {
+        return Some(found.words.replace(' ', "."));
+    }
+    let mut fields = root;
+    let mut words = Vec::new();
+    for word in text.split('.') {
+        let names = fields.iter().map(|field| field.name);
+        let found = similar(word, names)?.word;
+        let field = fields.iter().find(|field| field.name == found)?;
+        words.push(field.name);
+        fields = field.fields();
+    }
+    Some(words.join("."))
 }
 
 fn ladder(bench: &Bench<'_, '_>, host: &Declared<'_>, id: PathId) -> Ladder {
