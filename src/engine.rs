@@ -34,17 +34,16 @@ mod turn;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::api::Event;
 use futures::StreamExt as _;
 use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::api::names::annotation;
-use crate::api::{BareMetalHost, HardwareData};
+use crate::api::{BareMetalHost, Event, HardwareData, Timestamp};
 use crate::provision::Provisioner;
 use crate::reconcile::{Code, Credentials, Policy, Why};
 use crate::secrets::{self, Salt, Secrets};
@@ -108,6 +107,9 @@ struct Driven {
     machines: Arc<dyn Provisioner>,
 }
 
+/// A store that refuses is logged this often at most.
+const REFUSED: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
+
 /// What all turns share.
 pub(crate) struct Shared<S> {
     store: Arc<S>,
@@ -124,6 +126,8 @@ pub(crate) struct Shared<S> {
     line: Line,
     metrics: Arc<Metrics>,
     notes: Notes,
+    /// When it was last logged that the store refuses, and how often it did since.
+    refused: Mutex<Option<(Timestamp, u64)>>,
     options: Options,
     activity: tokio::sync::watch::Sender<u64>,
 }
@@ -156,6 +160,7 @@ impl<S: Stores> Engine<S> {
             line: Line::new(options.concurrency.into()),
             metrics,
             notes: Notes::default(),
+            refused: Mutex::default(),
             options,
             activity: tokio::sync::watch::Sender::new(0),
         };
@@ -354,7 +359,29 @@ impl<S: Stores> Shared<S> {
         });
     }
 
+    /// Says why a host's status is not written: in its reason always, in the log every ten seconds
+    /// for all of them: a full disk refuses each host every second.
     fn store_trouble(&self, key: &Key, version: Version, error: &StoreError) {
         self.note_why(key, version, Why::new(Code::StoreFailed, error.to_string()));
+        let now = self.clock.now();
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((last, more)) = refused.as_mut()
+            && now.duration_since(*last) < REFUSED
+        {
+            *more += 1;
+            return;
+        }
+        let more = refused.replace((now, 0)).map_or(0, |(_, more)| more);
+        drop(refused);
+        let also = if more == 0 {
+            String::new()
+        } else {
+            format!(" ({more} more like it since this was said last)")
+        };
+        warn!(
+            host = %key,
+            code = error.code(),
+            "status not written, trying again: {error}{also}"
+        );
     }
 }

@@ -242,10 +242,6 @@ fn store_failed<S: Stores>(
         | StoreError::Exists { .. }
         | StoreError::Invalid { .. }
         | StoreError::Backend(_) => {
-            warn!(
-                code = error.code(),
-                "status not written, trying again: {error}"
-            );
             shared.store_trouble(key, host.version(), error);
             Next::Rest(Some(Duration::from_secs(1)))
         }

@@ -495,17 +495,19 @@ fn check_name(name: &str, what: &str, place: Place) -> Result<(), Diagnostic> {
     if what != "host" {
         return Ok(());
     }
-    let wrong = |why: &str| {
-        Err(Diagnostic::error(
-            Code(3101),
-            format!("`{name}` cannot be the name of a host: {why}"),
-            place,
-            "",
-        ))
+    let Err(error) = unit::host_name(name) else {
+        return Ok(());
     };
-    unit::host_name(name)
-        .map(|_| ())
-        .or_else(|error| wrong(&error.message))
+    let mut text = format!("`{name}` cannot be the name of a host");
+    // That it is none says no more; that it is too long does.
+    if !error.message.ends_with("is not a name") {
+        text = format!("{text}: {}", error.message);
+    }
+    let mut help = error.help;
+    if let Some(likely) = &error.fix {
+        help = format!("{help}; `{likely}` would be one");
+    }
+    Err(Diagnostic::error(Code(3101), text, place, "").help(help))
 }
 
 /// What is wrong with a range, at its place.
