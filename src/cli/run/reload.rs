@@ -1,0 +1,118 @@
+//! Reading the spec again: what is valid is followed, what is not is said and changes nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tracing::warn;
+
+use crate::diag::render;
+use crate::eval::Cache;
+
+use super::super::home::Home;
+use super::super::machines::Redrive;
+use super::super::spec::{self, Spec};
+use super::{Run, lower};
+
+impl Run<'_> {
+    /// What to watch for changes: what was read of the spec, and its secrets.
+    pub(super) fn watched(&self, spec: &Spec) -> Vec<PathBuf> {
+        let mut all = if self.agreed {
+            Vec::new()
+        } else {
+            spec.evaluation.watched.clone()
+        };
+        let folder = self
+            .args
+            .machines
+            .secrets(&spec.fleet, &self.args.spec.spec);
+        all.extend(folder.watched());
+        all
+    }
+
+    /// Evaluates again; a spec that is not valid changes nothing.
+    pub(super) fn reload(&mut self, cache: &mut Cache) -> Option<Spec> {
+        let spec = match tokio::task::block_in_place(|| spec::load(&self.args.spec, cache)) {
+            Ok(spec) => spec,
+            Err(failure) => {
+                self.keep(&failure.to_string());
+                return None;
+            }
+        };
+        spec::show(self.term, &spec);
+        if !spec.is_valid() {
+            let summary = render::summary(spec.diagnostics());
+            self.keep(&summary);
+            return Some(spec);
+        }
+        if !self.is_in_place() {
+            return Some(spec);
+        }
+        let drive = self.args.machines.drive(&spec.fleet, &self.args.spec.spec);
+        match self.drive.changed(&drive) {
+            // What follows may rest on it, and the machines are still those of the start.
+            Some(Redrive::Nodes(nodes)) => {
+                self.keep(&format!(
+                    "{nodes} is not what it was when this command started, and is read only then"
+                ));
+                self.term
+                    .help("stop it (Ctrl-C) and start it again to go on with what the spec says");
+                return Some(spec);
+            }
+            Some(Redrive::Secrets) if !self.told => {
+                self.told = true;
+                warn!(
+                    code = "IronicSecretsChanged",
+                    "secrets of an `ironic` changed: they are read at the next start of this command"
+                );
+            }
+            Some(Redrive::Secrets) => {}
+            None => self.told = false,
+        }
+        let previous = self.desired.borrow().clone();
+        let next = lower(&spec, self.engine.store(), previous.as_deref());
+        for (pool, wanted, found) in &next.short {
+            warn!(
+                code = "MF4203",
+                "pool `{pool}` wants {wanted} hosts, {found} match"
+            );
+        }
+        self.desired.send_replace(Some(Arc::new(next)));
+        let kept = self.reading.borrow().kept.is_some();
+        if kept {
+            self.reading.send_modify(|reading| reading.kept = None);
+            self.term.say("the spec is valid again and is followed");
+        }
+        Some(spec)
+    }
+
+    /// False, and said, when the path of the spec leads to another folder than at the start: whoever
+    /// starts another command looks for the store there.
+    fn is_in_place(&self) -> bool {
+        let place = Home::of(&self.args.spec.spec).place();
+        if place == self.place {
+            return true;
+        }
+        let path = |place: &Option<PathBuf>| {
+            let shown = place.as_deref().unwrap_or(Path::new("nowhere"));
+            shown.display().to_string()
+        };
+        self.keep(&format!(
+            "the spec's path led to {} and leads to {} now, where the store is not",
+            path(&self.place),
+            path(&place)
+        ));
+        self.term.help(
+            "stop it (Ctrl-C), move `.metalform` from the one to the other, and start it again; or let the \
+             spec be the link itself: then the store stays beside it",
+        );
+        false
+    }
+
+    /// Says why what was read is not followed.
+    fn keep(&self, why: &str) {
+        self.term
+            .error(&format!("{why}; the last good fleet is kept"));
+        self.reading
+            .send_modify(|reading| reading.kept = Some(why.to_owned()));
+    }
+}
