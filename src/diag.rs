@@ -9,6 +9,7 @@ pub mod json;
 pub mod render;
 mod source;
 pub mod suggest;
+mod veil;
 
 use std::fmt;
 

@@ -44,6 +44,8 @@ pub struct Fleet {
     pub lab: bool,
     /// The spec says that its machines are simulated, and how.
     pub simulation: Option<Simulation>,
+    /// Where that is written: its faults or their script, if it names some.
+    pub simulation_origin: Option<Origin>,
     /// Folder of the secrets, as written (relative to the root).
     pub secrets: Option<Text>,
     /// Ironics, by name.
@@ -455,6 +457,7 @@ impl Fleet {
             edition: Arc::from(crate::schema::EDITION),
             lab: false,
             simulation: None,
+            simulation_origin: None,
             secrets: None,
             ironics: Vec::new(),
             images: Vec::new(),

@@ -58,12 +58,8 @@ pub(super) fn apply(term: &Term, args: &ApplyArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, text)
             .help("leave --no-wait out, or start `metalform run` in another terminal"));
     }
-    let (wanted, plan, observed) = runtime.block_on(async {
-        let source = Source::open(&home).await?;
-        let made = super::plan::make(&source, &spec).await?;
-        source.close().await?;
-        Ok::<_, Failure>(made)
-    })?;
+    let read = Source::read(&home, async |source| super::plan::make(source, &spec).await);
+    let (wanted, plan, observed) = runtime.block_on(read)?;
     let named = Grants::named(args.allow_destroy.iter().cloned());
     for name in without_effect(&plan, &named)? {
         term.say(&format!("--allow-destroy {name}: nothing is left to allow"));

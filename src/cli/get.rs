@@ -162,13 +162,10 @@ fn where_is(what: &str) -> String {
 /// The hosts, why each is where it is, and whether somebody drives them.
 fn read(args: &GetArgs) -> Result<(Vec<Arc<BareMetalHost>>, Vec<Reason>, bool), Failure> {
     let home = Home::of(&args.spec);
-    super::runtime()?.block_on(async {
-        let source = Source::open(&home).await?;
+    super::runtime()?.block_on(Source::read(&home, async |source| {
         let driven = matches!(source, Source::Running(_));
-        let seen = (source.hosts().await?, source.reasons().await?, driven);
-        source.close().await?;
-        Ok(seen)
-    })
+        Ok((source.hosts().await?, source.reasons().await?, driven))
+    }))
 }
 
 fn table(hosts: &[Arc<BareMetalHost>], reasons: &[Reason], now: Timestamp, wide: bool) -> String {

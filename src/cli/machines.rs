@@ -12,6 +12,10 @@ use crate::secrets::{Secret, Secrets as _, SecretsFolder};
 
 use super::{Exit, Failure, books::Books, home::Home, spec};
 
+mod findings;
+
+pub(super) use findings::findings;
+
 /// Where machines come from, as the command line says.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct MachinesArgs {
@@ -169,11 +173,8 @@ pub(super) fn connect(
         return one(named().chain([DEFAULT_MACHINES]), Options::new(endpoint));
     }
     match (&fleet.simulation, fleet.ironics.as_slice()) {
-        (Some(_), [_, ..]) => Err(Failure::new(
-            Exit::Spec,
-            "the spec says `simulated` and names an Ironic; it can have one of them",
-        )),
-        (Some(simulation), []) => {
+        // With an Ironic beside it the spec is not valid, see `findings`.
+        (Some(simulation), _) => {
             let options = sim::Options::from_spec(simulation, spec::folder(root))
                 .map_err(|error| Failure::new(Exit::Spec, error.to_string()))?;
             let machines = sim::Simulation::open(&home.machines(), options, clock)

@@ -40,13 +40,12 @@ pub(super) fn plan(term: &Term, args: &PlanArgs) -> Result<Exit, Failure> {
 fn show(term: &Term, args: &PlanArgs) -> Result<Exit, Failure> {
     let spec = spec::load_valid(term, &args.spec)?;
     let home = Home::of(&args.spec.spec);
-    let ((desired, plan, observed), under_way) = super::runtime()?.block_on(async {
-        let source = Source::open(&home).await?;
-        let made = make(&source, &spec).await?;
-        let under_way = under_way(&source, &made.2).await?;
-        source.close().await?;
-        Ok::<_, Failure>((made, under_way))
-    })?;
+    let read = Source::read(&home, async |source| {
+        let made = make(source, &spec).await?;
+        let under_way = under_way(source, &made.2).await?;
+        Ok((made, under_way))
+    });
+    let ((desired, plan, observed), under_way) = super::runtime()?.block_on(read)?;
     let rulings = plan::gate(&plan, &desired, &observed, &Grants::default());
     if args.json {
         term.out(&format!("{:#}\n", plan::to_json(&plan, &rulings)));

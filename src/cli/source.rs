@@ -27,10 +27,30 @@ pub(super) enum Source {
 }
 
 impl Source {
+    /// Finds the place, reads there and lets go of it. A process may end while it is asked: then
+    /// the place is another one, and `read` is called again.
+    pub async fn read<T>(
+        home: &Home,
+        read: impl AsyncFn(&Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let started = Instant::now();
+        loop {
+            let source = Self::open(home, started).await?;
+            match read(&source).await {
+                Err(failure) if failure.exit == Exit::Stale && started.elapsed() < HELD => {
+                    tokio::time::sleep(HELD_STEP).await;
+                }
+                found => {
+                    source.close().await?;
+                    return found;
+                }
+            }
+        }
+    }
+
     /// Finds the place. Others that read hold the store for a moment, and so does a `run` that
     /// starts or stops: then both are looked at again for a while.
-    pub async fn open(home: &Home) -> Result<Self, Failure> {
-        let started = Instant::now();
+    async fn open(home: &Home, started: Instant) -> Result<Self, Failure> {
         loop {
             match Client::connect(&home.socket()).await {
                 Ok(client) => return Ok(Self::Running(client)),
@@ -91,7 +111,7 @@ impl Source {
     }
 
     /// Lets go of the store, if it was opened.
-    pub async fn close(self) -> Result<(), Failure> {
+    async fn close(self) -> Result<(), Failure> {
         match self {
             Self::Stored(store) => store
                 .close()
@@ -102,6 +122,37 @@ impl Source {
     }
 }
 
-pub(super) fn remote(error: &ClientError) -> Failure {
-    Failure::new(Exit::Remote, error.to_string())
+fn remote(error: &ClientError) -> Failure {
+    let exit = match error {
+        ClientError::Ended(_) => Exit::Stale,
+        _ => Exit::Remote,
+    };
+    Failure::new(exit, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_process_that_ends_while_it_is_asked_is_not_the_last_word() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::of(dir.path());
+        std::fs::create_dir_all(home.socket().parent().unwrap()).unwrap();
+        let listener = UnixListener::bind(home.socket()).unwrap();
+        let socket = home.socket();
+        let ending = tokio::spawn(async move {
+            // The look whether somebody is there, and the question.
+            for _ in 0..2 {
+                listener.accept().await.unwrap();
+            }
+            drop(listener);
+            std::fs::remove_file(socket).unwrap();
+        });
+        let hosts = Source::read(&home, async |source| source.hosts().await).await;
+        assert!(hosts.unwrap().is_empty());
+        ending.await.unwrap();
+    }
 }

@@ -1,17 +1,18 @@
 //! Reading a spec for a verb: evaluate, show what is wrong.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::diag::{Diagnostic, render};
-use crate::eval::{self, Cache, Evaluation, Inputs, Limits};
+use crate::eval::{self, Cache, Evaluation, Inputs, Limits, ROOT_FILE};
 use crate::fleet::Fleet;
 use crate::vfs::{Files, RealDisk};
 
 use super::busy::Busy;
-use super::{Exit, Failure, SpecArgs, Term};
+use super::{Exit, Failure, SpecArgs, Term, machines};
 
 /// An evaluated spec.
 pub(super) struct Spec {
@@ -54,7 +55,9 @@ pub(super) fn load(args: &SpecArgs, cache: &mut Cache) -> Result<Spec, Failure> 
         params: args.params.as_deref(),
         limits: Limits::default(),
     };
-    let evaluation = eval::evaluate(&inputs, cache);
+    let mut evaluation = eval::evaluate(&inputs, cache);
+    let of_machines = machines::findings(&evaluation, &args.spec);
+    evaluation.diagnostics.extend(of_machines);
     Ok(Spec {
         fleet: Arc::clone(&evaluation.fleet),
         files: Arc::new(evaluation.files.clone()),
@@ -62,10 +65,37 @@ pub(super) fn load(args: &SpecArgs, cache: &mut Cache) -> Result<Spec, Failure> 
     })
 }
 
-/// As [`load`], with a spinner where it takes long.
+/// As [`load`], with a spinner where it takes long; for the start of a command, where a folder
+/// without a root file is a wrong argument.
 pub(super) fn load_busy(term: &Term, args: &SpecArgs, cache: &mut Cache) -> Result<Spec, Failure> {
+    let root = args.spec.join(ROOT_FILE);
+    let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    if args.spec.is_dir() && root.metadata().is_err_and(|error| is_gone(&error)) {
+        let text = format!("no `{ROOT_FILE}` in {}", args.spec.display());
+        return Err(
+            Failure::new(Exit::Usage, text).help(match other_root(&args.spec) {
+                Some(name) => {
+                    format!("if {name} is the root file, name it, or call it `{ROOT_FILE}`")
+                }
+                None => {
+                    "name the folder of the spec, or its root file; `specs/single` is an example"
+                        .to_owned()
+                }
+            }),
+        );
+    }
     let _busy = Busy::with(term, format!("reading {}", args.spec.display()));
     load(args, cache)
+}
+
+/// The KDL file that a folder without a root file has, where it is the only one.
+fn other_root(folder: &Path) -> Option<String> {
+    let entries = folder.read_dir().ok()?.flatten();
+    let mut files = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "kdl"));
+    let only = files.next().filter(|_| files.next().is_none())?;
+    Some(only.display().to_string())
 }
 
 /// The diagnostics as JSON.

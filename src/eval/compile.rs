@@ -21,6 +21,7 @@ use crate::schema::{
 use crate::syntax::{Entry, Node, Nodes, Value as Kdl};
 use crate::vfs::Files;
 
+mod habit;
 mod keyed;
 mod leaf;
 mod record;

@@ -449,10 +449,13 @@ fn simple<'t>(
 fn read_spec(fleet: &mut Fleet, fields: &Fields) {
     fleet.lab = fields.bool("lab").unwrap_or(false);
     fleet.secrets = fields.text("secrets").cloned();
-    let simulated = fields
-        .iter()
-        .any(|found| &*found.path.text == "simulated" || found.path.text.starts_with("simulated."));
-    if simulated {
+    let mut simulated = fields.iter().filter(|found| {
+        &*found.path.text == "simulated" || found.path.text.starts_with("simulated.")
+    });
+    if let Some(first) = simulated.next() {
+        let telling = ["simulated.faults", "simulated.script"];
+        let telling = telling.iter().find_map(|path| fields.get(path));
+        fleet.simulation_origin = Some(telling.unwrap_or(first).origin);
         let int = |path: &str| fields.int(path);
         fleet.simulation = Some(Simulation {
             pace: int("simulated.pace").and_then(|pace| u32::try_from(pace).ok()),

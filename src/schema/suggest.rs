@@ -26,7 +26,9 @@ pub fn suggest_field(name: &str, here: &[Field], all: &'static [Field]) -> Optio
         });
     }
     let mut trail = Vec::new();
-    if let Some(words) = find_spelling(name, all, &mut trail) {
+    let from_afar = find_spelling(name, all, &mut trail);
+    let at_top = std::ptr::eq(here, all);
+    if let Some(words) = from_afar.or_else(|| at_top.then(|| inside(name, all)).flatten()) {
         return Some(Suggestion {
             words,
             fix: None,
@@ -39,6 +41,35 @@ pub fn suggest_field(name: &str, here: &[Field], all: &'static [Field]) -> Optio
         fix: near.fix,
         elsewhere: false,
     })
+}
+
+/// A field of one of these records, by its own name (`mac` for `boot mac`) or by both run together
+/// (`bmc-address`); `None` where several are called so.
+fn inside(name: &str, fields: &'static [Field]) -> Option<String> {
+    // Somebody who writes these means the host itself.
+    if ["name", "namespace", "kind", "uid"].contains(&name) {
+        return None;
+    }
+    let letters = |text: &str| {
+        let letters = text.chars().filter(char::is_ascii_alphanumeric);
+        letters.collect::<String>().to_ascii_lowercase()
+    };
+    let meant = letters(name);
+    let mut found = fields.iter().flat_map(|outer| {
+        let inner = match outer.kind {
+            Kind::Record { fields, .. } => fields,
+            _ => &[],
+        };
+        let meant = &meant;
+        inner
+            .iter()
+            .filter(move |inner| {
+                let own = letters(inner.name);
+                *meant == own || *meant == letters(outer.name) + &own
+            })
+            .map(move |inner| format!("{} {}", outer.name, inner.name))
+    });
+    found.next().filter(|_| found.next().is_none())
 }
 
 fn spelt(field: &Field, name: &str) -> bool {
@@ -87,5 +118,16 @@ mod tests {
         assert_eq!(meant("onlin").as_deref(), Some("online"));
         assert_eq!(meant("rootDeviceHints").as_deref(), Some("root-device"));
         assert_eq!(meant("zzz"), None);
+    }
+
+    #[test]
+    fn fields_of_records_are_known_by_their_own_name() {
+        let host = Entity::Host.fields();
+        let meant = |name: &str| suggest_field(name, host, host).map(|found| found.words);
+        assert_eq!(meant("mac").as_deref(), Some("boot mac"));
+        assert_eq!(meant("bmc-address").as_deref(), Some("bmc address"));
+        assert_eq!(meant("bootMac").as_deref(), Some("boot mac"));
+        assert_eq!(meant("name"), None);
+        assert_eq!(meant("userData").as_deref(), Some("user-data"));
     }
 }

@@ -32,6 +32,9 @@ pub enum ClientError {
         /// What the system said.
         reason: String,
     },
+    /// The process ended before it answered. Who only asked may ask again.
+    #[error("the process that answered on {0} ended before it had answered")]
+    Ended(PathBuf),
     /// The other side said no.
     #[error("{message}")]
     Refused {
@@ -127,6 +130,28 @@ impl Client {
         }
     }
 
+    /// The error of a request that was under way.
+    fn cut_off(&self, error: &hyper::Error) -> ClientError {
+        use std::io::ErrorKind;
+        let mut source: Option<&dyn std::error::Error> = Some(error);
+        let system = std::iter::from_fn(|| {
+            let error = source?;
+            source = error.source();
+            Some(error)
+        })
+        .find_map(|error| error.downcast_ref::<std::io::Error>());
+        let is_gone = system.is_some_and(|error| {
+            matches!(
+                error.kind(),
+                ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::NotConnected
+            )
+        });
+        if is_gone || error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+            return ClientError::Ended(self.socket.clone());
+        }
+        self.broken(error)
+    }
+
     async fn stream(&self) -> Result<UnixStream, ClientError> {
         UnixStream::connect(&self.socket)
             .await
@@ -143,6 +168,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Refused`] for an answer that is no success, with the text of its `Status`;
+    /// [`ClientError::Ended`] when the process ended meanwhile;
     /// [`ClientError::Broken`] when none comes in ten seconds.
     pub async fn send(
         &self,
@@ -193,7 +219,7 @@ impl Client {
                 Err(error) => Err(error),
             },
         };
-        let (code, bytes) = result.map_err(|error| self.broken(&error))?;
+        let (code, bytes) = result.map_err(|error| self.cut_off(&error))?;
         if code.is_success() {
             return Ok(bytes);
         }

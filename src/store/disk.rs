@@ -42,9 +42,12 @@ use super::lock::{Lock, NoLock};
 pub(super) const FORMAT: u64 = 2;
 
 /// The log is folded when it has this many entries…
-const FOLD_ENTRIES: usize = 40_000;
-/// …or bytes…
-const FOLD_BYTES: usize = 32 << 20;
+const FOLD_ENTRIES: usize = 100_000;
+/// …or bytes, or as many as the rows have: folding writes each row that changed anew, and then
+/// costs about as much as the log did…
+const FOLD_BYTES: u64 = 64 << 20;
+/// …but never more than a start after a crash reads in half a second.
+const FOLD_BYTES_MOST: u64 = 128 << 20;
 /// Deletions of this many versions are kept, from which watches go on after a restart; those of
 /// events count.
 const KEEP_ENTRIES: u64 = 1_000;
@@ -63,10 +66,11 @@ pub(super) struct Disk {
     /// The version of the last commit that was told to succeed.
     acknowledged: u64,
     entries: usize,
-    bytes: usize,
+    bytes: u64,
     folded: u64,
     floor: u64,
     fold_entries: usize,
+    fold_bytes: u64,
     /// Not folded before there are so many entries: the last attempt failed.
     put_off: usize,
     /// The rows say that the log has what they have not.
@@ -116,7 +120,7 @@ pub(super) struct Loaded {
     /// Entries of the log.
     pub entries: usize,
     /// Bytes of the log.
-    pub bytes: usize,
+    pub bytes: u64,
 }
 
 /// How to open.
@@ -203,6 +207,7 @@ impl Disk {
                 0 => FOLD_ENTRIES,
                 entries => entries,
             },
+            fold_bytes: fold_bytes(path),
             put_off: 0,
             logged: loaded.entries > 0,
             _lock: lock,
@@ -219,8 +224,8 @@ impl Disk {
                 self.entries += records.len();
                 self.bytes += records
                     .iter()
-                    .map(|(_, record)| record.len())
-                    .sum::<usize>();
+                    .map(|(_, record)| record.len() as u64)
+                    .sum::<u64>();
                 Ok(())
             }
             Err(error) => {
@@ -260,7 +265,7 @@ impl Disk {
 
     /// True when it is time to fold the log.
     pub fn has_grown(&self) -> bool {
-        let large = self.entries >= self.fold_entries || self.bytes >= FOLD_BYTES;
+        let large = self.entries >= self.fold_entries || self.bytes >= self.fold_bytes;
         large && self.entries >= self.put_off
     }
 
@@ -303,6 +308,7 @@ impl Disk {
         self.log.folded(until);
         self.entries = 0;
         self.bytes = 0;
+        self.fold_bytes = fold_bytes(&self.path);
         self.put_off = 0;
         self.logged = false;
     }
@@ -413,6 +419,12 @@ fn create(path: &Path, seed: u64, salt: [u8; 32]) -> Result<(), OpenError> {
         redb::Error::Io(source) => io_error(path, "create", source),
         other => io_error(path, "create", io::Error::other(other.to_string())),
     })
+}
+
+/// The bytes at which the log of these rows is folded.
+fn fold_bytes(rows: &Path) -> u64 {
+    let rows = fs::metadata(rows).map_or(0, |rows| rows.len());
+    rows.clamp(FOLD_BYTES, FOLD_BYTES_MOST)
 }
 
 /// The log's file: beside the rows, under their name and `.log`.

@@ -90,3 +90,73 @@ fn rules_and_reasons_are_explained() {
     project.run(&["explain", "MF9999"]).code(1);
     project.run(&["explain", "something"]).code(2);
 }
+
+#[test]
+fn a_folder_without_a_root_file_is_no_spec() {
+    let project = Project::empty();
+    project.write("nodes.kdl", "host n1\n");
+    for verb in ["check", "plan", "render", "run"] {
+        insta::allow_duplicates! {
+        let done = project.run(&[verb, "."]).code(2);
+        assert_snapshot!(done.err, @r"
+        error: no `fleet.kdl` in .
+          help: if ./nodes.kdl is the root file, name it, or call it `fleet.kdl`
+        ");
+        }
+    }
+}
+
+#[test]
+fn what_run_would_not_play_is_found_before() {
+    let said = |spec: &str| {
+        let project = Project::of(spec);
+        project.write("faults.txt", "limit inspect 3\n\nfail power");
+        project.run(&["run"]).code(3);
+        let done = project.run(&["check"]).code(1);
+        done.out
+    };
+    assert_snapshot!(said("spec a { simulated { faults \"limit inspect 3\" \"fail powr r1\"; }; }\n"), @r#"
+    error[MF7121]: `powr` is not known here
+       ╭─[fleet.kdl:2:53]
+     1 │ /- kdl-version 2
+     2 │ spec a { simulated { faults "limit inspect 3" "fail powr r1"; }; }
+       ·                                                     ────
+       ╰────
+      help: it is one of `verify`, `inspect`, `clean`, `deploy`, `undeploy`, `adopt` and `power`
+    "#);
+    assert_snapshot!(said("spec a { simulated { script \"faults.txt\"; }; }\n"), @r#"
+    error[MF7121]: faults.txt:3:11: the line ends too early
+       ╭─[fleet.kdl:2:29]
+     1 │ /- kdl-version 2
+     2 │ spec a { simulated { script "faults.txt"; }; }
+       ·                             ────────────
+       ╰────
+      help: name the hosts, e.g. `r01-n03`, `r01-n[01-04]` or `*`
+      note: fail power
+    "#);
+    assert_snapshot!(said("spec a { simulated; }\nironic i { url \"http://127.0.0.1:1\"; }\n"), @r#"
+    error[MF7120]: the machines are simulated, and those of ironic `i`
+       ╭─[fleet.kdl:2:10]
+     1 │ /- kdl-version 2
+     2 │ spec a { simulated; }
+       ·          ────┬────
+       ·              ╰── simulated
+     3 │ ironic i { url "http://127.0.0.1:1"; }
+       ·        ┬
+       ·        ╰── in the books of an Ironic
+       ╰────
+      help: leave one of them out: invented machines have no place in an Ironic
+    "#);
+}
+
+#[test]
+fn a_password_in_a_spec_is_not_shown() {
+    let project = Project::of(
+        "spec a { simulated; }\nhost n1 {\n    bmc address=\"ipmi://127.0.0.1\" username=root password=\"calvin\"\n    onlin #true\n}\nhost n2 {\n    bmc address=\"ipmi://root:calvin@127.0.0.1\" credentials=(secret)bmc\n}\n",
+    );
+    for format in ["full", "concise", "json"] {
+        let done = project.run(&["check", "--output-format", format]).code(1);
+        assert!(!done.out.contains("calvin"), "{}", done.out);
+        assert!(!done.err.contains("calvin"), "{}", done.err);
+    }
+}

@@ -91,4 +91,26 @@ pub(super) const ENTRIES: &[Entry] = &[
         fix: "Detach the host first: set the annotation `baremetalhost.metal3.io/detached`, change \
               `driven-by`, and take the annotation away.",
     },
+    Entry {
+        code: Code(7120),
+        slug: "two-sorts-of-machines",
+        severity: Severity::Error,
+        summary: "A spec that says `simulated` and names an Ironic",
+        why: "Machines are real or they are not; which of the two drives a host must never be a \
+              matter of chance.",
+        bad: "",
+        good: "",
+        fix: "Leave one of them out. A rehearsal of a real fleet is a spec of its own that imports \
+              the same files.",
+    },
+    Entry {
+        code: Code(7121),
+        slug: "simulation-script",
+        severity: Severity::Error,
+        summary: "Faults of simulated machines that cannot be read",
+        why: "A fault that is not played shows nothing.",
+        bad: "",
+        good: "",
+        fix: "`docs/simulation.md` has all lines of a fault script.",
+    },
 ];

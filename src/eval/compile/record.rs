@@ -42,8 +42,12 @@ impl<'t> Compiler<'_, 't> {
                         format!("`{}` takes no value of its own", node.name()),
                         place,
                         "",
-                    )
-                    .help(format!("it has fields: {}", self.listed(at.shape())));
+                    );
+                    let finding = if node.name() == "image" && self.entity == Entity::Host {
+                        habit::deploys(finding, node)
+                    } else {
+                        finding.help(format!("it has fields: {}", self.listed(at.shape())))
+                    };
                     self.report(finding, out);
                 }
             }

@@ -83,13 +83,16 @@ impl<'t> Compiler<'_, 't> {
             return decode::later(place, &format!("`{name}`"));
         }
         if top && ENTITY_WORDS.contains(&name) {
-            return Diagnostic::error(
+            let finding = Diagnostic::error(
                 Code(2001),
                 format!("`{name}` cannot stand inside `{owner}`"),
                 place,
                 "",
-            )
-            .help(match name {
+            );
+            if name == "image" && self.entity == Entity::Pool {
+                return habit::deploys(finding, node);
+            }
+            return finding.help(match name {
                 "host" | "rack" | "group" | "each" | "refine" | "facts" => {
                     "it stands at the top of a file, or in a rack or group"
                 }
@@ -97,6 +100,9 @@ impl<'t> Compiler<'_, 't> {
             });
         }
         let finding = self.unknown_prop(name, place, parent);
+        if top && self.entity == Entity::Host && finding.help.is_none() {
+            return habit::label(finding, name, node);
+        }
         match self.elsewhere(name, node, parent) {
             Some((words, value)) if top => finding.fix(Fix::replace(
                 format!("write `{} {}=…`", words.0, words.1),
@@ -140,6 +146,9 @@ impl<'t> Compiler<'_, 't> {
             }
         };
         let finding = Diagnostic::error(Code(2002), what, place, "");
+        if let Some(help) = habit::login(name, path.field) {
+            return finding.help(help);
+        }
         match suggest_field(name, here, self.entity.fields()) {
             Some(meant) => {
                 let near = Suggestion {

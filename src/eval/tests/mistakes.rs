@@ -479,3 +479,34 @@ fn what_a_misspelt_declaration_leads_to_is_not_reported() {
     let two = "profle base { online #true; }\nhost n1 { use base; deploy debian; }\n";
     assert_eq!(codes(&one(two)), [2001, 4101]);
 }
+
+// ---- what people write by habit
+
+/// What a line in a host and one in a pool is answered with.
+fn helped(host: &str, pool: &str) -> String {
+    let found = one(&format!(
+        "host n1 {{\n    {host}\n}}\npool p {{\n    select role=worker\n    {pool}\n}}\n"
+    ));
+    let lines = found.diagnostics.iter().map(|finding| {
+        let fix = finding.fixes.first().map_or("", |fix| &fix.title);
+        let help = finding.help.as_deref().unwrap_or_default();
+        format!("{}: {help} [{fix}]", finding.message)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn an_image_by_name_is_deployed() {
+    insta::assert_snapshot!(helped("image debian", "image debian"), @r"
+    `image` takes no value of its own: to write an image that is declared at the top of a file, say `deploy debian` [write `deploy debian`]
+    `image` cannot stand inside `pool`: to write an image that is declared at the top of a file, say `deploy debian` [write `deploy debian`]
+    ");
+    insta::assert_snapshot!(helped("labels role=worker", "image { url \"https://127.0.0.1/a\"; }"), @"`image` cannot stand inside `pool`: declare it at the top of a file (`image NAME { … }`), and write `deploy NAME` here []");
+}
+
+#[test]
+fn a_login_belongs_to_the_secrets_and_an_attribute_to_the_labels() {
+    insta::assert_snapshot!(helped("bmc { password \"x\"; }", ""), @"`bmc` has no field `password`: a login does not stand in a spec: write `credentials=(secret)NAME`, and put it in the files `username` and `password` of the folder NAME among the secrets []");
+    insta::assert_snapshot!(helped("role worker", ""), @"a host has no field `role`: what a host is chosen by is a label: `labels role=worker` []");
+    insta::assert_snapshot!(helped("mac \"52:54:00:00:00:01\"", ""), @"a host has no field `mac`: did you mean `boot mac`? [write `boot mac=…`]");
+}

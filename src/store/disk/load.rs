@@ -135,7 +135,7 @@ impl Logs {
     pub fn take(&mut self, version: u64, bytes: &[u8]) -> Result<(), Reason> {
         let loaded = &mut self.loaded;
         loaded.entries += 1;
-        loaded.bytes += bytes.len();
+        loaded.bytes += bytes.len() as u64;
         loaded.version = version;
         let record = record::read(bytes).ok_or("an entry of the log is cut")?;
         let object = match self.objects.get_mut(record.key) {
