@@ -55,7 +55,7 @@ use self::line::Line;
 use self::machines::distinct;
 pub use self::machines::{DEFAULT_MACHINES, Machines};
 use self::memo::Memos;
-pub use self::metrics::Metrics;
+pub use self::metrics::{Counts, Gauges, Metrics};
 use self::notes::Notes;
 pub use self::overview::{HostLine, Overview};
 use self::slots::Slots;

@@ -20,6 +20,7 @@ mod gate;
 mod json;
 mod live;
 mod render;
+mod strangers;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -34,6 +35,7 @@ pub use self::gate::{Grants, Hold, HoldCode, Ruling, gate, grant_of};
 pub use self::json::{FORMAT_VERSION, to_json};
 pub(crate) use self::live::Live;
 pub use self::render::{Palette, WIDTH, render};
+pub use self::strangers::strangers;
 use crate::store::Key;
 
 /// The field manager of everything that a plan writes.

@@ -245,7 +245,8 @@ async fn answer<S: Stores>(
         Some(Route::Metrics) if read => {
             let overview = served.engine.overview();
             let metrics = served.engine.metrics();
-            metrics.set_hosts(&overview.states(), &overview.blocked());
+            let followed = served.reading.borrow().kept.is_none();
+            metrics.set(&overview.gauges(&served.standing.borrow(), followed));
             answer::metrics(metrics.text())
         }
         Some(_) | None if scope == Scope::Health => answer::not_found("no such path"),

@@ -56,6 +56,9 @@ fn show(term: &Term, args: &PlanArgs) -> Result<Exit, Failure> {
             term.palette(),
             term.width_out(),
         ));
+        for line in plan::strangers(&desired.fleet, &observed) {
+            term.out(&format!("{line}\n"));
+        }
         term.out(&under_way.unwrap_or_default());
     }
     Ok(if args.exit_code && !plan.is_empty() {

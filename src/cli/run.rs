@@ -157,6 +157,12 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
     ));
     let stop = CancellationToken::new();
     let first = lower(&spec, &store, None);
+    for line in crate::plan::strangers(&first.fleet, &store.list()) {
+        warn!(
+            code = "HostsOfAnotherFleet",
+            "{line}; if that is what this spec was called, put the name back"
+        );
+    }
     driven
         .books
         .take_over(&store, &first, args.machines.same_machines, &home.dir)?;
@@ -320,7 +326,6 @@ impl Run<'_> {
                     self.give_free_seats();
                     self.share(&standing);
                     let overview = self.engine.overview();
-                    self.engine.metrics().set_hosts(&overview.states(), &overview.blocked());
                     let kept = self.reading.borrow().kept.clone();
                     screen.show(&overview, &standing, kept.as_deref(), self.engine.clock().now());
                     if self.args.until_settled {

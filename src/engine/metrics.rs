@@ -1,5 +1,6 @@
 //! Metrics: typed, few labels, never a host's name.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -24,6 +25,40 @@ struct StateLabels {
     state: String,
 }
 
+/// One reason.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: String,
+}
+
+/// One sort of error.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ErrorLabels {
+    r#type: String,
+}
+
+/// How many of each name.
+pub type Counts = BTreeMap<String, i64>;
+
+/// What is counted when somebody looks.
+#[derive(Debug, Clone, Default)]
+pub struct Gauges {
+    /// Hosts by provisioning state.
+    pub states: Counts,
+    /// Hosts that wait for a person, by reason.
+    pub blocked: Counts,
+    /// Hosts with an error in their status, by its type.
+    pub errors: Counts,
+    /// Hosts for which nothing is left to do.
+    pub settled: i64,
+    /// Changes of the plan that wait, by reason.
+    pub held: Counts,
+    /// The spec as it is in its files is followed.
+    pub spec_followed: bool,
+    /// The store refused a change of the plan.
+    pub refused: bool,
+}
+
 /// All metrics of one engine.
 #[derive(Debug)]
 pub struct Metrics {
@@ -34,7 +69,12 @@ pub struct Metrics {
     effects: Family<EffectLabels, Counter>,
     effect_seconds: Family<EffectLabels, Histogram>,
     hosts: Family<StateLabels, Gauge>,
-    waiting: Family<StateLabels, Gauge>,
+    blocked: Family<ReasonLabels, Gauge>,
+    errors: Family<ErrorLabels, Gauge>,
+    settled: Gauge,
+    held: Family<ReasonLabels, Gauge>,
+    spec_followed: Gauge,
+    refused: Gauge,
 }
 
 impl Default for Metrics {
@@ -48,7 +88,12 @@ impl Default for Metrics {
             Histogram::new(exponential_buckets(0.005, 3.0, 9))
         });
         let hosts = Family::<StateLabels, Gauge>::default();
-        let waiting = Family::<StateLabels, Gauge>::default();
+        let blocked = Family::<ReasonLabels, Gauge>::default();
+        let errors = Family::<ErrorLabels, Gauge>::default();
+        let settled = Gauge::default();
+        let held = Family::<ReasonLabels, Gauge>::default();
+        let spec_followed = Gauge::default();
+        let refused = Gauge::default();
         registry.register("steps", "Decisions taken", steps.clone());
         registry.register_with_unit(
             "step",
@@ -72,7 +117,32 @@ impl Default for Metrics {
         registry.register(
             "hosts_blocked",
             "Hosts that wait for a person, by reason",
-            waiting.clone(),
+            blocked.clone(),
+        );
+        registry.register(
+            "hosts_error",
+            "Hosts with an error in their status, by its type",
+            errors.clone(),
+        );
+        registry.register(
+            "hosts_settled",
+            "Hosts for which nothing is left to do",
+            settled.clone(),
+        );
+        registry.register(
+            "changes_held",
+            "Changes of the plan that wait, by reason",
+            held.clone(),
+        );
+        registry.register(
+            "spec_followed",
+            "1 when the spec is followed as it is in its files, 0 when the last good one is",
+            spec_followed.clone(),
+        );
+        registry.register(
+            "store_refused",
+            "1 while the store refuses a change of the plan",
+            refused.clone(),
         );
         Self {
             registry,
@@ -82,7 +152,12 @@ impl Default for Metrics {
             effects,
             effect_seconds,
             hosts,
-            waiting,
+            blocked,
+            errors,
+            settled,
+            held,
+            spec_followed,
+            refused,
         }
     }
 }
@@ -106,22 +181,19 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// Sets the gauges from a count of hosts by state and of blocked hosts by reason.
-    pub fn set_hosts(
-        &self,
-        states: &std::collections::BTreeMap<String, i64>,
-        blocked: &std::collections::BTreeMap<String, i64>,
-    ) {
-        for (family, counts) in [(&self.hosts, states), (&self.waiting, blocked)] {
-            family.clear();
-            for (state, count) in counts {
-                family
-                    .get_or_create(&StateLabels {
-                        state: state.clone(),
-                    })
-                    .set(*count);
-            }
-        }
+    /// Sets what is counted when somebody looks.
+    pub fn set(&self, gauges: &Gauges) {
+        fill(&self.hosts, &gauges.states, |state| StateLabels { state });
+        fill(&self.blocked, &gauges.blocked, |reason| ReasonLabels {
+            reason,
+        });
+        fill(&self.errors, &gauges.errors, |r#type| ErrorLabels {
+            r#type,
+        });
+        fill(&self.held, &gauges.held, |reason| ReasonLabels { reason });
+        self.settled.set(gauges.settled);
+        self.spec_followed.set(gauges.spec_followed.into());
+        self.refused.set(gauges.refused.into());
     }
 
     /// Status writes so far.
@@ -140,5 +212,81 @@ impl Metrics {
         // Writing into a String does not fail.
         prometheus_client::encoding::text::encode(&mut text, &self.registry).ok();
         text
+    }
+}
+
+fn fill<L>(family: &Family<L, Gauge>, counts: &Counts, labels: impl Fn(String) -> L)
+where
+    L: Clone + std::hash::Hash + Eq,
+{
+    family.clear();
+    for (name, count) in counts {
+        family.get_or_create(&labels(name.clone())).set(*count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_of_them_are_documented_and_nothing_else() {
+        let metrics = Metrics::default();
+        // A family without members is not told.
+        let one = || Counts::from([("a".to_owned(), 1)]);
+        metrics.set(&Gauges {
+            states: one(),
+            blocked: one(),
+            errors: one(),
+            held: one(),
+            ..Gauges::default()
+        });
+        metrics.effect("deploy", Duration::ZERO, &Ok(Ack::Done));
+        let text = metrics.text();
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let mut told: Vec<String> = types
+            .filter_map(|line| {
+                let (name, kind) = line.split_once(' ')?;
+                Some(match kind {
+                    "counter" => format!("{name}_total"),
+                    _ => name.to_owned(),
+                })
+            })
+            .collect();
+        let page = include_str!("../../docs/metrics.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+        let mut documented: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+        told.sort_unstable();
+        documented.sort_unstable();
+        assert_eq!(documented, told);
+    }
+
+    #[test]
+    fn what_is_not_there_any_more_is_not_told() {
+        let metrics = Metrics::default();
+        let one = |name: &str| Counts::from([(name.to_owned(), 1)]);
+        metrics.set(&Gauges {
+            states: one("available"),
+            held: one("Rolling"),
+            errors: one("inspection error"),
+            spec_followed: true,
+            ..Gauges::default()
+        });
+        let text = metrics.text();
+        for line in [
+            "metalform_hosts{state=\"available\"} 1",
+            "metalform_changes_held{reason=\"Rolling\"} 1",
+            "metalform_hosts_error{type=\"inspection error\"} 1",
+            "metalform_spec_followed 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}: {text}");
+        }
+        metrics.set(&Gauges::default());
+        let text = metrics.text();
+        assert!(
+            !text.contains("available") && !text.contains("Rolling"),
+            "{text}"
+        );
+        assert!(text.contains("metalform_spec_followed 0"), "{text}");
     }
 }

@@ -1,6 +1,5 @@
 //! What every host does and waits for, as one picture for tables, metrics and `--until-settled`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::names::annotation;
@@ -8,7 +7,8 @@ use crate::api::{BareMetalHost, Timestamp};
 use crate::reconcile::Why;
 use crate::store::{Object as _, Store};
 
-use super::{Shared, Stores};
+use super::metrics::{Counts, Gauges};
+use super::{Shared, Standing, Stores};
 
 /// One host.
 #[derive(Debug, Clone)]
@@ -56,23 +56,33 @@ impl Overview {
     }
 
     /// Hosts by provisioning state.
-    pub fn states(&self) -> BTreeMap<String, i64> {
+    pub fn states(&self) -> Counts {
         count(self.hosts.iter().map(HostLine::state))
     }
 
-    /// Blocked hosts by reason code.
-    pub fn blocked(&self) -> BTreeMap<String, i64> {
+    /// What it counts, where the spec and the store stand included.
+    pub fn gauges(&self, standing: &Standing, spec_followed: bool) -> Gauges {
         let blocked = self.hosts.iter().filter_map(|line| line.why.as_ref());
-        count(
-            blocked
-                .filter(|why| why.blocked)
-                .map(|why| why.code.to_owned()),
-        )
+        let blocked = blocked.filter(|why| why.blocked);
+        let errors = self.hosts.iter().filter_map(|line| {
+            let error = line.host.status.as_ref()?.error_type.as_ref()?;
+            Some(error.to_string())
+        });
+        let held = standing.held.iter().map(|(_, hold)| hold.code.to_string());
+        Gauges {
+            states: self.states(),
+            blocked: count(blocked.map(|why| why.code.to_owned())),
+            errors: count(errors),
+            settled: self.hosts.iter().filter(|line| line.settled).count() as i64,
+            held: count(held),
+            spec_followed,
+            refused: standing.trouble.is_some(),
+        }
     }
 }
 
-fn count(names: impl Iterator<Item = String>) -> BTreeMap<String, i64> {
-    let mut counts = BTreeMap::new();
+fn count(names: impl Iterator<Item = String>) -> Counts {
+    let mut counts = Counts::new();
     names.for_each(|name| *counts.entry(name).or_default() += 1);
     counts
 }

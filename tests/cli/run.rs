@@ -176,6 +176,20 @@ fn health_and_metrics_are_told_where_asked() {
         .lines()
         .find(|line| line.contains("state=\"provisioned\""));
     assert!(hosts.is_some_and(|line| line.ends_with(" 4")), "{metrics}");
+    assert!(
+        metrics.contains("\nmetalform_hosts_settled 4\n"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("\nmetalform_spec_followed 1\n"),
+        "{metrics}"
+    );
+    project.write("fleet.kdl", "host {\n");
+    let began = std::time::Instant::now();
+    while !ask("/metrics").contains("\nmetalform_spec_followed 0\n") {
+        assert!(began.elapsed().as_secs() < 20, "{}", running.err());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
     // A second one cannot have the address.
     let other = Project::workers();
     let done = other.run(&["run", "--listen", &address]).code(2);

@@ -43,7 +43,10 @@ pub(super) fn update(
     if let Some(owner) = host.annotation(annotation::FLEET)
         && owner != &*desired.fleet
     {
-        let text = format!("it belongs to fleet `{owner}`; give one of the two another name");
+        let text = format!(
+            "it belongs to fleet `{owner}`; if that is what this spec was called, put the name \
+             back (`spec {owner}`), or else give one of the two hosts another name"
+        );
         let refusal = Some(Refusal {
             code: "MF7111",
             text,

@@ -133,7 +133,8 @@ fn moves_and_refusals_say_why() {
         json!({"metadata": {"annotations": {"metalform.dev/fleet": "other"}}}),
     );
     insta::assert_snapshot!(show(&lab, &[]), @r"
-    update         1  n01  refused: it belongs to fleet `other`; give one of the two another name [MF7111]
+    update         1  n01  refused: it belongs to fleet `other`; if that is what this spec was called, put the
+                             name back (`spec other`), or else give one of the two hosts another name [MF7111]
     0 to create, 1 to change, 0 to delete, 0 unchanged; 1 of these waits
     ");
     lab.patch(
