@@ -325,7 +325,7 @@ impl<S: Stores> Shared<S> {
                 .collect::<Vec<_>>()
                 .join(", ")
         );
-        self.note_why(key, host.version(), Why::new(Code::NoProvisioner, text));
+        self.note_why(key, host, Why::new(Code::NoProvisioner, text));
         None
     }
 
@@ -348,12 +348,12 @@ impl<S: Stores> Shared<S> {
     }
 
     /// Keeps the reason for those that look.
-    fn note_why(&self, key: &Key, version: Version, why: Why) {
-        let now = self.clock.now();
+    fn note_why(&self, key: &Key, host: &BareMetalHost, why: Why) {
+        let since = overview::began(host, &why).unwrap_or_else(|| self.clock.now());
         self.memos.with(key, |memo| {
-            memo.version = version;
+            memo.version = host.version();
             if memo.why.as_deref().map(|known| known.code) != Some(why.code) {
-                memo.since = Some(now);
+                memo.since = Some(since);
             }
             memo.why = Some(Arc::new(why));
         });
@@ -361,8 +361,8 @@ impl<S: Stores> Shared<S> {
 
     /// Says why a host's status is not written: in its reason always, in the log every ten seconds
     /// for all of them: a full disk refuses each host every second.
-    fn store_trouble(&self, key: &Key, version: Version, error: &StoreError) {
-        self.note_why(key, version, Why::new(Code::StoreFailed, error.to_string()));
+    fn store_trouble(&self, key: &Key, host: &BareMetalHost, error: &StoreError) {
+        self.note_why(key, host, Why::new(Code::StoreFailed, error.to_string()));
         let now = self.clock.now();
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((last, more)) = refused.as_mut()

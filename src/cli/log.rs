@@ -10,7 +10,8 @@ use super::{Global, LogFormat, Term};
 pub(super) fn init(global: &Global, term: &Term) {
     let level = match (global.quiet, global.verbose, global.log_format) {
         (true, ..) => "error",
-        (false, 0, LogFormat::Text) => "warn",
+        // What a host comes to is in the table, or in a line of its own.
+        (false, 0, LogFormat::Text) => "warn,metalform::event=error",
         (false, 0, LogFormat::Json) | (false, 1, _) => "warn,metalform=info",
         (false, 2, _) => "info,metalform=debug",
         (false, 3.., _) => "debug,metalform=trace",

@@ -20,7 +20,7 @@ use crate::fleet::Digest;
 use crate::plan::{self, Grants, Plan};
 use crate::secrets::{CachedSecrets, Salt, SecretsFolder};
 use crate::serve::{self, Reading, Served};
-use crate::store::{Embedded, Store as _};
+use crate::store::{Embedded, Object as _, Store as _};
 use crate::vfs::watch::{self, Watch};
 
 use super::ending::{self, Ending, Picture, Verdict};
@@ -157,7 +157,14 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
     ));
     let stop = CancellationToken::new();
     let first = lower(&spec, &store, None);
-    for line in crate::plan::strangers(&first.fleet, &store.list()) {
+    let known: Vec<Arc<crate::api::BareMetalHost>> = store.list();
+    for name in &args.allow_destroy {
+        let named = Grants::named([name.clone()]);
+        if !known.iter().any(|host| named.allows(&host.key().name)) {
+            term.say(&format!("--allow-destroy {name}: no host is called so"));
+        }
+    }
+    for line in plan::strangers(&first.fleet, &known) {
         warn!(
             code = "HostsOfAnotherFleet",
             "{line}; if that is what this spec was called, put the name back"

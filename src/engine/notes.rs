@@ -35,6 +35,9 @@ const KNOWN: usize = 4096;
 /// How long the last events may take to be written when the engine stops.
 const LAST: Duration = Duration::from_millis(500);
 
+/// What events are logged under, so that a shell that shows hosts itself can leave them out.
+const EVENTS: &str = "metalform::event";
+
 /// What an event tells: host, reason and message.
 type What = (Key, &'static str, String);
 
@@ -68,9 +71,9 @@ impl<S: Stores> Shared<S> {
         for note in notes {
             let key = host.key();
             if note.warning {
-                warn!(host = %key, reason = note.reason, "{}", note.message);
+                warn!(target: EVENTS, host = %key, reason = note.reason, "{}", note.message);
             } else {
-                info!(host = %key, reason = note.reason, "{}", note.message);
+                info!(target: EVENTS, host = %key, reason = note.reason, "{}", note.message);
             }
             let mut inner = self.notes.lock();
             if inner.waiting.len() >= MOST {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::names::annotation;
-use crate::api::{BareMetalHost, Timestamp};
+use crate::api::{BareMetalHost, ConditionType, Timestamp};
 use crate::reconcile::Why;
 use crate::store::{Object as _, Store};
 
@@ -87,6 +87,18 @@ fn count(names: impl Iterator<Item = String>) -> Counts {
     counts
 }
 
+/// Since when a reason holds, as far as the host itself tells: that outlives the process. A host at
+/// rest was left alone since its status was written; one that is held up says so in a condition.
+pub(super) fn began(host: &BareMetalHost, why: &Why) -> Option<Timestamp> {
+    let status = host.status.as_ref()?;
+    if why.settled {
+        return status.last_updated;
+    }
+    let mut conditions = status.conditions.iter();
+    let waiting = conditions.find(|condition| condition.kind == ConditionType::Waiting)?;
+    (waiting.reason.as_str() == why.code).then_some(waiting.last_transition_time)
+}
+
 /// The picture as of now. Reads memory only.
 pub(super) fn overview<S: Stores>(shared: &Shared<S>) -> Overview {
     // Both are in order of key.
@@ -118,5 +130,40 @@ pub(super) fn overview<S: Stores>(shared: &Shared<S>) -> Overview {
     Overview {
         hosts,
         in_flight: shared.memos.unconfirmed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::reconcile::Code;
+
+    #[test]
+    fn a_host_tells_since_when_it_rests_and_since_when_it_is_held_up() {
+        let host: BareMetalHost = serde_json::from_value(json!({
+            "apiVersion": "metal3.io/v1alpha1",
+            "kind": "BareMetalHost",
+            "metadata": { "name": "a", "namespace": "m" },
+            "spec": {},
+            "status": {
+                "lastUpdated": "2026-01-02T00:00:00Z",
+                "conditions": [{
+                    "type": "metalform.dev/Waiting",
+                    "status": "True",
+                    "reason": "CredentialsMissing",
+                    "message": "",
+                    "lastTransitionTime": "2026-01-01T00:00:00Z",
+                }],
+            },
+        }))
+        .unwrap();
+        let since = |why: Why| began(&host, &why).map(|since| since.to_string());
+        let settled = Why::new(Code::Provisioned, "");
+        assert_eq!(since(settled).as_deref(), Some("2026-01-02T00:00:00Z"));
+        let waits = Why::new(Code::CredentialsMissing, "");
+        assert_eq!(since(waits).as_deref(), Some("2026-01-01T00:00:00Z"));
+        assert_eq!(since(Why::new(Code::Deploying, "")), None);
     }
 }

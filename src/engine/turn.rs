@@ -91,7 +91,7 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
         memo.outcome = None;
         memo.hold = decided.step.hold.map(Box::new);
     });
-    shared.note_why(key, decided.host.version(), decided.step.why);
+    shared.note_why(key, &decided.host, decided.step.why);
     shared.publish(&decided.host, &decided.notes);
     match (decided.step.effect, machines) {
         (Some(effect), Some(machines)) => {
@@ -242,7 +242,7 @@ fn store_failed<S: Stores>(
         | StoreError::Exists { .. }
         | StoreError::Invalid { .. }
         | StoreError::Backend(_) => {
-            shared.store_trouble(key, host.version(), error);
+            shared.store_trouble(key, host, error);
             Next::Rest(Some(Duration::from_secs(1)))
         }
     }

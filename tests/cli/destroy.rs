@@ -67,3 +67,18 @@ fn is_timed(line: &str) -> bool {
         && bytes[5] == b':'
         && bytes[..2].iter().all(u8::is_ascii_digit)
 }
+
+#[test]
+fn a_name_that_no_host_has_is_told_to_whoever_starts_with_it() {
+    let project = Project::workers();
+    let done = project
+        .run(&["run", "--until-settled", "--allow-destroy", "typo"])
+        .code(0);
+    let said = "--allow-destroy typo: no host is called so\n";
+    assert!(done.err.contains(said), "{}", done.err);
+    let name = project.names().remove(0);
+    let done = project
+        .run(&["run", "--until-settled", "--allow-destroy", &name])
+        .code(0);
+    assert!(!done.err.contains("no host"), "{}", done.err);
+}
