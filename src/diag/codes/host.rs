@@ -41,7 +41,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code(3104),
         slug: "reserved-annotation",
         severity: Severity::Error,
-        summary: "An annotation that belongs to controllers",
+        summary: "An annotation or label that belongs to controllers",
         why: "They are commands and notes of the Bare Metal Operator and of metalform, not configuration.",
         bad: "host n1 {\n    annotations \"reboot.metal3.io\"=\"\"\n}\n",
         good: "host n1 {\n    annotations \"example.net/contact\"=ops\n}\n",

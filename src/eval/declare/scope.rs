@@ -174,7 +174,7 @@ impl<'t> Declarer<'_, 't> {
             let finding = Diagnostic::error(
                 Code(2003),
                 format!(
-                    "properties of an entity are facts, and a {} has none",
+                    "properties of an entity are facts, and `{}` has none",
                     entity.word()
                 ),
                 place,

@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::num::NonZero;
 
 use crate::api::bmc::{BmcAddress, BmcAddressError, Scheme};
+use crate::api::names::annotation;
 use crate::diag::suggest::{Suggestion, similar};
 use crate::diag::{Code, Diagnostic, Place};
 use crate::eval::{spelling, unit};
@@ -16,7 +17,7 @@ const RESERVED: &[&str] = &[
     "baremetalhost.metal3.io/",
     "reboot.metal3.io",
     "inspect.metal3.io",
-    "metalform.dev/",
+    annotation::OURS,
 ];
 
 /// Judges a host. Answers a hash of what its BMC is, by which two hosts with one BMC are found.
@@ -253,7 +254,8 @@ fn root_device(case: &mut Case<'_>, known: &Known) {
     }
 }
 
-/// MF3103, MF3104: keys and values of labels and annotations.
+/// MF3103, MF3104: keys and values of labels and annotations. What metalform writes itself would be
+/// left out of the object without a word.
 fn keys(case: &mut Case<'_>, known: &Known) {
     for item in case.items {
         let path = case.paths.get(item.path);
@@ -285,18 +287,18 @@ fn keys(case: &mut Case<'_>, known: &Known) {
                 key == **name || key.starts_with(&format!("{name}/"))
             }
         });
-        if let Some(reserved) = reserved.filter(|_| !labels) {
+        if let Some(reserved) = reserved.filter(|name| !labels || **name == annotation::OURS) {
+            let what = if labels { "labels" } else { "annotations" };
+            let name = reserved.trim_end_matches('/');
+            let key = spelling::key_before(case.files, place, key);
             case.error(
                 Diagnostic::error(
                     Code(3104),
-                    format!(
-                        "annotations of `{}` are written by controllers",
-                        reserved.trim_end_matches('/')
-                    ),
-                    place,
+                    format!("{what} of `{name}` are written by controllers"),
+                    key.unwrap_or(place),
                     "",
                 )
-                .help("say it with a field of the host"),
+                .help("say it with a field of the host, or take a domain of your own"),
             );
         }
     }

@@ -510,3 +510,20 @@ fn a_login_belongs_to_the_secrets_and_an_attribute_to_the_labels() {
     insta::assert_snapshot!(helped("role worker", ""), @"a host has no field `role`: what a host is chosen by is a label: `labels role=worker` []");
     insta::assert_snapshot!(helped("mac \"52:54:00:00:00:01\"", ""), @"a host has no field `mac`: did you mean `boot mac`? [write `boot mac=…`]");
 }
+
+#[test]
+fn what_controllers_write_is_refused_as_label_and_as_annotation() {
+    let found = one(
+        "host n1 {\n    labels \"metalform.dev/pool\"=p \"reboot.metal3.io\"=x\n    annotations \"metalform.dev/fleet\"=f\n}\n",
+    );
+    insta::assert_snapshot!(findings(&found).join("\n"), @r"
+    MF3104 fleet.kdl:3: labels of `metalform.dev` are written by controllers
+    MF3104 fleet.kdl:4: annotations of `metalform.dev` are written by controllers
+    ");
+    let keys: Vec<_> = found
+        .diagnostics
+        .iter()
+        .map(|one| pointed(&found, one))
+        .collect();
+    assert_eq!(keys, ["\"metalform.dev/pool\"", "\"metalform.dev/fleet\""]);
+}
