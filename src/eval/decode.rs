@@ -148,18 +148,23 @@ fn mismatch(entry: Entry<'_>, wanted: &str, found: &str) -> Diagnostic {
         && wanted.contains("string")
         && !matches!(entry.value(), Kdl::Null);
     if quotable {
-        let text = entry.source().trim_start_matches('#');
         finding
             .help("names and texts are strings: quote it")
-            .fix(Fix::replace(
-                "quote it",
-                Applicability::Safe,
-                entry.value_span().in_file(entry.file()),
-                format!("\"{text}\""),
-            ))
+            .fix(quoted(entry))
     } else {
         finding
     }
+}
+
+/// Quotes a number or keyword as it is written.
+fn quoted(entry: Entry<'_>) -> Fix {
+    let text = entry.source().trim_start_matches('#');
+    Fix::replace(
+        "quote it",
+        Applicability::Safe,
+        entry.value_span().in_file(entry.file()),
+        format!("\"{text}\""),
+    )
 }
 
 /// A name: a string, with a help for what looks like a number.
@@ -261,7 +266,14 @@ pub(super) fn decode(
             Ok(Value::Text(text))
         }
         Type::Enum(words) => {
-            let text = text_of(raw, computed).ok_or_else(|| wrong(&want.ty.to_string()))?;
+            let text = text_of(raw, computed).ok_or_else(|| {
+                let finding = wrong(&want.ty.to_string());
+                // RAID levels are words that look like numbers.
+                match raw {
+                    Raw::Int(_) if words.contains(&entry.source()) => finding.fix(quoted(entry)),
+                    _ => finding,
+                }
+            })?;
             if words.contains(&&*text) {
                 Ok(Value::Text(text))
             } else {

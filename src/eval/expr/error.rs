@@ -117,7 +117,13 @@ impl ExprError {
             near = names.iter().map(String::as_str).collect();
         }
         if !near.is_empty() {
-            error = error.help(format!("in scope: {}", listed(&near)));
+            // The name alone: its range, if it has one, has none.
+            let more = if near == ["host.name"] {
+                "; a range in the host's name gives more when it is named, as in `n[slot=1-8]`"
+            } else {
+                ""
+            };
+            error = error.help(format!("in scope: {}{more}", listed(&near)));
         }
         error.suggestions = nearest(&written, names.iter().map(String::as_str));
         error

@@ -527,3 +527,17 @@ fn what_controllers_write_is_refused_as_label_and_as_annotation() {
         .collect();
     assert_eq!(keys, ["\"metalform.dev/pool\"", "\"metalform.dev/fleet\""]);
 }
+
+#[test]
+fn a_number_that_is_a_word_is_quoted() {
+    insta::assert_snapshot!(helped("raid hardware { volume a level=1; }", ""), @"expected one of 0, 1, 2, 5, 6, 1+0, 5+0, 6+0, found a number:  [quote it]");
+    insta::assert_snapshot!(helped("labels vlan=120", ""), @"expected a string, found a number: names and texts are strings: quote it [quote it]");
+    insta::assert_snapshot!(helped("raid hardware { volume a level=7; }", ""), @"expected one of 0, 1, 2, 5, 6, 1+0, 5+0, 6+0, found a number:  []");
+}
+
+#[test]
+fn an_unknown_name_of_a_host_leads_to_named_ranges() {
+    let found = one("host \"n[1-3]\" {\n    description \"${host.n}\"\n}\n");
+    let help = found.diagnostics[0].help.as_deref();
+    insta::assert_snapshot!(help.unwrap(), @"in scope: `host.name`; a range in the host's name gives more when it is named, as in `n[slot=1-8]`");
+}
