@@ -468,6 +468,7 @@ fn open_log(
         })
     };
     let failed = |error: redb::Error| open_error(path, error);
+    let log_failed = |error: redb::Error| open_error(&log_path(path), error);
     let seed = tables::number(database, "seed").map_err(failed)?;
     let folded = folded(database).map_err(failed)?;
     let mut logged = Logs::default();
@@ -477,15 +478,15 @@ fn open_log(
             taken.map_err(|reason| damaged(path, reason))?;
         }
         // Whatever is in the log is of an earlier attempt to take this over.
-        let log = Log::anew(file().map_err(failed)?, seed, folded);
-        return Ok((log.map_err(|error| failed(error.into()))?, logged));
+        let log = Log::anew(file().map_err(log_failed)?, seed, folded);
+        return Ok((log.map_err(|error| log_failed(error.into()))?, logged));
     }
     let has_log = tables::number(database, tables::LOGGED).map_err(failed)? == 1;
     if has_log && !log_path(path).exists() {
         let text = "its log is gone, which has the latest changes";
         return Err(damaged(path, text.into()));
     }
-    let file = file().map_err(failed)?;
+    let file = file().map_err(log_failed)?;
     let mut take = |version, record: &[u8]| logged.take(version, record);
     let log = Log::open(file, seed, folded, &mut take).map_err(|reason| damaged(path, reason))?;
     Ok((log, logged))

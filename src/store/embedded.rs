@@ -9,8 +9,9 @@
 //! A commit takes all that waits when the last one ended, and whoever is about to write too: under
 //! load the groups grow by themselves, a lone write waits for nobody.
 //! Nothing is visible before it is durable (events are not, see [`Object::DURABLE`]; where there is a
-//! queue they take their place in it all the same), and everything becomes visible in order of version. When a commit fails, it and all that was decided
-//! on top of it fails with it, and the memory is as it was.
+//! queue they take their place in it all the same), and everything becomes visible in order of
+//! version. When a commit fails, it and all that was decided on top of it fails with it, and the
+//! memory is as it was.
 //!
 //! Commits run as blocking tasks of the runtime that writes, so tokio's paused clock stands still
 //! while one is under way. A store in memory ([`Embedded::memory`]) answers at once and runs

@@ -31,8 +31,8 @@ pub struct Options {
     /// Changes of each kind that are kept for watchers who come late. More costs memory: the old
     /// states of objects stay that long.
     pub window: usize,
-    /// Bytes of the file's pages that are kept in memory. Reads of objects never need them;
-    /// commits and folds are faster with them.
+    /// Bytes of the file's pages that are kept in memory. Folding the log needs them;
+    /// reads and commits never do.
     pub cache: usize,
     pub(super) kinds: Vec<NewTable>,
     pub(super) medium: Option<Medium>,

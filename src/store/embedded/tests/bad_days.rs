@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::FileExt as _;
 use std::process::{Command, Stdio};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use futures::future::join_all;
 
@@ -334,6 +335,8 @@ async fn a_file_of_the_first_format_is_taken_over() {
 struct Faulty {
     file: Unsynced,
     faults: Arc<Faults>,
+    /// It is the log, not the rows.
+    is_log: bool,
 }
 
 #[derive(Debug, Default)]
@@ -342,15 +345,27 @@ struct Faults {
     full: AtomicBool,
     /// Everything is written, but the disk does not say so.
     sync: AtomicBool,
+    /// The rows cannot become larger; the log can, and what is there can be written over.
+    rows: AtomicBool,
+    /// How often rows were to become larger then.
+    refused: AtomicUsize,
 }
 
 impl Faults {
     fn medium(self: &Arc<Self>) -> Medium {
         let faults = Arc::clone(self);
         Arc::new(move |file: File| {
+            let mut start = [0; 4];
+            let read = file.read_at(&mut start, 0)?;
+            let is_log = read == 0 || start == *b"mfl\x01";
             let file = unsynced(file)?;
             let faults = Arc::clone(&faults);
-            Ok(Box::new(Faulty { file, faults }) as Box<dyn StorageBackend>)
+            let faulty = Faulty {
+                file,
+                faults,
+                is_log,
+            };
+            Ok(Box::new(faulty) as Box<dyn StorageBackend>)
         })
     }
 
@@ -380,6 +395,11 @@ impl StorageBackend for Faulty {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.space()?;
+        let rows = !self.is_log && self.faults.rows.load(Ordering::SeqCst);
+        if rows && len > self.len()? {
+            self.faults.refused.fetch_add(1, Ordering::SeqCst);
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         self.file.set_len(len)
     }
 
@@ -504,6 +524,42 @@ async fn a_disk_that_comes_and_goes_loses_nothing_acknowledged() {
             assert_eq!(all(&store), expected, "reopened after round {round}");
         }
     }
+}
+
+/// The log has room when rows have none: it goes on, and is folded once they have.
+#[tokio::test]
+async fn a_log_that_cannot_be_folded_grows_and_is_seldom_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let faults = Arc::new(Faults::default());
+    let options = || options().fold_entries(10).medium(faults.medium());
+    let store = Embedded::open(&path, options()).unwrap();
+    let write = async |n: usize| {
+        let spec = json!({ "n": n, "text": "x".repeat(100_000) });
+        apply(&store, &format!("a{}", n % 50), spec).await;
+    };
+    write(0).await;
+
+    faults.rows.store(true, Ordering::SeqCst);
+    for n in 1..200 {
+        write(n).await;
+    }
+    let refused = faults.refused.load(Ordering::SeqCst);
+    // The first folds have room; then it is tried at twice as many entries each time.
+    assert!((1..=8).contains(&refused), "{refused} times");
+    let now = all(&store);
+    // What a crash would leave: all of it is in the log.
+    drop(store);
+    faults.rows.store(false, Ordering::SeqCst);
+    let store = Embedded::open(&path, options()).unwrap();
+    assert_eq!(all(&store), now);
+
+    // With room it is folded at the next write, and the log begins anew.
+    try_apply(&store, "b", 1).await.unwrap();
+    let now = all(&store);
+    store.close().await.unwrap();
+    assert_eq!(fs::metadata(log_of(&path)).unwrap().len(), 0);
+    assert_eq!(all(&open(&path)), now);
 }
 
 // ---- kill -9
