@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value};
 
 use super::Object;
@@ -16,6 +17,22 @@ pub(super) struct FieldSet {
     member: bool,
     /// Longer paths, by their next element.
     children: BTreeMap<Box<str>, FieldSet>,
+}
+
+/// As FieldsV1 writes it. Canonical: equal sets give equal texts.
+impl Serialize for FieldSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if self.member && !self.children.is_empty() {
+            map.serialize_entry(".", &BTreeMap::<&str, ()>::new())?;
+        }
+        for (element, child) in &self.children {
+            if !child.is_empty() {
+                map.serialize_entry(element, child)?;
+            }
+        }
+        map.end()
+    }
 }
 
 /// How the items of a list belong to owners.
@@ -182,20 +199,6 @@ impl FieldSet {
         let mut out = Vec::new();
         walk(self, &mut String::new(), &mut out);
         out
-    }
-
-    /// As FieldsV1 writes it. Canonical: equal sets give equal texts.
-    pub fn to_json(&self) -> Value {
-        let mut map = Map::new();
-        if self.member && !self.children.is_empty() {
-            map.insert(".".into(), Value::Object(Map::new()));
-        }
-        for (element, child) in &self.children {
-            if !child.is_empty() {
-                map.insert(element.to_string(), child.to_json());
-            }
-        }
-        Value::Object(map)
     }
 
     /// Reads FieldsV1. `None` when it is something else.

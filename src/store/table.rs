@@ -4,14 +4,16 @@
 //! which is in `pending` until its commit is through; so two writers in one commit conflict as
 //! they would one after the other.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+mod objects;
 mod pieces;
 mod retained;
 
+use self::objects::Objects;
 use self::pieces::draft;
 use self::retained::Retained;
 use super::disk::Stored;
@@ -55,7 +57,7 @@ pub(super) struct Table<K: Object> {
 
 #[derive(Debug)]
 struct Published<K> {
-    objects: BTreeMap<Key, Item<K>>,
+    objects: Objects<K>,
     ring: Ring<K>,
     version: Version,
 }
@@ -150,7 +152,7 @@ impl<K: Object> Table<K> {
         Self {
             name: kind_name::<K>(),
             published: RwLock::new(Published {
-                objects: BTreeMap::new(),
+                objects: Objects::new(),
                 ring: Ring::new(window, Version(0)),
                 version: Version(0),
             }),
@@ -266,7 +268,7 @@ impl<K: Object> Table<K> {
                 let object = Arc::clone(&item.object);
                 match published.objects.get_mut(&write.key) {
                     Some(slot) => *slot = item,
-                    None => drop(published.objects.insert(object.key(), item)),
+                    None => published.objects.insert(object.key(), item),
                 }
                 Some(Change::Applied(object))
             } else {
