@@ -23,6 +23,8 @@ use sha2::{Digest as _, Sha256};
 
 const MAGIC: [u8; 4] = *b"mfl\x01";
 const HEAD: usize = 32;
+/// So much of the log is looked through at once.
+const WINDOW: u64 = 1 << 20;
 /// Version and length of an entry.
 const ENTRY: usize = 12;
 
@@ -110,16 +112,22 @@ impl Log {
     /// Refuses a log with whole frames that nobody would read.
     fn nothing_after(&self, last: u64, length: u64) -> Result<(), String> {
         let text = |error: io::Error| error.to_string();
-        let mut rest = vec![0; length.saturating_sub(self.end) as usize];
-        self.file.read(self.end, &mut rest).map_err(text)?;
-        for (at, magic) in rest.windows(MAGIC.len()).enumerate() {
-            if magic != MAGIC {
-                continue;
+        let mut window = Vec::new();
+        let mut at = self.end;
+        while at + MAGIC.len() as u64 <= length {
+            window.resize((length - at).min(WINDOW) as usize, 0);
+            self.file.read(at, &mut window).map_err(text)?;
+            for (offset, magic) in window.windows(MAGIC.len()).enumerate() {
+                if magic != MAGIC {
+                    continue;
+                }
+                let frame = self.frame_at(at + offset as u64, length).map_err(text)?;
+                if frame.is_some_and(|frame| frame.seed == self.seed && frame.last() > Some(last)) {
+                    return Err("a part of its log cannot be read".into());
+                }
             }
-            let frame = self.frame_at(self.end + at as u64, length).map_err(text)?;
-            if frame.is_some_and(|frame| frame.seed == self.seed && frame.last() > Some(last)) {
-                return Err("a part of its log cannot be read".into());
-            }
+            // The next window begins with what may be the first bytes of a frame here.
+            at += (window.len() - MAGIC.len() + 1) as u64;
         }
         Ok(())
     }

@@ -225,6 +225,31 @@ async fn a_log_that_is_spoilt_before_its_end_is_damaged() {
     }
 }
 
+/// The log is looked through in windows of a megabyte: a frame may begin at the end of one.
+#[tokio::test]
+async fn a_frame_behind_a_spoilt_one_is_found_wherever_it_begins() {
+    const WINDOW: usize = 1 << 20;
+    let second = async |filling: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let store = Embedded::open(&path, options()).unwrap();
+        apply(&store, "a", json!({ "text": "x".repeat(filling) })).await;
+        apply(&store, "b", json!({})).await;
+        drop(store);
+        let log = fs::read(log_of(&path)).unwrap();
+        let at = log.windows(4).rposition(|four| four == b"mfl\x01");
+        (folder, path, log, at.unwrap())
+    };
+    let (.., least) = second(0).await;
+    for wanted in WINDOW - 4..=WINDOW + 1 {
+        let (_folder, path, mut log, at) = second(wanted - least).await;
+        assert_eq!(at, wanted);
+        log[0] = 0;
+        fs::write(log_of(&path), &log).unwrap();
+        assert_eq!(error(&path).code(), "StoreDamaged", "frame at {at}");
+    }
+}
+
 #[tokio::test]
 async fn rows_of_earlier_than_the_log_are_refused() {
     let folder = tempfile::tempdir().unwrap();
