@@ -15,6 +15,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub(crate) use source::printable;
+
 /// Which text a place is in: an index that [`crate::vfs::Files`] hands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(pub u32);

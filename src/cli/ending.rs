@@ -11,6 +11,7 @@ use crate::serve::client::{Following, Reason};
 use crate::store::{Key, Object as _};
 
 use super::Term;
+use super::term::one_line;
 
 /// How long nothing may move before a host that only a person can help ends the wait. A secret may
 /// be about to be written; a roll's next machine, or one that waits for another's, goes within
@@ -53,7 +54,8 @@ pub(super) fn say(term: &Term, waits: &[Wait]) {
         }
     }
     for (wait, hosts) in said {
-        term.error(&format!("{}: {} [{}]", fold(&hosts), wait.text, wait.code));
+        let text = one_line(&wait.text);
+        term.error(&format!("{}: {text} [{}]", fold(&hosts), wait.code));
     }
 }
 

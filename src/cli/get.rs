@@ -15,6 +15,7 @@ use crate::store::Object as _;
 
 use super::home::Home;
 use super::source::Source;
+use super::term::one_line;
 use super::{Exit, Failure, Term, screen};
 
 /// Show hosts: state, power, pool, age, reason
@@ -251,5 +252,5 @@ fn row(
         cells.push(mark(id.unwrap_or_default()));
     }
     cells.push(reason.unwrap_or_default());
-    cells
+    cells.iter().map(|cell| one_line(cell)).collect()
 }

@@ -14,6 +14,7 @@ use crate::plan::HoldCode;
 use crate::store::{Key, Object as _};
 
 use super::Term;
+use super::term::one_line;
 use table::{Picture, table};
 
 /// Remembers what was shown.
@@ -117,7 +118,7 @@ impl Screen {
                     });
                     self.term.event("INFO", reason, fields);
                 } else {
-                    let time = clock(now);
+                    let (time, reason) = (clock(now), one_line(reason));
                     let _ = writeln!(text, "{time} {:<16} {state:<14} {reason}", key.name);
                 }
             }

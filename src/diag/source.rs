@@ -221,7 +221,7 @@ fn shown(text: &str) -> Cow<'_, str> {
 }
 
 /// Words of a message, with what must not reach a terminal written as an escape.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let hidden = |c: char| replacement(c).is_some() || matches!(c, '\n' | '\r' | '\t');
     if !text.chars().any(hidden) {
         return Cow::Borrowed(text);

@@ -8,7 +8,7 @@ use crate::eval::range::fold;
 use crate::plan::Palette;
 use crate::store::Object as _;
 
-use super::{age, named, power};
+use super::{age, named, one_line, power};
 
 /// What is shown, and how large.
 pub(super) struct Picture<'a> {
@@ -149,7 +149,7 @@ fn row(line: &HostLine, columns: &Columns, picture: &Picture<'_>) -> String {
         power(line),
         line.pool().unwrap_or("-"),
         &since.unwrap_or_default(),
-        why.map(|why| why.text.as_str()).unwrap_or_default(),
+        &why.map(|why| one_line(&why.text)).unwrap_or_default(),
     ]);
     format!("{colour}{}{off}", cut(&text, picture.width))
 }

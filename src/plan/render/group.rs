@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::layout::FIXED;
+use crate::diag::printable;
 use crate::eval::range::fold;
 use crate::plan::fields::difference;
 use crate::plan::{Action, Disruption, FieldChange, HoldCode, Ruling, Verb};
@@ -242,7 +243,8 @@ fn pair(before: Option<&Value>, after: Option<&Value>) -> (String, String) {
 fn plain(value: Option<&Value>) -> String {
     match value {
         None => "(none)".to_owned(),
-        Some(Value::String(text)) => text.clone(),
+        // Anybody may have written it; it must not steer the terminal.
+        Some(Value::String(text)) => printable(text).into_owned(),
         Some(other) => other.to_string(),
     }
 }

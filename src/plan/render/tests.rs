@@ -191,6 +191,16 @@ fn many_fields_are_cut_short_but_tell_hosts_apart() {
 }
 
 #[test]
+fn values_do_not_steer_the_terminal() {
+    let mut lab = Lab::provisioned(&workers(1, ""));
+    lab.patch("n01", json!({ "spec": { "description": "a\u{1b}[2J\nb" } }));
+    lab.edit(&workers(1, "refine n01 { description \"c\"; }"));
+    let text = show(&lab, &[]);
+    assert!(text.contains(r"a\u{1b}[2J\nb → c"), "{text}");
+    assert!(!text.contains('\u{1b}'), "{text}");
+}
+
+#[test]
 fn what_is_kept_is_said() {
     let mut lab = Lab::provisioned(&workers(3, ""));
     lab.edit(&workers(1, ""));
