@@ -43,9 +43,9 @@ pub(super) const FORMAT: u64 = 2;
 
 /// The log is folded when it has this many entries…
 const FOLD_ENTRIES: usize = 100_000;
-/// …or bytes. Folding writes each row that changed anew: with 32 MB it wrote as much as the log did
-/// in a life of 10,000 hosts. A start after a crash reads 128 MB in half a second.
-const FOLD_BYTES: u64 = 128 << 20;
+/// …or bytes. Folding writes each row that changed anew, at 32 MB as much as the log did in a life of
+/// 10,000 hosts; a start after a crash reads the log, and what it leaves in memory grows with it.
+const FOLD_BYTES: u64 = 64 << 20;
 /// Deletions of this many versions are kept, from which watches go on after a restart; those of
 /// events count.
 const KEEP_ENTRIES: u64 = 1_000;
