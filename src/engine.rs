@@ -127,7 +127,7 @@ pub(crate) struct Shared<S> {
     metrics: Arc<Metrics>,
     notes: Notes,
     /// When it was last logged that the store refuses, and how often it did since.
-    refused: Mutex<Option<(Timestamp, u64)>>,
+    refused: Mutex<BTreeMap<&'static str, (Timestamp, u64)>>,
     options: Options,
     activity: tokio::sync::watch::Sender<u64>,
 }
@@ -349,29 +349,36 @@ impl<S: Stores> Shared<S> {
 
     /// Keeps the reason for those that look.
     fn note_why(&self, key: &Key, host: &BareMetalHost, why: Why) {
-        let since = overview::began(host, &why).unwrap_or_else(|| self.clock.now());
+        let now = self.clock.now();
         self.memos.with(key, |memo| {
             memo.version = host.version();
-            if memo.why.as_deref().map(|known| known.code) != Some(why.code) {
-                memo.since = Some(since);
+            // What was so before this process could see it is in the host alone.
+            match memo.why.as_deref().map(|known| known.code) {
+                None => memo.since = overview::began(host, &why).or(Some(now)),
+                Some(code) if code == Code::ProvisionerStarting.as_str() => {
+                    memo.since = overview::began(host, &why).or(Some(now));
+                }
+                Some(code) if code != why.code => memo.since = Some(now),
+                Some(_) => {}
             }
             memo.why = Some(Arc::new(why));
         });
     }
 
     /// Says why a host's status is not written: in its reason always, in the log every ten seconds
-    /// for all of them: a full disk refuses each host every second.
+    /// for all of them and each sort of error: a full disk refuses each host every second.
     fn store_trouble(&self, key: &Key, host: &BareMetalHost, error: &StoreError) {
         self.note_why(key, host, Why::new(Code::StoreFailed, error.to_string()));
         let now = self.clock.now();
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((last, more)) = refused.as_mut()
+        if let Some((last, more)) = refused.get_mut(error.code())
             && now.duration_since(*last) < REFUSED
         {
             *more += 1;
             return;
         }
-        let more = refused.replace((now, 0)).map_or(0, |(_, more)| more);
+        let more = refused.insert(error.code(), (now, 0));
+        let more = more.map_or(0, |(_, more)| more);
         drop(refused);
         let also = if more == 0 {
             String::new()

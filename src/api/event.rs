@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::wire::{Extra, optional_time, whole_seconds};
@@ -48,8 +48,16 @@ pub struct Event {
     /// What else it is about: the consumer of the host.
     pub related: Option<Box<ObjectReference>>,
     /// Fields that are not used here, kept as they are.
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "others")]
     pub extra: Extra,
+}
+
+/// The fields that are neither used nor written here anyway.
+fn others<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Extra, D::Error> {
+    let mut all = Extra::deserialize(deserializer)?;
+    all.remove("apiVersion");
+    all.remove("kind");
+    Ok(all)
 }
 
 /// What an event is about.
@@ -277,6 +285,7 @@ mod tests {
             assert_eq!(serde_json::to_value(&theirs).unwrap(), value);
             let ours: Event = serde_json::from_value(value.clone()).unwrap();
             assert_eq!(serde_json::to_value(&ours).unwrap(), value);
+            assert!(!ours.extra.contains_key("kind"), "written twice");
         }
     }
 

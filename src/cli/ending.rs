@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::diag::one_line;
 use crate::engine::{Overview, Standing};
 use crate::eval::range::fold;
 use crate::plan::Grants;
@@ -11,7 +12,6 @@ use crate::serve::client::{Following, Reason};
 use crate::store::{Key, Object as _};
 
 use super::Term;
-use super::term::one_line;
 
 /// How long nothing may move before a host that only a person can help ends the wait. A secret may
 /// be about to be written; a roll's next machine, or one that waits for another's, goes within

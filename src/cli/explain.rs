@@ -9,6 +9,7 @@ use crate::diag::suggest::similar;
 use crate::eval::{self, Ladder, Rung};
 use crate::plan::{HoldCode, Palette};
 use crate::reconcile::why;
+use crate::schema::Entity;
 
 use super::{Exit, Failure, SpecArgs, Term, spec};
 
@@ -35,8 +36,12 @@ pub(super) fn explain(term: &Term, args: &ExplainArgs) -> Result<Exit, Failure> 
     let palette = term.palette();
     if let Some(("host" | "hosts" | "bmh", name)) = args.subject.split_once('/') {
         return match &args.field {
-            // `explain host/NAME SPEC`: no field is a path that is there.
-            Some(path) if args.spec.spec == Path::new(".") && Path::new(path).exists() => {
+            // `explain host/NAME SPEC`: a path that is there and no field.
+            Some(path)
+                if args.spec.spec == Path::new(".")
+                    && !is_field(path)
+                    && Path::new(path).exists() =>
+            {
                 let spec = SpecArgs {
                     spec: path.into(),
                     ..args.spec.clone()
@@ -103,6 +108,13 @@ fn page(entry: &codes::Entry, palette: Palette) -> String {
     text
 }
 
+/// True for a field of a host, or something in one.
+fn is_field(path: &str) -> bool {
+    let first = path.split('.').next().unwrap_or(path);
+    let mut fields = Entity::Host.fields().iter();
+    fields.any(|field| field.name == first)
+}
+
 /// Where a host's value comes from.
 fn value(term: &Term, args: &SpecArgs, host: &str, field: &str) -> Result<Exit, Failure> {
     let spec = spec::load_busy(term, args, &mut eval::Cache::default())?;
@@ -124,6 +136,12 @@ fn values(term: &Term, args: &SpecArgs, name: &str) -> Result<Exit, Failure> {
     let spec = spec::load_busy(term, args, &mut eval::Cache::default())?;
     let Some(host) = spec.fleet.host(name) else {
         spec::show(term, &spec);
+        if spec.fleet.held.iter().any(|held| &*held.name == name) {
+            let text = format!("`{name}` has errors, so not all of its values are known");
+            return Err(Failure::new(Exit::No, text).help(format!(
+                "ask for one of them: `metalform explain host/{name} FIELD`"
+            )));
+        }
         let names = spec.fleet.hosts.iter().map(|host| &*host.name);
         let near = similar(name, names).map(|found| format!("; did you mean `{}`?", found.word));
         let text = format!("no host is called `{name}`{}", near.unwrap_or_default());

@@ -9,13 +9,13 @@ use serde_json::json;
 
 use crate::api::names::annotation;
 use crate::api::{BareMetalHost, Timestamp};
+use crate::diag::one_line;
 use crate::diag::suggest::similar;
 use crate::serve::client::Reason;
 use crate::store::Object as _;
 
 use super::home::Home;
 use super::source::Source;
-use super::term::one_line;
 use super::{Exit, Failure, Term, screen};
 
 /// Show hosts: state, power, pool, age, reason
@@ -144,10 +144,10 @@ fn show(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
     let near = |name: &&str| similar(name, all.iter().map(|name| &**name));
     Err(match missing.iter().find_map(near) {
         Some(near) => failure.help(format!("did you mean `{}`?", near.word)),
-        None if missing.iter().any(|name| Path::new(name).exists()) => {
-            failure.help(where_is(missing[0]))
-        }
-        None => failure,
+        None => match missing.iter().find(|name| Path::new(name).exists()) {
+            Some(folder) => failure.help(where_is(folder)),
+            None => failure,
+        },
     })
 }
 
@@ -216,7 +216,10 @@ fn row(
     let key = host.key();
     let status = host.status.as_ref();
     let reason = reason
-        .map(|reason| reason.text.clone())
+        .map(|reason| match &reason.held {
+            Some(held) => held.text.clone(),
+            None => reason.text.clone(),
+        })
         .or_else(|| status.map(|status| status.error_message.clone()));
     let line = crate::engine::HostLine {
         host: Arc::clone(host),

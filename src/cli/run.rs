@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use crate::api::BareMetalHost;
 use crate::desired::{self, Desired};
 use crate::engine::{self, Clock, Engine, FirstPlan, Metrics, Standing, Telling};
 use crate::eval::Cache;
@@ -157,19 +158,7 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
     ));
     let stop = CancellationToken::new();
     let first = lower(&spec, &store, None);
-    let known: Vec<Arc<crate::api::BareMetalHost>> = store.list();
-    for name in &args.allow_destroy {
-        let named = Grants::named([name.clone()]);
-        if !known.iter().any(|host| named.allows(&host.key().name)) {
-            term.say(&format!("--allow-destroy {name}: no host is called so"));
-        }
-    }
-    for line in plan::strangers(&first.fleet, &known) {
-        warn!(
-            code = "HostsOfAnotherFleet",
-            "{line}; if that is what this spec was called, put the name back"
-        );
-    }
+    greet(term, &args.allow_destroy, &first, &store.list());
     driven
         .books
         .take_over(&store, &first, args.machines.same_machines, &home.dir)?;
@@ -247,6 +236,23 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
     exit
 }
 
+/// What has to be said at the start: words for hosts that nobody has, hosts of other fleets.
+fn greet(term: &Term, allowed: &[String], desired: &Desired, known: &[Arc<BareMetalHost>]) {
+    for name in allowed {
+        let named = Grants::named([name.clone()]);
+        let is_there = known.iter().any(|host| named.allows(&host.key().name));
+        if !is_there && !desired.hosts.iter().any(|(key, _)| named.allows(&key.name)) {
+            term.say(&format!("--allow-destroy {name}: no host is called so"));
+        }
+    }
+    for line in plan::strangers(&desired.fleet, known) {
+        warn!(
+            code = "HostsOfAnotherFleet",
+            "{line}; if that is what this spec was called, put the name back"
+        );
+    }
+}
+
 /// A plan that a person agreed to is carried out if it is still the plan.
 async fn still_current(store: &Arc<Embedded>, spec: &Spec, agreed: &Plan) -> Result<(), Failure> {
     let source = Source::Stored(Arc::clone(store));
@@ -265,7 +271,7 @@ fn seed(spec: &Spec) -> u64 {
 }
 
 fn lower(spec: &Spec, store: &Embedded, previous: Option<&Desired>) -> Desired {
-    let observed: Vec<Arc<crate::api::BareMetalHost>> = store.list();
+    let observed: Vec<Arc<BareMetalHost>> = store.list();
     desired::desired(
         &spec.fleet,
         &spec.files,

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::api::Timestamp;
+use crate::diag::one_line;
 use crate::engine::{HostLine, Overview, Standing};
 use crate::plan::HoldCode;
 use crate::store::{Key, Object as _};
 
 use super::Term;
-use super::term::one_line;
 use table::{Picture, table};
 
 /// Remembers what was shown.

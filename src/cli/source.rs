@@ -41,8 +41,8 @@ impl Source {
                     tokio::time::sleep(HELD_STEP).await;
                 }
                 found => {
-                    source.close().await?;
-                    return found;
+                    let closed = source.close().await;
+                    return found.and_then(|found| closed.map(|()| found));
                 }
             }
         }

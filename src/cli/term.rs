@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::diag::printable;
 use crate::plan::Palette;
 
 use super::{ColorChoice, Global, LogFormat};
@@ -269,25 +268,5 @@ impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Term {
 
     fn make_writer(&'a self) -> LogWriter {
         LogWriter(self.clone())
-    }
-}
-/// A text from elsewhere (what Ironic or a BMC said) in one line that does not steer the terminal.
-pub(super) fn one_line(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    printable(&words.join(" ")).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_others_say_is_one_line_and_no_command() {
-        let said = "power failed:\n  Traceback\r\n\u{1b}[2J\u{202e}x\t ";
-        assert_eq!(
-            one_line(said),
-            r"power failed: Traceback \u{1b}[2J\u{202e}x"
-        );
-        assert_eq!(one_line("plain, é"), "plain, é");
     }
 }

@@ -237,6 +237,13 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A text from elsewhere (what Ironic or a BMC said, what an object holds) in one line that does not
+/// steer the terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    printable(&words.join(" ")).into_owned()
+}
+
 /// What is shown instead of a character that must not reach a terminal.
 fn replacement(c: char) -> Option<&'static str> {
     match c {
@@ -247,5 +254,20 @@ fn replacement(c: char) -> Option<&'static str> {
         | '\u{feff}' => Some("\u{fffd}"),
         c if c.is_control() => Some(if c.len_utf8() == 1 { "?" } else { "??" }),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_say_is_one_line_and_no_command() {
+        let said = "power failed:\n  Traceback\r\n\u{1b}[2J\u{202e}x\t ";
+        assert_eq!(
+            one_line(said),
+            r"power failed: Traceback \u{1b}[2J\u{202e}x"
+        );
+        assert_eq!(one_line("plain, é"), "plain, é");
     }
 }

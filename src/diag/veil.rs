@@ -10,9 +10,8 @@ pub(super) fn veiled(text: &str) -> Cow<'_, str> {
     let logins = text
         .match_indices("://")
         .filter_map(|(at, found)| login(text, at + found.len()));
-    let named = text
-        .match_indices("assw")
-        .filter_map(|(at, found)| named(text, at + found.len()));
+    let names = text.match_indices("assw").chain(text.match_indices("ASSW"));
+    let named = names.filter_map(|(at, found)| named(text, at + found.len()));
     let mut hidden: Vec<Range<usize>> = logins.chain(named).collect();
     if hidden.is_empty() {
         return Cow::Borrowed(text);
@@ -24,43 +23,90 @@ pub(super) fn veiled(text: &str) -> Cow<'_, str> {
         let start = range.start.max(out.len());
         if start < range.end {
             out.push_str(&text[out.len()..start]);
-            out.extend(std::iter::repeat_n('*', range.end - start));
+            for c in text[start..range.end].chars() {
+                match c {
+                    // Lines stay lines.
+                    '\n' | '\r' => out.push(c),
+                    c => out.extend(std::iter::repeat_n('*', c.len_utf8())),
+                }
+            }
         }
     }
     out.push_str(&text[out.len()..]);
     Cow::Owned(out)
 }
 
-/// `user:password` of a URL whose authority starts at `at`.
+/// `user:password` of a URL whose authority starts at `at`. A password may hold a slash: all up to
+/// the last `@` of the word goes.
 fn login(text: &str, at: usize) -> Option<Range<usize>> {
     let rest = &text[at..];
-    let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\\' | ';'));
-    let authority = &rest[..end.unwrap_or(rest.len())];
-    let end = authority.rfind('@').filter(|end| *end > 0)?;
+    let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | ';'));
+    let word = &rest[..end.unwrap_or(rest.len())];
+    let end = word.rfind('@').filter(|end| *end > 0)?;
     Some(at..at + end)
 }
 
-/// The value of an entry in whose name `at` is: `password="…"`, `password=…`, `password "…"`.
+/// The value of an entry whose name holds the bytes that end at `at`: of a property, or of a node.
 fn named(text: &str, at: usize) -> Option<Range<usize>> {
-    let after_name = text[at..]
-        .trim_start_matches(|c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '"'));
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '"');
+    let after_name = text[at..].trim_start_matches(is_name);
     let value = after_name.trim_start_matches([' ', '\t', '=']);
     let between = &after_name[..after_name.len() - value.len()];
-    let start = text.len() - value.len();
-    if let Some(quoted) = value.strip_prefix('"').filter(|_| !between.is_empty()) {
-        let mut escaped = false;
-        let end = quoted.find(|c: char| {
-            let end = c == '\n' || c == '"' && !escaped;
-            escaped = c == '\\' && !escaped;
-            end
-        });
-        let end = end.unwrap_or(quoted.len());
-        return (end > 0).then(|| start + 1..start + 1 + end);
+    if between.is_empty() {
+        return None;
     }
-    // A word after a blank is prose: "the password is wrong".
+    let value = match value
+        .strip_prefix('(')
+        .and_then(|rest| rest.split_once(')'))
+    {
+        // A name, and what it is called by is no secret.
+        Some(("secret" | "configmap", _)) => return None,
+        Some((_, value)) => value.trim_start_matches([' ', '\t']),
+        None => value,
+    };
+    let start = text.len() - value.len();
+    if let Some((open, close)) = quotes(value) {
+        let inside = &value[open.len()..];
+        let end = closing(inside, &close).unwrap_or(inside.len());
+        let start = start + open.len();
+        return (end > 0).then(|| start..start + end);
+    }
+    // A word after a blank is prose ("the password is wrong"), unless the name begins a node.
+    let before = text[..at].trim_end_matches(is_name);
+    let line = before.rsplit('\n').next().unwrap_or_default().trim_end();
+    let is_node = line.is_empty() || line.ends_with(['{', ';']);
     let bare = value.find(|c: char| c.is_whitespace() || matches!(c, ';' | '{' | '}' | '(' | ')'));
     let end = bare.unwrap_or(value.len());
-    (between.contains('=') && end > 0).then(|| start..start + end)
+    ((between.contains('=') || is_node) && end > 0).then(|| start..start + end)
+}
+
+/// What opens a string here, and what closes it: `"`, `"""`, either with `#` around it.
+fn quotes(value: &str) -> Option<(&str, String)> {
+    let hashes = value.len() - value.trim_start_matches('#').len();
+    let count = if value[hashes..].starts_with("\"\"\"") {
+        3
+    } else {
+        usize::from(value[hashes..].starts_with('"'))
+    };
+    let open = value.get(..hashes + count).filter(|_| count > 0)?;
+    Some((
+        open,
+        format!("{}{}", "\"".repeat(count), "#".repeat(hashes)),
+    ))
+}
+
+/// Where the string ends. What is escaped closes no string, but for raw ones; a line break closes
+/// one of a single line.
+fn closing(inside: &str, close: &str) -> Option<usize> {
+    let (raw, lines) = (close.ends_with('#'), close.starts_with("\"\"\""));
+    let mut escaped = false;
+    for (at, c) in inside.char_indices() {
+        if (c == '\n' && !lines) || (!escaped && inside[at..].starts_with(close)) {
+            return Some(at);
+        }
+        escaped = !raw && c == '\\' && !escaped;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -85,6 +131,23 @@ mod tests {
                 r#"password="**************""#,
             ),
             (r#"passwd="é"#, r#"passwd="**"#),
+            ("bmc { password hunter2; }", "bmc { password *******; }"),
+            (
+                "bmc {\n    password hunter2\n}",
+                "bmc {\n    password *******\n}",
+            ),
+            ("PASSWORD=x;", "PASSWORD=*;"),
+            (r##"password #"a "b"# c"##, r##"password #"****"# c"##),
+            (r##"password=#"a b"#"##, r##"password=#"***"#"##),
+            (
+                "password \"\"\"\n  a \"b\"\n  \"\"\"\nx",
+                "password \"\"\"\n*******\n**\"\"\"\nx",
+            ),
+            (r#"password=(string)"x" y=1"#, r#"password=(string)"*" y=1"#),
+            (
+                r#"address="ipmi://admin:hun/ter2@host""#,
+                r#"address="ipmi://**************@host""#,
+            ),
         ] {
             assert_eq!(veiled(text), shown);
             assert_eq!(veiled(text).len(), text.len());
@@ -93,7 +156,8 @@ mod tests {
             "bmc credentials=(secret)bmc",
             "password=(secret)bmc",
             "// the password is wrong",
-            r#"url "https://127.0.0.1/a@b""#,
+            "/* password: see below */",
+            r#"password=(secret)"bmc""#,
             "password",
             "",
         ] {

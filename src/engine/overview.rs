@@ -62,8 +62,8 @@ impl Overview {
 
     /// What it counts, where the spec and the store stand included.
     pub fn gauges(&self, standing: &Standing, spec_followed: bool) -> Gauges {
-        let blocked = self.hosts.iter().filter_map(|line| line.why.as_ref());
-        let blocked = blocked.filter(|why| why.blocked);
+        let blocked = self.hosts.iter().filter(|line| line.needs_person);
+        let blocked = blocked.filter_map(|line| line.why.as_ref());
         let errors = self.hosts.iter().filter_map(|line| {
             let error = line.host.status.as_ref()?.error_type.as_ref()?;
             Some(error.to_string())

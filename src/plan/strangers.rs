@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::api::BareMetalHost;
 use crate::api::names::annotation;
+use crate::diag::one_line;
 use crate::fleet::fold;
 use crate::store::Object as _;
 
@@ -24,6 +25,7 @@ pub fn strangers(fleet: &str, observed: &[Arc<BareMetalHost>]) -> Vec<String> {
             1 => "1 host here, which stays as it is".to_owned(),
             count => format!("{count} hosts here, which stay as they are"),
         };
+        let owner = one_line(owner);
         format!("fleet `{owner}` has {hosts}: {names}")
     };
     owners.into_iter().map(line).collect()

@@ -34,6 +34,18 @@ pub struct Reason {
     /// Since when the code is this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// What the spec wants of it waits, and why, though its machine has nothing to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Waits>,
+}
+
+/// Why a change waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waits {
+    /// Stable code.
+    pub code: String,
+    /// For people.
+    pub text: String,
 }
 
 /// An action of the plan that waits.
@@ -96,14 +108,14 @@ pub(super) fn hosts<S: Stores>(served: &Served<S>) -> Response<Body> {
         .collect();
     let reasons = overview.hosts.into_iter().map(move |line| {
         let key = line.host.key();
-        let (mut code, mut text, blocked) = line
+        let (code, text, blocked) = line
             .why
             .map(|why| (why.code.to_owned(), why.text.clone(), why.blocked))
             .unwrap_or_default();
-        // Its machine has nothing to do, but the spec wants something of it.
-        if let Some(hold) = holds.get(&key).filter(|_| line.settled) {
-            (code, text) = (hold.code.to_string(), hold.text.to_string());
-        }
+        let held = holds.get(&key).filter(|_| line.settled).map(|hold| Waits {
+            code: hold.code.to_string(),
+            text: hold.text.to_string(),
+        });
         Reason {
             namespace: key.namespace.to_string(),
             name: key.name.to_string(),
@@ -113,6 +125,7 @@ pub(super) fn hosts<S: Stores>(served: &Served<S>) -> Response<Body> {
             settled: line.settled,
             needs_person: line.needs_person,
             since: line.since,
+            held,
         }
     });
     let texts = reasons.map(|reason| serde_json::to_string(&reason).unwrap_or_default());

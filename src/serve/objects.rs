@@ -97,7 +97,7 @@ fn not_allowed() -> Response<Body> {
     )
 }
 
-/// The object with its `apiVersion` and `kind`, which types from k8s-openapi have anyway.
+/// The object with its `apiVersion` and `kind`, whether its type writes them or not.
 pub(super) fn typed<K: Object>(object: &K) -> Value {
     let mut value = serde_json::to_value(object).unwrap_or_default();
     value["apiVersion"] = json!(api_version::<K>());

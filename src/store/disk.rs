@@ -285,14 +285,16 @@ impl Disk {
         match fold(database, &self.log, until, floor) {
             Ok(()) => self.folded(until),
             Err(error) => {
-                tracing::warn!(
-                    code = "StoreNotFolded",
-                    "{}; the log of the store grows until it works",
-                    self.explain(&error)
-                );
                 self.database = None;
                 // It reads all of the log: not again after each commit.
                 self.put_off = self.entries.saturating_mul(2);
+                tracing::warn!(
+                    code = "StoreNotFolded",
+                    "the log of the store {} could not be made rows of: {error}; nothing is lost, the \
+                     log goes on and takes more space, and it is tried again at {} changes",
+                    self.path.display(),
+                    self.put_off
+                );
             }
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::cli::spec;
 use crate::diag::{Code, Diagnostic, Place, Span};
 use crate::eval::Evaluation;
-use crate::provision::sim::{Options, OptionsError};
+use crate::provision::sim::{Options, OptionsError, ScriptError};
 
 /// MF7120 and MF7121. `root` is the path of the spec; the fault script beside it is read.
 pub(in crate::cli) fn findings(evaluation: &Evaluation, root: &Path) -> Vec<Diagnostic> {
@@ -41,7 +41,7 @@ fn told(error: &OptionsError, place: Place, evaluation: &Evaluation) -> Diagnost
     };
     // A line in the spec is shown where it stands; one of a file is named.
     let written = &evaluation.files.text(place.file)[place.span.range()];
-    let found = written.find(&error.text).filter(|_| !error.text.is_empty());
+    let found = nth(written, error).filter(|_| !error.text.is_empty());
     let finding = match found {
         Some(at) => {
             let before = error.text.chars().take(error.column - 1);
@@ -61,4 +61,16 @@ fn told(error: &OptionsError, place: Place, evaluation: &Evaluation) -> Diagnost
         }
     };
     finding.help(error.help.as_str())
+}
+
+/// Where the text of an error stands in what is written of all faults: lines before it may have it
+/// in them. `fault 2` is the second.
+fn nth(written: &str, error: &ScriptError) -> Option<usize> {
+    let number: usize = error.place.strip_prefix("fault ")?.parse().ok()?;
+    let whole = format!("\"{}\"", error.text);
+    let starts = written.match_indices('"').map(|(at, _)| at).step_by(2);
+    let at = starts
+        .skip(number - 1)
+        .find(|at| written[*at..].starts_with(&whole));
+    at.map(|at| at + 1)
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::api::Timestamp;
+use crate::diag::one_line;
 use crate::engine::{HostLine, Overview, Standing};
 use crate::eval::range::fold;
 use crate::plan::Palette;
 use crate::store::Object as _;
 
-use super::{age, named, one_line, power};
+use super::{age, named, power};
 
 /// What is shown, and how large.
 pub(super) struct Picture<'a> {
@@ -29,6 +30,8 @@ pub(super) struct Picture<'a> {
 /// Reasons to wait that are shown, and lines that one may take.
 const REASONS: usize = 3;
 const LINES: usize = 3;
+/// Lines that are there whatever waits: the heads, three hosts, and how many more there are.
+const HOSTS: usize = 5;
 
 /// The table: a summary, what is held up, the column heads, as many hosts as fit, what was left out.
 pub(super) fn table(picture: &Picture<'_>) -> String {
@@ -45,8 +48,16 @@ pub(super) fn table(picture: &Picture<'_>) -> String {
         colour(&mut lines, &text, palette.red, palette, width);
     }
     held(picture, &mut lines);
+    // A picture that is higher than the terminal cannot be taken away again.
+    let most = picture.height.saturating_sub(HOSTS).max(1);
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut().filter(|_| most > 1) {
+            *last = cut("  and more; see `metalform plan`", width);
+        }
+    }
     let mut order: Vec<&HostLine> = picture.overview.hosts.iter().collect();
-    let room = picture.height.saturating_sub(lines.len() + 2).max(3);
+    let room = picture.height.saturating_sub(lines.len() + 2).max(1);
     if order.len() > room {
         order.sort_by_key(|line| rank(line));
     }

@@ -506,8 +506,8 @@ fn an_image_by_name_is_deployed() {
 
 #[test]
 fn a_login_belongs_to_the_secrets_and_an_attribute_to_the_labels() {
-    insta::assert_snapshot!(helped("bmc { password \"x\"; }", ""), @"`bmc` has no field `password`: a login does not stand in a spec: write `credentials=(secret)NAME`, and put it in the files `username` and `password` of the folder NAME among the secrets []");
-    insta::assert_snapshot!(helped("role worker", ""), @"a host has no field `role`: what a host is chosen by is a label: `labels role=worker` []");
+    insta::assert_snapshot!(helped("bmc { password \"x\"; }", ""), @"`bmc` has no field `password`: a login does not stand in a spec: write `credentials=(secret)NAME` in `bmc`, and put it in the files `username` and `password` of the folder NAME among the secrets []");
+    insta::assert_snapshot!(helped("role worker", ""), @"a host has no field `role`: what a host is chosen by is a label: `labels role=…` []");
     insta::assert_snapshot!(helped("mac \"52:54:00:00:00:01\"", ""), @"a host has no field `mac`: did you mean `boot mac`? [write `boot mac=…`]");
 }
 

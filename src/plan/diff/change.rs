@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::api::names::annotation;
 use crate::api::{BareMetalHost, BareMetalHostSpec, RaidConfig, Tags};
 use crate::desired::{Desired, Wanted};
+use crate::diag::one_line;
 use crate::plan::class::{deployment, disruption, refusal};
 use crate::plan::{Action, Disruption, FieldChange, Refusal, Verb, fields};
 use crate::store::Key;
@@ -43,6 +44,7 @@ pub(super) fn update(
     if let Some(owner) = host.annotation(annotation::FLEET)
         && owner != &*desired.fleet
     {
+        let owner = one_line(owner);
         let text = format!(
             "it belongs to fleet `{owner}`; if that is what this spec was called, put the name \
              back (`spec {owner}`), or else give one of the two hosts another name"

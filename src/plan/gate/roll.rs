@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::api::names::annotation;
 use crate::api::{BareMetalHost, OperationalStatus, ProvisioningState};
 use crate::desired::{Desired, Rollout};
+use crate::diag::one_line;
 use crate::fleet::natural;
 use crate::plan::class::Payload;
 use crate::plan::{Action, Disruption, Live};
@@ -215,11 +216,7 @@ fn carries(host: &BareMetalHost) -> bool {
 fn error_of(host: &BareMetalHost) -> Option<String> {
     let status = host.status.as_ref()?;
     (status.operational_status == OperationalStatus::Error).then_some(())?;
-    let error = status
-        .error_message
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
+    let error = one_line(&status.error_message);
     let kept: String = error.chars().take(MOST_ERROR).collect();
     Some(if kept.len() < error.len() {
         format!("{kept}…")

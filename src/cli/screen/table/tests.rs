@@ -77,15 +77,21 @@ fn what_does_not_fit_is_counted() {
         --allow-destroy n02
       n03 waits: provisioned, and in the spec no more; to go on: metalform apply
         --allow-destroy n03
-      n04 waits: provisioned, and in the spec no more; to go on: metalform apply
-        --allow-destroy n04
-      and 1 more reason to wait; see `metalform plan`
+      and more; see `metalform plan`
     NAME  STATE         POWER POOL    SINCE  REASON
     n01   provisioned   off!  workers    0s  provisioned
     n02   provisioned   off!  workers    0s  provisioned
     n03   provisioned   off!  workers    0s  provisioned
     … and 2 more hosts, 2 of them settled
     ");
+}
+
+#[test]
+fn it_is_never_higher_than_the_terminal() {
+    for height in 4..=24 {
+        let text = shown(1, Some("1 error"), (60, height));
+        assert!(text.lines().count() <= height, "{height}:\n{text}");
+    }
 }
 
 #[test]
