@@ -53,6 +53,19 @@ fn a_broken_file_keeps_the_last_good_fleet() {
 }
 
 #[test]
+fn a_fault_script_that_is_broken_and_mended_is_noticed() {
+    let project = Project::of("spec a { simulated { script \"faults.txt\"; }; }\nhost n1\n");
+    project.write("faults.txt", "limit inspect 3\n");
+    let mut running = project.start(&["run"]);
+    running.says("unmanaged");
+    project.write("faults.txt", "limti inspect 3\n");
+    running.says("the last good fleet is kept");
+    project.write("faults.txt", "limit inspect 4\n");
+    running.says("the spec is valid again");
+    running.interrupt().code(0);
+}
+
+#[test]
 fn what_vanishes_and_comes_back_destroys_nothing() {
     let lab = Project::lab(50);
     let mut running = lab.start(&["run"]);

@@ -26,6 +26,10 @@ impl Run<'_> {
             .machines
             .secrets(&spec.fleet, &self.args.spec.spec);
         all.extend(folder.watched());
+        let simulation = spec.fleet.simulation.as_ref();
+        if let Some(script) = simulation.and_then(|simulation| simulation.script.as_ref()) {
+            all.push(spec::folder(&self.args.spec.spec).join(&**script));
+        }
         all
     }
 

@@ -128,9 +128,18 @@ fn read(folder: &Path, name: &str) -> Result<String, OptionsError> {
         path: path.display().to_string(),
         reason,
     };
+    let outside = || failed("a script lies in the folder of the spec".to_owned());
     let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
     if !Path::new(name).components().all(inside) {
-        return Err(failed("a script lies in the folder of the spec".to_owned()));
+        return Err(outside());
+    }
+    // A link may lead anywhere, and what is wrong in a script is shown.
+    let real = |path: &Path| {
+        path.canonicalize()
+            .map_err(|error| failed(error.to_string()))
+    };
+    if !real(&path)?.starts_with(real(folder)?) {
+        return Err(outside());
     }
     let meta = std::fs::metadata(&path).map_err(|error| failed(error.to_string()))?;
     if !meta.is_file() {

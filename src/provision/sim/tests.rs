@@ -668,6 +668,12 @@ fn options_come_from_the_spec() {
     assert_snapshot!(refused(&spec), @r"the script of the simulation cannot be read: DIR/gone.txt: No such file or directory (os error 2)");
     spec.script = Some("../faults.txt".into());
     assert_snapshot!(refused(&spec), @r"the script of the simulation cannot be read: DIR/../faults.txt: a script lies in the folder of the spec");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let secret = elsewhere.path().join("netrc");
+    std::fs::write(&secret, "machine a password b").unwrap();
+    std::os::unix::fs::symlink(&secret, dir.path().join("link.txt")).unwrap();
+    spec.script = Some("link.txt".into());
+    assert_snapshot!(refused(&spec), @r"the script of the simulation cannot be read: DIR/link.txt: a script lies in the folder of the spec");
     spec.pace = Some(0);
     assert_snapshot!(refused(&spec), @r"`pace` is 0: nothing would ever happen; 1 is a lab's pace, 10 is ten times as fast");
 }
