@@ -6,11 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::store::{Embedded, OpenError, Options};
+use tracing::debug;
+
+use crate::store::{Embedded, Lock, NoLock, OpenError, Options};
 
 use super::spec::folder;
 use super::{Exit, Failure};
 
+/// The store in a home.
+const STORE: &str = "store.redb";
 /// How long a store that somebody holds is waited for, and how often it is looked at.
 const HELD: Duration = Duration::from_secs(2);
 pub(super) const HELD_STEP: Duration = Duration::from_millis(25);
@@ -20,6 +24,8 @@ pub(super) const HELD_STEP: Duration = Duration::from_millis(25);
 pub(super) struct Home {
     /// The folder.
     pub dir: PathBuf,
+    /// Where it would be for somebody who comes by another path than the link.
+    inside: Option<PathBuf>,
 }
 
 impl Home {
@@ -30,15 +36,66 @@ impl Home {
     /// what is in a version goes with it.
     pub fn of(spec: &Path) -> Self {
         let folder = folder(spec);
-        let dir = match link(folder) {
+        // A shell that went through a link knows so; the system does not.
+        let shell = (folder == Path::new("."))
+            .then(|| std::env::var_os("PWD").map(PathBuf::from))
+            .flatten()
+            .filter(|path| is_same(path, folder));
+        let folder = shell
+            .as_deref()
+            .filter(|path| link(path).is_some())
+            .unwrap_or(folder);
+        let inside = folder.join(".metalform");
+        match link(folder) {
             Some((parent, name)) => {
                 let mut home = std::ffi::OsString::from(".metalform-");
                 home.push(name);
-                parent.join(home)
+                Self {
+                    dir: parent.join(home),
+                    inside: Some(inside),
+                }
             }
-            None => folder.join(".metalform"),
+            None => Self {
+                dir: inside,
+                inside: None,
+            },
+        }
+    }
+
+    /// Keeps out whoever comes to a linked spec by another path, whose home is another one, as long
+    /// as the lock is held. A store that one of them left there is not passed over.
+    pub fn keep_others_out(&self) -> Result<Option<Lock>, Failure> {
+        let Some(inside) = &self.inside else {
+            return Ok(None);
         };
-        Self { dir }
+        let store = inside.join(STORE);
+        if store.exists() && !self.store().exists() {
+            let text = format!(
+                "the store of this spec lies in {}, from a start by another path than this link",
+                inside.display()
+            );
+            return Err(Failure::new(Exit::Usage, text).help(format!(
+                "move that folder to {}, or start by the path of before",
+                self.dir.display()
+            )));
+        }
+        // In a folder that nobody may write to (a mounted ConfigMap) nobody else has a store.
+        if let Err(error) = private(inside, None).and_then(|()| ignore(inside)) {
+            debug!("no lock in {}: {error}", inside.display());
+            return Ok(None);
+        }
+        match Lock::take(&store) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(NoLock::Held(holder)) => {
+                let holder = holder.unwrap_or_else(|| "another process".to_owned());
+                let text = format!("this spec is driven already, by another path: {holder}");
+                Err(Failure::new(Exit::Stale, text))
+            }
+            Err(NoLock::Io(error)) => {
+                debug!("no lock in {}: {error}", inside.display());
+                Ok(None)
+            }
+        }
     }
 
     /// The folder that it lies in, whatever links lead there.
@@ -55,19 +112,12 @@ impl Home {
     /// Makes the folder, and that of the socket where it is another one. Nobody else may look in:
     /// statuses, journal and socket are the owner's, whatever the umask says.
     pub fn make(&self) -> Result<(), Failure> {
-        let ignore = self.dir.join(".gitignore");
         private(&self.dir, None)
             .and_then(|()| match self.socket().parent() {
                 Some(folder) if folder != self.dir => private(folder, Some(&self.dir)),
                 _ => Ok(()),
             })
-            .and_then(|()| {
-                if ignore.exists() {
-                    Ok(())
-                } else {
-                    std::fs::write(&ignore, "*\n")
-                }
-            })
+            .and_then(|()| ignore(&self.dir))
             .map_err(|error| {
                 let text = format!("cannot make {}: {error}", self.dir.display());
                 Failure::new(Exit::Usage, text)
@@ -77,7 +127,7 @@ impl Home {
 
     /// The store.
     pub fn store(&self) -> PathBuf {
-        self.dir.join("store.redb")
+        self.dir.join(STORE)
     }
 
     /// As [`Home::open`], but waits a little for one who holds it: verbs that read do, for a moment, and so
@@ -130,6 +180,21 @@ impl Home {
         let folder = runtime.unwrap_or_else(std::env::temp_dir);
         folder.join(format!("metalform-{digest}")).join("api.sock")
     }
+}
+
+/// Has git see nothing of a folder.
+fn ignore(folder: &Path) -> std::io::Result<()> {
+    let ignore = folder.join(".gitignore");
+    if ignore.exists() {
+        return Ok(());
+    }
+    std::fs::write(ignore, "*\n")
+}
+
+/// True when both paths lead to one folder.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    real(one).is_some_and(|one| real(other) == Some(one))
 }
 
 /// Where a folder lies and what it is called, when it is a link.
@@ -194,6 +259,29 @@ mod tests {
     }
 
     #[test]
+    fn whoever_comes_by_another_path_is_kept_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let (link, real) = (dir.path().join("current"), dir.path().join("v1"));
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink("v1", &link).unwrap();
+        let (linked, direct) = (Home::of(&link), Home::of(&real));
+        linked.make().unwrap();
+        let lock = linked.keep_others_out().unwrap();
+        assert!(lock.is_some());
+        direct.make().unwrap();
+        assert_eq!(direct.open().unwrap_err().exit, Exit::Stale);
+        let second = Home::of(&link).keep_others_out().unwrap_err();
+        assert_eq!(second.exit, Exit::Stale);
+        drop(lock);
+        // A store from a start by the path of the folder is not passed over.
+        drop(direct.open().unwrap());
+        let text = linked.keep_others_out().unwrap_err().to_string();
+        assert!(text.contains("the store of this spec lies in"), "{text}");
+        drop(linked.open().unwrap());
+        assert!(linked.keep_others_out().unwrap().is_some());
+    }
+
+    #[test]
     fn nobody_else_may_look_in() {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
@@ -223,6 +311,7 @@ mod tests {
     fn a_long_path_gets_a_short_socket() {
         let home = Home {
             dir: PathBuf::from("/").join("x".repeat(150)),
+            inside: None,
         };
         let socket = home.socket();
         assert!(socket.as_os_str().len() < 100, "{}", socket.display());

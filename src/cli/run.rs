@@ -132,6 +132,7 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
     } = order;
     let home = Home::of(&args.spec.spec);
     home.make()?;
+    let _others = home.keep_others_out()?;
     let clock = Clock::starting_at(jiff::Timestamp::now());
     // The lock first: a second process must not touch the machines' journal.
     let store = match store {

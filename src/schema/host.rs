@@ -284,7 +284,7 @@ const BMC: &[Field] = &[
         doc: "Whether the controller's certificate is verified.",
         default: Some("#true"),
         lower: Lower::Not(".spec.bmc.disableCertificateVerification"),
-        also: &["disableCertificateVerification", "insecure"],
+        also: &[],
         ..BLANK
     },
 ];

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 /// The lock, held until dropped. A process that is killed loses it too: the kernel holds it.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(crate) struct Lock {
     file: File,
 }
 
 /// Why there is no lock.
 #[derive(Debug)]
-pub(super) enum NoLock {
+pub(crate) enum NoLock {
     /// Somebody has it; what the lock file says of them (`process 4711`), if anything.
     Held(Option<String>),
     /// The file cannot be made or locked.

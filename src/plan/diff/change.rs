@@ -32,10 +32,12 @@ pub(super) fn update(
             .max()
             .unwrap_or(Disruption::None),
         changes,
-        pool: host
-            .annotation(annotation::POOL)
-            .map(Arc::from)
-            .or_else(|| wanted.pool.clone()),
+        // The one that it will be in: there it counts as out while the change is made. A pool that was
+        // renamed would let all its machines go at once otherwise.
+        pool: wanted
+            .pool
+            .clone()
+            .or_else(|| host.annotation(annotation::POOL).map(Arc::from)),
         rack: wanted.rack.clone(),
         machine_of: None,
         guard: None,

@@ -9,7 +9,7 @@ use crate::desired::{Desired, Rollout};
 use crate::diag::one_line;
 use crate::fleet::natural;
 use crate::plan::class::Payload;
-use crate::plan::{Action, Disruption, Live};
+use crate::plan::{Action, Disruption, FieldChange, Live};
 use crate::store::Object as _;
 
 use super::{Hold, HoldCode};
@@ -19,10 +19,13 @@ const MOST_NAMES: usize = 4;
 /// The longest part of an error that a text quotes, in characters.
 const MOST_ERROR: usize = 160;
 
-/// True for what takes a machine out of service for a while. What takes it away for good needs a
-/// person's word, who then does not wait for a roll.
+/// True for what takes a machine out of service for a while: another image, here or in another pool
+/// (which needs a word besides; a renamed pool would be all out at once if that were enough). What
+/// takes it away for good needs a person's word, who then does not wait for a roll.
 pub(super) fn rolls(action: &Action) -> bool {
-    action.disruption == Disruption::Reprovision && action.guard.is_none()
+    let into_pool = |change: &FieldChange| change.path == "pool" && change.after.is_some();
+    action.disruption == Disruption::Reprovision
+        && (action.guard.is_none() || action.changes.iter().any(into_pool))
 }
 
 /// What goes on in the pools.

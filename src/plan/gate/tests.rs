@@ -345,6 +345,27 @@ fn a_granted_destruction_does_not_wait_for_the_roll() {
     assert!(lines[2].starts_with("n02 RollStopped"), "{lines:?}");
 }
 
+/// Each host leaves a pool, which a person allowed, and is in the new one: that one's roll holds.
+#[test]
+fn a_renamed_pool_rolls() {
+    let mut lab = Lab::provisioned(&workers(3, ""));
+    lab.edit(&to_b(&workers(3, "")).replace("pool workers", "pool compute"));
+    let names = ["n01", "n02", "n03"];
+    insta::assert_snapshot!(rulings(&lab, &names).join("\n"), @r"
+    n01 goes
+    n02 Rolling: pool `compute`: 1 of at most 1 out of service: n01
+    n03 Rolling: pool `compute`: 1 of at most 1 out of service: n01
+    ");
+    let plan = lab.plan();
+    lab.carry_out(&plan.actions[0]);
+    let lines = rulings(&lab, &names);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(
+        lines.iter().all(|line| line.contains(" Rolling: ")),
+        "{lines:?}"
+    );
+}
+
 #[test]
 fn a_new_host_waits_for_its_machine() {
     let mut lab = Lab::provisioned(&workers(1, ""));
