@@ -42,10 +42,13 @@ fn show(term: &Term, args: &PlanArgs) -> Result<Exit, Failure> {
     let home = Home::of(&args.spec.spec);
     let read = Source::read(&home, async |source| {
         let made = make(source, &spec).await?;
-        let under_way = under_way(source, &made.2).await?;
-        Ok((made, under_way))
+        let mut told = under_way(source, &made.2).await?.unwrap_or_default();
+        if let Some(kept) = source.kept().await? {
+            told += &format!("`metalform run` keeps the last good fleet, not this one: {kept}\n");
+        }
+        Ok((made, told))
     });
-    let ((desired, plan, observed), under_way) = super::runtime()?.block_on(read)?;
+    let ((desired, plan, observed), told) = super::runtime()?.block_on(read)?;
     let rulings = plan::gate(&plan, &desired, &observed, &Grants::default());
     if args.json {
         term.out(&format!("{:#}\n", plan::to_json(&plan, &rulings)));
@@ -59,7 +62,7 @@ fn show(term: &Term, args: &PlanArgs) -> Result<Exit, Failure> {
         for line in plan::strangers(&desired.fleet, &observed) {
             term.out(&format!("{line}\n"));
         }
-        term.out(&under_way.unwrap_or_default());
+        term.out(&told);
     }
     Ok(if args.exit_code && !plan.is_empty() {
         Exit::No

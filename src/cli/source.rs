@@ -86,6 +86,17 @@ impl Source {
         }
     }
 
+    /// Why the running process does not follow the spec as it is, if there is one and it does not.
+    pub async fn kept(&self) -> Result<Option<String>, Failure> {
+        match self {
+            Self::Running(client) => {
+                let following = client.following().await;
+                Ok(following.map_err(|error| remote(&error))?.reading.kept)
+            }
+            Self::Stored(_) | Self::Nothing => Ok(None),
+        }
+    }
+
     /// Who owns which fields of these hosts.
     pub async fn owned(&self, keys: Vec<Key>) -> Result<Owned, Failure> {
         let mut owned = Owned::new();

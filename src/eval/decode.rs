@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::expr::Val;
 use super::unit::{self, SizeUnit, UnitError};
-use crate::diag::suggest::similar;
+use crate::diag::suggest::{Suggestion, similar};
 use crate::diag::{Applicability, Code, Diagnostic, Edit, Fix, Place, Span};
 use crate::fleet::{Ref, RefKind, Text, Value};
 use crate::schema::{Lower, Type};
@@ -353,7 +353,13 @@ fn enum_error(entry: Entry<'_>, text: &str, words: &[&str]) -> Diagnostic {
         "",
     )
     .note(format!("it takes {}", words.join(", ")));
-    let near = similar(text, words.iter().copied());
+    // RAID 10 is `1+0` to Ironic, to which `0` is nearer by its letters.
+    let joined = words.iter().find(|word| word.replace('+', "") == text);
+    let joined = joined.map(|word| Suggestion {
+        word,
+        fix: Some(Applicability::Safe),
+    });
+    let near = joined.or_else(|| similar(text, words.iter().copied()));
     finding.did_you_mean(near, place, |word| quoted_like(entry, word))
 }
 

@@ -47,9 +47,13 @@ pub(super) fn label(finding: Diagnostic, name: &str, node: Node<'_>) -> Diagnost
     let mut entries = node.entries();
     let (value, more) = (entries.next(), entries.next());
     match value.map(|value| (value.key(), value.value())) {
-        Some((None, Kdl::Str(_))) if more.is_none() && node.block_span().is_none() => finding.help(
-            format!("what a host is chosen by is a label: `labels {name}=…`"),
-        ),
+        Some((None, Kdl::Str(_))) if more.is_none() && node.block_span().is_none() => {
+            finding.help(format!(
+                "what a host is chosen by is a label: `labels {}=…`",
+                // `role: worker`, as YAML has it.
+                name.trim_end_matches(':')
+            ))
+        }
         _ => finding,
     }
 }

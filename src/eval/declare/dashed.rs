@@ -101,13 +101,24 @@ impl<'t> Declarer<'_, 't> {
         let gap = &text[sign.end as usize..end as usize];
         let blank = gap.len() - gap.trim_start_matches([' ', '\t']).len();
         let fix = Span::new(start, sign.end + blank as u32);
+        let (lost, help) = if node.name() == "pool" {
+            (
+                "its machines are in no pool, and what is deployed on them goes",
+                "if that is meant, delete the lines",
+            )
+        } else {
+            (
+                "its machines are no longer part of the fleet",
+                "if they are to go, delete the lines; `except` takes one host out of a range",
+            )
+        };
         let finding = Diagnostic::warning(
             Code(6006),
-            format!("{what} is commented out: its machines are no longer part of the fleet"),
+            format!("{what} is commented out: {lost}"),
             sign.to(node.name_span()).in_file(node.file()),
             "",
         )
-        .help("if they are to go, delete the lines; `except` takes one host out of a range")
+        .help(help)
         .fix(Fix::replace(
             "take the `/-` away",
             Applicability::Unsafe,

@@ -507,6 +507,7 @@ fn an_image_by_name_is_deployed() {
 #[test]
 fn a_login_belongs_to_the_secrets_and_an_attribute_to_the_labels() {
     insta::assert_snapshot!(helped("bmc { password \"x\"; }", ""), @"`bmc` has no field `password`: a login does not stand in a spec: write `credentials=(secret)NAME` in `bmc`, and put it in the files `username` and `password` of the folder NAME among the secrets []");
+    assert!(helped("role: worker", "").contains("`labels role=…`"));
     insta::assert_snapshot!(helped("role worker", ""), @"a host has no field `role`: what a host is chosen by is a label: `labels role=…` []");
     insta::assert_snapshot!(helped("mac \"52:54:00:00:00:01\"", ""), @"a host has no field `mac`: did you mean `boot mac`? [write `boot mac=…`]");
 }
@@ -533,6 +534,18 @@ fn a_number_that_is_a_word_is_quoted() {
     insta::assert_snapshot!(helped("raid hardware { volume a level=1; }", ""), @"expected one of 0, 1, 2, 5, 6, 1+0, 5+0, 6+0, found a number:  [quote it]");
     insta::assert_snapshot!(helped("labels vlan=120", ""), @"expected a string, found a number: names and texts are strings: quote it [quote it]");
     insta::assert_snapshot!(helped("raid hardware { volume a level=7; }", ""), @"expected one of 0, 1, 2, 5, 6, 1+0, 5+0, 6+0, found a number:  []");
+}
+
+#[test]
+fn raid_10_is_1_and_0() {
+    let said = helped("raid hardware { volume a level=\"10\"; }", "");
+    assert!(said.contains("did you mean `1+0`? [write `1+0`]"), "{said}");
+}
+
+#[test]
+fn a_setting_that_is_the_other_way_round_has_no_safe_fix() {
+    let said = helped("bmc disableCertificateVerification=#true", "");
+    assert!(said.ends_with("[]"), "{said}");
 }
 
 #[test]
