@@ -67,6 +67,12 @@ pub(super) fn available(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
 pub(super) fn provisioned(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
     let spec = &draft.view.host.spec;
     if deploy::is_outdated(spec, &draft.status) {
+        // What runs is not given up for something that could not be deployed.
+        if deploy::is_wanted(spec) && !draft.view.missing.is_empty() {
+            let missing = draft.view.missing.join("; ");
+            let text = format!("{missing}; what is deployed stays until it is there");
+            return draft.wait(Code::ReferenceMissing, text);
+        }
         return match draft.queue(SlotKind::Clean) {
             Some(flow) => flow,
             None => draft.enter(Phase::Deprovisioning),

@@ -201,7 +201,10 @@ fn what_drives_the_machines_is_not_exchanged_while_they_are_driven() {
         }
         assert_eq!(project.names(), ["w1", "w2", "w3", "w4"], "kept: {what}");
         let plan = project.run(&["plan"]).code(0).out;
-        assert!(plan.contains("keeps the last good fleet, not this one: "), "{plan}");
+        assert!(
+            plan.contains("keeps the last good fleet, not this one: "),
+            "{plan}"
+        );
     }
     project.write("fleet.kdl", &more);
     running.says("1 to create, 0 to change, 0 to delete, 4 unchanged");

@@ -94,6 +94,28 @@ fn user_data_that_is_missing_is_waited_for_by_name() {
 }
 
 #[test]
+fn what_runs_stays_until_the_next_one_could_be_deployed() {
+    let mut driver = provisioned();
+    driver.missing = vec!["secret `ud` not found: tried secrets/ud".into()];
+    driver.edit(|host| host.spec.image.as_mut().unwrap().url = B.into());
+    driver.settle(200);
+    assert_eq!(*driver.state(), State::Provisioned);
+    assert_eq!(driver.sent(), [""; 0]);
+    assert_snapshot!(
+        waiting(&driver).unwrap(),
+        @"ReferenceMissing: secret `ud` not found: tried secrets/ud; what is deployed stays until it is there"
+    );
+    driver.missing.clear();
+    driver.settle(300);
+    assert_eq!(driver.status().provisioning.image.url, B);
+    // To take it off nothing is needed.
+    driver.missing = vec!["secret `ud` not found: tried secrets/ud".into()];
+    driver.edit(|host| host.spec.image = None);
+    driver.settle(300);
+    assert_eq!(*driver.state(), State::Available);
+}
+
+#[test]
 fn without_slots_a_host_is_delayed_and_costs_nothing() {
     let mut driver = Driver::new(with_image(A));
     driver.grants = Grants::default();
