@@ -70,9 +70,10 @@ impl<'t> Declarer<'_, 't> {
             let mut broken = broken;
             if let Err(finding) = check_name(&name, "host", place) {
                 broken = true;
-                let (code, about) = (finding.code.0, finding.message.clone());
+                // One finding a range, whatever its first bad name is.
+                let code = finding.code.0;
                 self.findings
-                    .about("host", &name, code, place, &about, || finding);
+                    .about("host", &name, code, place, "", || finding);
             }
             self.program.hosts.push(Declared {
                 name,

@@ -115,6 +115,16 @@ fn undriven(bench: &mut Bench<'_, '_>, hosts: &mut [Evaluated], ironics: &BTreeS
     }
 }
 
+/// What the values of two sites have in common.
+struct Group {
+    /// The first value that is there twice, and who has it.
+    shown: String,
+    first: BTreeSet<usize>,
+    /// All hosts that have one with another, and the first host of each such value.
+    members: BTreeSet<usize>,
+    clashes: BTreeSet<usize>,
+}
+
 fn report(
     bench: &mut Bench<'_, '_>,
     hosts: &mut [Evaluated],
@@ -124,7 +134,7 @@ fn report(
     clashes: Vec<Vec<usize>>,
 ) {
     // One finding a site and site it clashes with: a range without the number in it is one mistake.
-    let mut groups: BTreeMap<(Place, Place), (String, BTreeSet<usize>)> = BTreeMap::new();
+    let mut groups: BTreeMap<(Place, Place), Group> = BTreeMap::new();
     let origin = |index: usize| {
         let item = hosts[index].items().iter().find(|item| item.path == path);
         item.map(|item| item.origin.place())
@@ -139,25 +149,49 @@ fn report(
             };
             let text = hosts[*index].items().iter().find(|item| item.path == path);
             let shown = text.map_or_else(String::new, |item| item.value.to_string());
-            let group = groups
-                .entry((place, first))
-                .or_insert_with(|| (shown, BTreeSet::new()));
-            group.1.extend([clash[0], *index]);
+            let group = groups.entry((place, first)).or_insert_with(|| Group {
+                shown,
+                first: BTreeSet::from([clash[0]]),
+                members: BTreeSet::new(),
+                clashes: BTreeSet::new(),
+            });
+            group.members.extend([clash[0], *index]);
+            group.clashes.insert(clash[0]);
+            if group.first.contains(&clash[0]) {
+                group.first.insert(*index);
+            }
         }
     }
-    for ((place, first), (shown, members)) in groups {
-        let names: Vec<&str> = members
-            .iter()
-            .map(|index| &*bench.program.hosts[*index].name)
-            .collect();
-        let mut finding = Diagnostic::error(
-            Code(code),
-            format!("hosts `{}` share the {what} {shown}", fold(&names)),
-            place,
-            "",
+    for ((place, first), group) in groups {
+        let named = |members: &BTreeSet<usize>| -> Vec<&str> {
+            let members = members.iter();
+            members
+                .map(|index| &*bench.program.hosts[*index].name)
+                .collect()
+        };
+        let names = named(&group.members);
+        // Two ranges that run alike clash host by host.
+        let also = match group.clashes.len() - 1 {
+            0 => String::new(),
+            1 => ", and so do two others of these ranges".to_owned(),
+            more => format!(", and so do {more} more pairs of these ranges"),
+        };
+        let text = format!(
+            "hosts `{}` share the {what} {}{also}",
+            fold(&named(&group.first)),
+            group.shown
         );
+        let mut finding = Diagnostic::error(Code(code), text, place, "");
         if first != place {
             finding = finding.label(first, "the same here");
+        } else if code == 3505 {
+            finding = finding.help(
+                "write it with a number of the host in it: `${mac('52:54:00:00:00:00', host.slot)}`, where \
+                 `slot` names the range in the host's name, as in `n[slot=1-8]`",
+            );
+        } else if code == 3203 {
+            finding =
+                finding.help("write it with the host's name in it, `${host.name}`, or its number");
         }
         finding.subject = Some(Subject {
             kind: "host",

@@ -554,3 +554,26 @@ fn an_unknown_name_of_a_host_leads_to_named_ranges() {
     let help = found.diagnostics[0].help.as_deref();
     insta::assert_snapshot!(help.unwrap(), @"in scope: `host.name`; a range in the host's name gives more when it is named, as in `n[slot=1-8]`");
 }
+
+#[test]
+fn a_bad_name_of_a_range_is_one_finding() {
+    let found = one("host \"web_[n=1-40]\"\n");
+    insta::assert_snapshot!(findings(&found).join("\n"), @"MF3101 fleet.kdl:2: `web_1` cannot be the name of a host");
+    insta::assert_snapshot!(found.diagnostics[0].notes.join("\n"), @"also affects 39 more hosts: web_[2-40]");
+}
+
+#[test]
+fn ranges_that_run_alike_clash_host_by_host() {
+    let text = "host \"web-[n=1-3]\" {\n    boot mac=\"${mac('52:54:00:00:00:00', host.n)}\"\n}\nhost \"db-[n=1-3]\" {\n    boot mac=\"${mac('52:54:00:00:00:00', host.n)}\"\n}\n";
+    let found = one(text);
+    insta::assert_snapshot!(findings(&found).join("\n"), @r#"MF3505 fleet.kdl:3: hosts `db-1 web-1` share the boot MAC address "52:54:00:00:00:01", and so do 2 more pairs of these ranges"#);
+    let found = one("host \"web-[n=1-3]\" {\n    boot mac=\"52:54:00:00:00:01\"\n}\n");
+    insta::assert_snapshot!(findings(&found).join("\n"), @r#"MF3505 fleet.kdl:3: hosts `web-[1-3]` share the boot MAC address "52:54:00:00:00:01""#);
+    assert!(
+        found.diagnostics[0]
+            .help
+            .as_deref()
+            .unwrap()
+            .contains("${mac(")
+    );
+}
