@@ -80,6 +80,8 @@ struct Reader<'t> {
     last_end: u32,
     /// A missing space before this offset has been reported.
     forgiven: u32,
+    /// What is found before this offset follows from something that has been reported.
+    muted: u32,
     blocks: Vec<Block>,
     /// [`Block::last`] of the top level.
     last: u32,
@@ -131,6 +133,7 @@ impl<'t> Reader<'t> {
             },
             last_end: 0,
             forgiven: NONE,
+            muted: 0,
             blocks: Vec::new(),
             last: NONE,
             last_closed: None,

@@ -259,3 +259,15 @@ fn what_is_commented_out_is_put_back() {
         assert_eq!(codes(&one(fine)), [0; 0], "{fine}");
     }
 }
+
+#[test]
+fn double_quotes_in_an_expression_become_single_ones() {
+    let text = |quote: &str| {
+        format!(
+            "host \"n[n=1-3]\" {{\n    boot mac=\"${{mac({quote}52:54:00:00:00:00{quote}, host.n)}}\"\n}}\n"
+        )
+    };
+    safe(&text("\""), 1006, &text("'"));
+    let found = one(&text("\""));
+    insta::assert_snapshot!(findings(&found).join("\n"), @"MF1006 fleet.kdl:3: a string inside `${…}` takes single quotes");
+}

@@ -95,7 +95,13 @@ impl Reader<'_> {
     pub(super) fn missing_space(&mut self, node: u32, before: Span, after: Span) {
         if self.spaceless != node {
             self.spaceless = node;
-            self.report(self.source.missing_space(before, after));
+            match self.source.expression_around(after.start) {
+                Some(expression) => {
+                    self.report(self.source.quotes_in_expression(expression, after));
+                    self.muted = expression.end;
+                }
+                None => self.report(self.source.missing_space(before, after)),
+            }
         }
         self.mark_broken(node);
     }

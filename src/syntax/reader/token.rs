@@ -93,7 +93,7 @@ impl Reader<'_> {
 
     #[cold]
     pub(super) fn report(&mut self, found: Diagnostic) {
-        if self.is_overflowing() {
+        if self.is_overflowing() || found.primary.place.span.start < self.muted {
             return;
         }
         if self.diagnostics.len() == self.limits.diagnostics {

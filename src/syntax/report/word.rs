@@ -3,8 +3,11 @@
 use super::Source;
 use crate::diag::Applicability::Safe;
 use crate::diag::codes::syntax as codes;
-use crate::diag::{Diagnostic, Fix, Span, suggest};
+use crate::diag::{Diagnostic, Edit, Fix, Span, suggest};
 use crate::syntax::clump::{self, Shape};
+
+/// How far from a place an expression around it is looked for, in bytes.
+const REACH: usize = 1000;
 
 impl Source<'_> {
     /// MF1004, for a value. `word` is one of KDL's keywords without its `#`.
@@ -64,6 +67,58 @@ impl Source<'_> {
         .label(self.place(before), "ends here")
         .help("put a space between them, or quotes around both if they are one text")
         .fix(Fix::replace("insert a space", Safe, at, " "))
+    }
+
+    /// The expression that opens before `at` in the same line and is not closed there: from its `${`
+    /// to its `}`, or to the end of the line where there is none.
+    pub(in crate::syntax) fn expression_around(self, at: u32) -> Option<Span> {
+        let (before, after) = self.text.split_at_checked(at as usize)?;
+        // A line may hold a million mistakes.
+        let first = before.ceil_char_boundary(before.len().saturating_sub(REACH));
+        let after = &after[..after.floor_char_boundary(REACH)];
+        let line = before[first..]
+            .rfind('\n')
+            .map_or(first, |end| first + end + 1);
+        let open = line + before[line..].rfind("${")?;
+        if before[open..].contains('}') {
+            return None;
+        }
+        let rest = after.split(['\n', '\r']).next().unwrap_or_default();
+        let close = rest.find('}').map_or(rest.len(), |close| close + 1);
+        Some(Span::new(open as u32, at + close as u32))
+    }
+
+    /// MF1006, for a string in double quotes inside an expression, which ends the text around it.
+    pub(in crate::syntax) fn quotes_in_expression(
+        self,
+        expression: Span,
+        after: Span,
+    ) -> Diagnostic {
+        let finding = Diagnostic::error(
+            codes::MISSING_SPACE,
+            "a string inside `${…}` takes single quotes",
+            self.place(after),
+            "the `\"` before it ends the text",
+        )
+        .help("write it as in `${mac('52:54:00:00:00:00', host.slot)}`");
+        let quotes = self.str(expression).match_indices('"');
+        let edits: Vec<Edit> = quotes
+            .map(|(at, _)| {
+                let at = expression.start + at as u32;
+                Edit {
+                    place: self.place(Span::new(at, at + 1)),
+                    text: "'".to_owned(),
+                }
+            })
+            .collect();
+        if edits.len() % 2 == 1 || !self.str(expression).ends_with('}') {
+            return finding;
+        }
+        finding.fix(Fix {
+            title: "write single quotes".to_owned(),
+            applicability: Safe,
+            edits,
+        })
     }
 
     /// MF1007 and MF1008: a word that starts like a number.
