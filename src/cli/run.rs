@@ -4,6 +4,7 @@
 mod reload;
 mod signals;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -54,8 +55,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "SECONDS", requires = "until_settled")]
     pub(super) timeout: Option<u64>,
     /// Answer /healthz and /metrics on this address, e.g. 127.0.0.1:9090
-    #[arg(long, value_name = "ADDR")]
-    pub(super) listen: Option<std::net::SocketAddr>,
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(super) listen: Option<SocketAddr>,
     /// Allow the destruction of this host, once: r01-n13, "r01-n[13-15]"
     #[arg(long, value_name = "NAME")]
     pub(super) allow_destroy: Vec<String>,
@@ -235,6 +236,12 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
         .await
         .map_err(|error| Failure::new(Exit::Remote, error.to_string()))?;
     exit
+}
+
+/// An address and port.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let example = "an IP address and a port are wanted, as in 127.0.0.1:9090 or [::]:9090";
+    text.parse().map_err(|_| example.to_owned())
 }
 
 /// What has to be said at the start: words for hosts that nobody has, hosts of other fleets.

@@ -353,8 +353,11 @@ fn enum_error(entry: Entry<'_>, text: &str, words: &[&str]) -> Diagnostic {
         "",
     )
     .note(format!("it takes {}", words.join(", ")));
-    // RAID 10 is `1+0` to Ironic, to which `0` is nearer by its letters.
-    let joined = words.iter().find(|word| word.replace('+', "") == text);
+    // RAID 10 is `1+0` to Ironic, to which `0` is nearer by its letters; BIOS is what `legacy` boots.
+    let bios = text.eq_ignore_ascii_case("bios").then_some("legacy");
+    let joined = words
+        .iter()
+        .find(|word| word.replace('+', "") == text || Some(**word) == bios);
     let joined = joined.map(|word| Suggestion {
         word,
         fix: Some(Applicability::Safe),

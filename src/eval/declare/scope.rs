@@ -82,7 +82,19 @@ impl<'t> Declarer<'_, 't> {
             place,
             "",
         );
-        self.lost(finding.did_you_mean(similar(name, words), place, str::to_owned));
+        // What other tools call a machine.
+        let other = ["node", "machine", "server", "baremetal", "BareMetalHost"]
+            .iter()
+            .any(|other| other.eq_ignore_ascii_case(name));
+        let near = if other {
+            Some(Suggestion {
+                word: "host",
+                fix: Some(Applicability::Safe),
+            })
+        } else {
+            similar(name, words)
+        };
+        self.lost(finding.did_you_mean(near, place, str::to_owned));
     }
 
     pub(super) fn when(&mut self, node: Node<'t>, scope: usize, frame: usize) {

@@ -361,8 +361,17 @@ fn number(text: &str, range: Range<usize>, what: &str) -> Result<i64, RangeError
             .help("items are `n`, `lo-hi` or `lo-hi/step`, separated by commas"));
     }
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(bad(format!("`{digits}` is not a number"), range)
-            .help("items are `n`, `lo-hi` or `lo-hi/step`, in decimal digits"));
+        let error = bad(format!("`{digits}` is not a number"), range.clone())
+            .help("items are `n`, `lo-hi` or `lo-hi/step`, in decimal digits");
+        // As other languages write a range.
+        let ends = ["..", ":"].iter().find_map(|sign| digits.split_once(sign));
+        let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        return Err(match ends {
+            Some((low, high)) if all_digits(low) && all_digits(high) => {
+                error.fix(range, format!("{low}-{high}"))
+            }
+            _ => error,
+        });
     }
     if digits.len() > MAX_DIGITS {
         return Err(RangeError {

@@ -537,6 +537,20 @@ fn a_number_that_is_a_word_is_quoted() {
 }
 
 #[test]
+fn words_of_other_tools_are_known() {
+    let fix = |text: &str| {
+        let found = one(text);
+        let fix = found.diagnostics[0].fixes.first();
+        fix.map(|fix| fix.title.clone()).unwrap_or_default()
+    };
+    assert_eq!(fix("node n1\n"), "write `host`");
+    assert_eq!(fix("BareMetalHost n1\n"), "write `host`");
+    assert_eq!(fix("host n1 {\n    boot mode=BIOS\n}\n"), "write `legacy`");
+    assert_eq!(fix("host \"web-[n=1..3]\"\n"), "write `1-3`");
+    assert_eq!(fix("host \"web-[1:3]\"\n"), "write `1-3`");
+}
+
+#[test]
 fn raid_10_is_1_and_0() {
     let said = helped("raid hardware { volume a level=\"10\"; }", "");
     assert!(said.contains("did you mean `1+0`? [write `1+0`]"), "{said}");
