@@ -28,7 +28,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         bad: "",
         good: "",
         fix: "Detach the host first: set the annotation `baremetalhost.metal3.io/detached`, change \
-              the address, and take the annotation away. The machine goes on running.",
+              the address, and take the annotation away (`docs/by-hand.md`). The machine goes on running.",
     },
     Entry {
         code: Code(7103),
@@ -89,7 +89,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         bad: "",
         good: "",
         fix: "Detach the host first: set the annotation `baremetalhost.metal3.io/detached`, change \
-              `driven-by`, and take the annotation away.",
+              `driven-by`, and take the annotation away (`docs/by-hand.md`).",
     },
     Entry {
         code: Code(7120),

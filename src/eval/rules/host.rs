@@ -298,7 +298,10 @@ fn keys(case: &mut Case<'_>, known: &Known) {
                     key.unwrap_or(place),
                     "",
                 )
-                .help("say it with a field of the host, or take a domain of your own"),
+                .help(
+                    "say it with a field of the host, or take a domain of your own; what a controller is told \
+                     by hand (pause, detach, reboot) is set on the host, see docs/by-hand.md",
+                ),
             );
         }
     }
