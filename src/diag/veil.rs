@@ -10,8 +10,17 @@ pub(super) fn veiled(text: &str) -> Cow<'_, str> {
     let logins = text
         .match_indices("://")
         .filter_map(|(at, found)| login(text, at + found.len()));
-    let names = text.match_indices("assw").chain(text.match_indices("ASSW"));
-    let named = names.filter_map(|(at, found)| named(text, at + found.len()));
+    // What is called user-data may be the name of a secret: then it stands without quotes.
+    let names = [
+        ("assw", true),
+        ("ASSW", true),
+        ("user-data", false),
+        ("userData", false),
+    ];
+    let named = names.into_iter().flat_map(|(name, bare)| {
+        let found = text.match_indices(name);
+        found.filter_map(move |(at, found)| named(text, at + found.len(), bare))
+    });
     let mut hidden: Vec<Range<usize>> = logins.chain(named).collect();
     if hidden.is_empty() {
         return Cow::Borrowed(text);
@@ -47,7 +56,7 @@ fn login(text: &str, at: usize) -> Option<Range<usize>> {
 }
 
 /// The value of an entry whose name holds the bytes that end at `at`: of a property, or of a node.
-fn named(text: &str, at: usize) -> Option<Range<usize>> {
+fn named(text: &str, at: usize, bare: bool) -> Option<Range<usize>> {
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '"');
     let after_name = text[at..].trim_start_matches(is_name);
     let value = after_name.trim_start_matches([' ', '\t', '=']);
@@ -70,6 +79,9 @@ fn named(text: &str, at: usize) -> Option<Range<usize>> {
         let end = closing(inside, &close).unwrap_or(inside.len());
         let start = start + open.len();
         return (end > 0).then(|| start..start + end);
+    }
+    if !bare {
+        return None;
     }
     // A word after a blank is prose ("the password is wrong"), unless the name begins a node.
     let before = text[..at].trim_end_matches(is_name);
@@ -137,6 +149,10 @@ mod tests {
                 "bmc {\n    password *******\n}",
             ),
             ("PASSWORD=x;", "PASSWORD=*;"),
+            (
+                r##"user-data "#cloud-config""##,
+                r##"user-data "*************""##,
+            ),
             (r##"password #"a "b"# c"##, r##"password #"****"# c"##),
             (r##"password=#"a b"#"##, r##"password=#"***"#"##),
             (
@@ -155,6 +171,8 @@ mod tests {
         for plain in [
             "bmc credentials=(secret)bmc",
             "password=(secret)bmc",
+            "user-data cloud-init",
+            "deploy debian { user-data (secret)cloud-init; }",
             "// the password is wrong",
             "/* password: see below */",
             r#"password=(secret)"bmc""#,

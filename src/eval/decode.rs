@@ -385,6 +385,34 @@ pub(super) fn quoted_unless(bare: bool, word: &str) -> String {
     }
 }
 
+/// A text in the place of a reference.
+fn plain_reference(ty: Type, entry: Entry<'_>, text: &str) -> Diagnostic {
+    let place = value_place(entry);
+    let finding = Diagnostic::error(
+        Code(2005),
+        format!("{ty} is wanted here, found a plain string"),
+        place,
+        "",
+    );
+    // `"(secret)bmc"`: what is quoted is no annotation.
+    let inside = text.strip_prefix("(secret)").unwrap_or(text);
+    if unit::secret_name(inside).is_err() {
+        return finding.help(
+            "a spec never holds a secret, only its name: put the text in a file of a secret's folder \
+             (`userData`, `networkData`, …), and write `(secret)NAME`",
+        );
+    }
+    let name = quoted_unless(entry.form() == Form::Bare || inside != text, inside);
+    finding
+        .help("a spec never holds a secret, only its name: `(secret)name`")
+        .fix(Fix::replace(
+            "write it as the name of a secret",
+            Applicability::Unsafe,
+            entry.value_span().in_file(entry.file()),
+            format!("(secret){name}"),
+        ))
+}
+
 fn reference(
     ty: Type,
     entry: Entry<'_>,
@@ -407,24 +435,7 @@ fn reference(
                 "",
             ));
         }
-        None => {
-            return Err(Diagnostic::error(
-                Code(2005),
-                format!("{ty} is wanted here, found a plain string"),
-                place,
-                "",
-            )
-            .help("a spec never holds a secret, only its name: `(secret)name`")
-            .fix(Fix::replace(
-                "write it as the name of a secret",
-                Applicability::Unsafe,
-                Place {
-                    span: Span::point(place.span.start),
-                    ..place
-                },
-                "(secret)",
-            )));
-        }
+        None => return Err(plain_reference(ty, entry, name)),
     };
     if computed && name.len() > MAX_OBJECT_NAME {
         return Err(Diagnostic::error(

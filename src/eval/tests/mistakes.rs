@@ -537,6 +537,19 @@ fn a_number_that_is_a_word_is_quoted() {
 }
 
 #[test]
+fn a_secret_is_named_and_not_written() {
+    let help = |line: &str| helped(line, "");
+    insta::assert_snapshot!(help("user-data \"#cloud-config\""), @"a secret by name is wanted here, found a plain string: a spec never holds a secret, only its name: put the text in a file of a secret's folder (`userData`, `networkData`, …), and write `(secret)NAME` []");
+    let fixed = |line: &str| {
+        let found = one(&format!("host n1 {{\n    {line}\n}}\n"));
+        found.diagnostics[0].fixes[0].edits[0].text.clone()
+    };
+    assert_eq!(fixed("user-data \"(secret)ud\""), "(secret)ud");
+    assert_eq!(fixed("user-data ud"), "(secret)ud");
+    assert_eq!(fixed("user-data \"u.d\""), "(secret)\"u.d\"");
+}
+
+#[test]
 fn words_of_other_tools_are_known() {
     let fix = |text: &str| {
         let found = one(text);
