@@ -151,7 +151,7 @@ mod tests {
             ("PASSWORD=x;", "PASSWORD=*;"),
             (
                 r##"user-data "#cloud-config""##,
-                r##"user-data "*************""##,
+                r#"user-data "*************""#,
             ),
             (r##"password #"a "b"# c"##, r##"password #"****"# c"##),
             (r##"password=#"a b"#"##, r##"password=#"***"#"##),
