@@ -25,6 +25,7 @@ mod term;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use self::term::Term;
@@ -88,7 +89,11 @@ pub enum LogFormat {
 #[derive(Debug, Clone, clap::Args)]
 pub struct SpecArgs {
     /// Folder of the spec (its root file is `fleet.kdl`), or one file
-    #[arg(default_value = ".", value_name = "SPEC")]
+    #[arg(
+        default_value = ".",
+        value_name = "SPEC",
+        value_parser = PathBufValueParser::new().map(home::as_seen)
+    )]
     spec: PathBuf,
     /// File with values for the spec's `param`s
     #[arg(long, value_name = "FILE")]

@@ -33,6 +33,7 @@ mod effect;
 mod explain;
 pub mod expr;
 mod facts;
+mod faults;
 mod hosts;
 mod idle;
 mod import;

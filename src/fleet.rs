@@ -44,8 +44,10 @@ pub struct Fleet {
     pub lab: bool,
     /// The spec says that its machines are simulated, and how.
     pub simulation: Option<Simulation>,
-    /// Where that is written: its faults or their script, if it names some.
+    /// Where that is written.
     pub simulation_origin: Option<Origin>,
+    /// Where each of its faults is written, in their order.
+    pub faults: Vec<Origin>,
     /// Folder of the secrets, as written (relative to the root).
     pub secrets: Option<Text>,
     /// Ironics, by name.
@@ -87,12 +89,10 @@ pub struct Simulation {
     pub pace: Option<u32>,
     /// Seed of all chance.
     pub seed: u64,
-    /// Lines of a fault script.
+    /// Lines of a fault script: those of the file that the spec names, then its own.
     pub faults: Vec<Text>,
     /// Share of operations that fail by chance, 0 to 100.
     pub fault_percent: u8,
-    /// File with a fault script, as written (relative to the root).
-    pub script: Option<Text>,
 }
 
 /// A rack or a group.
@@ -458,6 +458,7 @@ impl Fleet {
             lab: false,
             simulation: None,
             simulation_origin: None,
+            faults: Vec::new(),
             secrets: None,
             ironics: Vec::new(),
             images: Vec::new(),

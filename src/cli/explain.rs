@@ -11,7 +11,7 @@ use crate::plan::{HoldCode, Palette};
 use crate::reconcile::why;
 use crate::schema::Entity;
 
-use super::{Exit, Failure, SpecArgs, Term, spec};
+use super::{Exit, Failure, SpecArgs, Term, home, spec};
 
 /// Explain a rule (MF2400), a reason (CredentialsMissing, NeedsAllowDestroy), or a host's value
 ///
@@ -38,7 +38,7 @@ pub(super) fn explain(term: &Term, args: &ExplainArgs) -> Result<Exit, Failure> 
         return match &args.field {
             // `explain host/NAME SPEC`: a path that is there and no field.
             Some(path)
-                if args.spec.spec == Path::new(".")
+                if args.spec.spec == home::as_seen(".".into())
                     && !is_field(path)
                     && Path::new(path).exists() =>
             {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::ValueEnum;
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use serde_json::json;
 
 use crate::api::names::annotation;
@@ -14,7 +15,7 @@ use crate::diag::suggest::similar;
 use crate::serve::client::Reason;
 use crate::store::Object as _;
 
-use super::home::Home;
+use super::home::{self, Home};
 use super::source::Source;
 use super::{Exit, Failure, Term, screen};
 
@@ -31,7 +32,13 @@ pub struct GetArgs {
     #[arg(value_name = "NAMES")]
     names: Vec<String>,
     /// Folder of the spec
-    #[arg(long, short = 'C', default_value = ".", value_name = "SPEC")]
+    #[arg(
+        long,
+        short = 'C',
+        default_value = ".",
+        value_name = "SPEC",
+        value_parser = PathBufValueParser::new().map(home::as_seen)
+    )]
     spec: std::path::PathBuf,
     /// Format
     #[arg(long, short, value_enum, default_value_t = Output::Table)]

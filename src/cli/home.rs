@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::debug;
-
-use crate::store::{Embedded, Lock, NoLock, OpenError, Options};
+use crate::store::{Embedded, OpenError, Options};
 
 use super::spec::folder;
 use super::{Exit, Failure};
+
+mod others;
+
+pub(super) use others::Others;
 
 /// The store in a home.
 const STORE: &str = "store.redb";
@@ -36,15 +38,6 @@ impl Home {
     /// what is in a version goes with it.
     pub fn of(spec: &Path) -> Self {
         let folder = folder(spec);
-        // A shell that went through a link knows so; the system does not.
-        let shell = (folder == Path::new("."))
-            .then(|| std::env::var_os("PWD").map(PathBuf::from))
-            .flatten()
-            .filter(|path| is_same(path, folder));
-        let folder = shell
-            .as_deref()
-            .filter(|path| link(path).is_some())
-            .unwrap_or(folder);
         let inside = folder.join(".metalform");
         match link(folder) {
             Some((parent, name)) => {
@@ -62,40 +55,23 @@ impl Home {
         }
     }
 
-    /// Keeps out whoever comes to a linked spec by another path, whose home is another one, as long
-    /// as the lock is held. A store that one of them left there is not passed over.
-    pub fn keep_others_out(&self) -> Result<Option<Lock>, Failure> {
+    /// An error where there is no store here and one in the folder that the link leads to, from a
+    /// start by another path: to begin with an empty one would forget what is deployed.
+    pub fn is_nowhere_else(&self) -> Result<(), Failure> {
         let Some(inside) = &self.inside else {
-            return Ok(None);
+            return Ok(());
         };
-        let store = inside.join(STORE);
-        if store.exists() && !self.store().exists() {
-            let text = format!(
-                "the store of this spec lies in {}, from a start by another path than this link",
-                inside.display()
-            );
-            return Err(Failure::new(Exit::Usage, text).help(format!(
-                "move that folder to {}, or start by the path of before",
-                self.dir.display()
-            )));
+        if self.store().exists() || !inside.join(STORE).exists() {
+            return Ok(());
         }
-        // In a folder that nobody may write to (a mounted ConfigMap) nobody else has a store.
-        if let Err(error) = private(inside, None).and_then(|()| ignore(inside)) {
-            debug!("no lock in {}: {error}", inside.display());
-            return Ok(None);
-        }
-        match Lock::take(&store) {
-            Ok(lock) => Ok(Some(lock)),
-            Err(NoLock::Held(holder)) => {
-                let holder = holder.unwrap_or_else(|| "another process".to_owned());
-                let text = format!("this spec is driven already, by another path: {holder}");
-                Err(Failure::new(Exit::Stale, text))
-            }
-            Err(NoLock::Io(error)) => {
-                debug!("no lock in {}: {error}", inside.display());
-                Ok(None)
-            }
-        }
+        let text = format!(
+            "the store of this spec lies in {}, from a start by another path than this link",
+            inside.display()
+        );
+        Err(Failure::new(Exit::Usage, text).help(format!(
+            "move that folder to {}, or start by the path of before",
+            self.dir.display()
+        )))
     }
 
     /// The folder that it lies in, whatever links lead there.
@@ -146,6 +122,7 @@ impl Home {
 
     /// Opens the store beside the spec. Who holds it makes it [`Exit::Stale`].
     pub fn open(&self) -> Result<Arc<Embedded>, Failure> {
+        self.is_nowhere_else()?;
         let options = Options::default();
         Embedded::open(&self.store(), options)
             .map(Arc::new)
@@ -191,10 +168,24 @@ fn ignore(folder: &Path) -> std::io::Result<()> {
     std::fs::write(ignore, "*\n")
 }
 
-/// True when both paths lead to one folder.
-fn is_same(one: &Path, other: &Path) -> bool {
+/// The path of a spec as its user sees it. A shell that went into a folder through a link says so in
+/// `PWD`; to the system `.` is what the link leads to.
+pub(super) fn as_seen(path: PathBuf) -> PathBuf {
+    let shell = std::env::var_os("PWD").map(PathBuf::from);
+    match shell.filter(|_| folder(&path) == Path::new(".")) {
+        Some(shell) => seen_from(path, &shell),
+        None => path,
+    }
+}
+
+fn seen_from(path: PathBuf, shell: &Path) -> PathBuf {
     let real = |path: &Path| path.canonicalize().ok();
-    real(one).is_some_and(|one| real(other) == Some(one))
+    let is_here = real(shell).is_some_and(|shell| real(folder(&path)) == Some(shell));
+    match path.file_name() {
+        _ if !is_here || link(shell).is_none() => path,
+        Some(file) if path != Path::new(".") => shell.join(file),
+        _ => shell.to_owned(),
+    }
 }
 
 /// Where a folder lies and what it is called, when it is a link.
@@ -259,26 +250,34 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_by_another_path_is_kept_out() {
+    fn a_store_in_the_folder_is_not_passed_over_for_an_empty_one() {
         let dir = tempfile::tempdir().unwrap();
         let (link, real) = (dir.path().join("current"), dir.path().join("v1"));
         std::fs::create_dir(&real).unwrap();
         std::os::unix::fs::symlink("v1", &link).unwrap();
         let (linked, direct) = (Home::of(&link), Home::of(&real));
-        linked.make().unwrap();
-        let lock = linked.keep_others_out().unwrap();
-        assert!(lock.is_some());
         direct.make().unwrap();
-        assert_eq!(direct.open().unwrap_err().exit, Exit::Stale);
-        let second = Home::of(&link).keep_others_out().unwrap_err();
-        assert_eq!(second.exit, Exit::Stale);
-        drop(lock);
-        // A store from a start by the path of the folder is not passed over.
         drop(direct.open().unwrap());
-        let text = linked.keep_others_out().unwrap_err().to_string();
+        linked.make().unwrap();
+        let text = linked.open().unwrap_err().to_string();
         assert!(text.contains("the store of this spec lies in"), "{text}");
-        drop(linked.open().unwrap());
-        assert!(linked.keep_others_out().unwrap().is_some());
+        assert!(!linked.store().exists());
+        std::fs::remove_dir_all(&linked.dir).unwrap();
+        std::fs::rename(&direct.dir, &linked.dir).unwrap();
+        linked.open().unwrap();
+    }
+
+    #[test]
+    fn here_is_what_the_shell_went_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("current");
+        std::os::unix::fs::symlink(std::env::current_dir().unwrap(), &link).unwrap();
+        let seen = |path: &str, shell: &Path| seen_from(path.into(), shell);
+        assert_eq!(seen(".", &link), link);
+        assert_eq!(seen("Cargo.toml", &link), link.join("Cargo.toml"));
+        // Somewhere else, or no link at all.
+        assert_eq!(seen(".", dir.path()), Path::new("."));
+        assert_eq!(seen(".", &std::env::current_dir().unwrap()), Path::new("."));
     }
 
     #[test]

@@ -175,7 +175,7 @@ pub(super) fn connect(
     match (&fleet.simulation, fleet.ironics.as_slice()) {
         // With an Ironic beside it the spec is not valid, see `findings`.
         (Some(simulation), _) => {
-            let options = sim::Options::from_spec(simulation, spec::folder(root))
+            let options = sim::Options::from_spec(simulation)
                 .map_err(|error| Failure::new(Exit::Spec, error.to_string()))?;
             let machines = sim::Simulation::open(&home.machines(), options, clock)
                 .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;

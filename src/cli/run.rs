@@ -26,7 +26,7 @@ use crate::store::{Embedded, Object as _, Store as _};
 use crate::vfs::watch::{self, Watch};
 
 use super::ending::{self, Ending, Picture, Verdict};
-use super::home::Home;
+use super::home::{Home, Others};
 use super::machines::{self, Drive, MachinesArgs};
 use super::screen::Screen;
 use super::source::Source;
@@ -114,6 +114,8 @@ struct Run<'a> {
     drive: Drive,
     /// Where the home lies, links followed.
     place: Option<PathBuf>,
+    /// Keeps those out who come by another path.
+    others: Others,
     /// That its secrets changed was said.
     told: bool,
     /// What a person agreed to is carried out: the spec is not read again.
@@ -133,13 +135,14 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
     } = order;
     let home = Home::of(&args.spec.spec);
     home.make()?;
-    let _others = home.keep_others_out()?;
     let clock = Clock::starting_at(jiff::Timestamp::now());
     // The lock first: a second process must not touch the machines' journal.
     let store = match store {
         Some(store) => store,
         None => home.open_waiting().await?,
     };
+    // Only then: whoever holds this and not the store came by another path.
+    let others = Others::keep_out(&home).await?;
     let drive = args.machines.drive(&spec.fleet, &args.spec.spec);
     let driven = machines::connect(&args.machines, &spec.fleet, &args.spec.spec, &home, clock)?;
     let folder = args.machines.secrets(&spec.fleet, &args.spec.spec);
@@ -210,6 +213,7 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
         agreed: agreed.is_some(),
         drive,
         place: home.place(),
+        others,
         told: false,
         shared: None,
     };

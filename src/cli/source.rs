@@ -60,7 +60,10 @@ impl Source {
                     }
                     opened => return Ok(Self::Stored(opened?)),
                 },
-                Err(ClientError::NobodyThere(_)) => return Ok(Self::Nothing),
+                Err(ClientError::NobodyThere(_)) => {
+                    home.is_nowhere_else()?;
+                    return Ok(Self::Nothing);
+                }
                 Err(error) => return Err(remote(&error)),
             }
         }

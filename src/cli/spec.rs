@@ -56,7 +56,7 @@ pub(super) fn load(args: &SpecArgs, cache: &mut Cache) -> Result<Spec, Failure> 
         limits: Limits::default(),
     };
     let mut evaluation = eval::evaluate(&inputs, cache);
-    let of_machines = machines::findings(&evaluation, &args.spec);
+    let of_machines = machines::findings(&evaluation);
     evaluation.diagnostics.extend(of_machines);
     Ok(Spec {
         fleet: Arc::clone(&evaluation.fleet),

@@ -43,6 +43,8 @@ pub(super) struct Project {
     pub params: Option<(FileId, Arc<Parse>)>,
     /// Files of `facts … from=`, by where that is written.
     pub tables: BTreeMap<Place, FileId>,
+    /// Files of `simulated { script … }`, by where that is written.
+    pub scripts: BTreeMap<Place, FileId>,
     pub limits: Limits,
     /// False when something could not be had or did not parse.
     pub complete: bool,
@@ -74,6 +76,7 @@ pub(super) fn load(inputs: &Inputs<'_>, cache: &mut Cache, findings: &mut Findin
         sources: Vec::new(),
         params: None,
         tables: BTreeMap::new(),
+        scripts: BTreeMap::new(),
         limits: inputs.limits.clone(),
         complete: true,
         partial: false,
@@ -198,6 +201,8 @@ impl Loader<'_> {
         for node in parse.tree.nodes() {
             if node.name() == "import" {
                 self.import(file, node);
+            } else if node.name() == "spec" {
+                self.scripts(file, node);
             } else {
                 self.tables(file, node);
             }
@@ -370,10 +375,43 @@ impl Loader<'_> {
             return;
         };
         let place = entry.value_span().in_file(file);
-        let spelled = match decode::name(entry, "the file of a table") {
-            Ok(spelled) => spelled,
-            Err(finding) => return self.findings.add(finding),
-        };
+        match decode::name(entry, "the file of a table") {
+            Ok(spelled) => {
+                let table = self.beside(file, spelled, place);
+                self.project
+                    .tables
+                    .extend(table.map(|table| (place, table)));
+            }
+            Err(finding) => self.findings.add(finding),
+        }
+    }
+
+    /// `simulated { script "faults.txt" }` in a `spec`.
+    fn scripts(&mut self, file: FileId, node: syntax::Node<'_>) {
+        for child in node.children() {
+            if child.name() == "when" {
+                self.scripts(file, child);
+            }
+            if child.name() != "simulated" {
+                continue;
+            }
+            let own = child.props().filter(|entry| entry.key() == Some("script"));
+            let inside = child.children().filter(|inner| inner.name() == "script");
+            for entry in own.chain(inside.filter_map(|inner| inner.args().next())) {
+                // What is no text is reported where it is evaluated.
+                if let Some(spelled) = entry.value().as_str() {
+                    let place = decode::value_place(entry);
+                    let script = self.beside(file, spelled, place);
+                    self.project
+                        .scripts
+                        .extend(script.map(|script| (place, script)));
+                }
+            }
+        }
+    }
+
+    /// A file that is named relative to another; reported where it cannot be had.
+    fn beside(&mut self, file: FileId, spelled: &str, place: Place) -> Option<FileId> {
         let folder = self.folder_of(file);
         self.project.watched.push(folder.join(spelled));
         let loaded = self
@@ -384,12 +422,9 @@ impl Loader<'_> {
                     .files
                     .load(self.inputs.disk, &self.root, &real, &self.read)
             });
-        match loaded {
-            Ok(table) => {
-                self.project.tables.insert(place, table);
-            }
-            Err(error) => self.cannot(spelled, place, &error),
-        }
+        loaded
+            .map_err(|error| self.cannot(spelled, place, &error))
+            .ok()
     }
 
     fn params(&mut self) {

@@ -14,7 +14,7 @@ use super::kept::{Kept, Left, Start, refined};
 use super::merge::Merged;
 use super::report::{Findings, cap};
 use super::scope::{ScopeKind, Subject};
-use super::{Evaluation, Inputs, consequence, idle, pool, rules};
+use super::{Evaluation, Inputs, consequence, faults, idle, pool, rules};
 use crate::diag::Diagnostic;
 use crate::fleet::{
     Candidate, Canonical, Fields, Fleet, Held, Host, Image, Ironic, Item, Rack, Ramdisk,
@@ -206,7 +206,7 @@ fn fleet(
         fleet.name = Arc::clone(&spec.name);
         fleet.namespace = Arc::clone(&spec.namespace);
         fleet.origin = Some(spec.place.into());
-        read_spec(&mut fleet, &fields(&paths, &rank, items));
+        read_spec(&mut fleet, &fields(&paths, &rank, items), project);
     }
     for scope in &program.world.scopes[1..] {
         let rack = Rack {
@@ -446,32 +446,29 @@ fn simple<'t>(
     (items, broken)
 }
 
-fn read_spec(fleet: &mut Fleet, fields: &Fields) {
+fn read_spec(fleet: &mut Fleet, fields: &Fields, project: &Project) {
     fleet.lab = fields.bool("lab").unwrap_or(false);
     fleet.secrets = fields.text("secrets").cloned();
     let mut simulated = fields.iter().filter(|found| {
         &*found.path.text == "simulated" || found.path.text.starts_with("simulated.")
     });
-    if let Some(first) = simulated.next() {
-        let telling = ["simulated.faults", "simulated.script"];
-        let telling = telling.iter().find_map(|path| fields.get(path));
-        fleet.simulation_origin = Some(telling.unwrap_or(first).origin);
-        let int = |path: &str| fields.int(path);
-        fleet.simulation = Some(Simulation {
-            pace: int("simulated.pace").and_then(|pace| u32::try_from(pace).ok()),
-            seed: int("simulated.seed")
-                .and_then(|seed| u64::try_from(seed).ok())
-                .unwrap_or(0),
-            faults: match fields.get("simulated.faults").map(|found| found.value) {
-                Some(Value::List(lines)) => lines.to_vec(),
-                _ => Vec::new(),
-            },
-            fault_percent: int("simulated.fault-percent")
-                .and_then(|share| u8::try_from(share).ok())
-                .unwrap_or(0),
-            script: fields.text("simulated.script").cloned(),
-        });
-    }
+    let Some(first) = simulated.next() else {
+        return;
+    };
+    let int = |path: &str| fields.int(path);
+    let (faults, origins) = faults::all(fields, project);
+    fleet.simulation_origin = Some(first.origin);
+    fleet.faults = origins;
+    fleet.simulation = Some(Simulation {
+        pace: int("simulated.pace").and_then(|pace| u32::try_from(pace).ok()),
+        seed: int("simulated.seed")
+            .and_then(|seed| u64::try_from(seed).ok())
+            .unwrap_or(0),
+        faults,
+        fault_percent: int("simulated.fault-percent")
+            .and_then(|share| u8::try_from(share).ok())
+            .unwrap_or(0),
+    });
 }
 
 fn ramdisk(fields: &Fields) -> Option<Ramdisk> {

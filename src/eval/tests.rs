@@ -10,6 +10,7 @@ use crate::vfs::MemoryDisk;
 mod codes;
 mod docs;
 mod example;
+mod faults;
 mod idle;
 mod kept;
 mod laws;

@@ -121,9 +121,6 @@ fn spec(fleet: &Fleet, out: &mut Writer) {
         if simulation.fault_percent > 0 {
             out.line(&format!("fault-percent {}", simulation.fault_percent));
         }
-        if let Some(script) = &simulation.script {
-            out.line(&format!("script {}", quoted(script)));
-        }
         out.close();
     }
     out.close();

@@ -125,14 +125,13 @@ fn what_run_would_not_play_is_found_before() {
       help: it is one of `verify`, `inspect`, `clean`, `deploy`, `undeploy`, `adopt` and `power`
     "#);
     assert_snapshot!(said("spec a { simulated { script \"faults.txt\"; }; }\n"), @r#"
-    error[MF7121]: faults.txt:3:11: the line ends too early
-       ╭─[fleet.kdl:2:29]
-     1 │ /- kdl-version 2
-     2 │ spec a { simulated { script "faults.txt"; }; }
-       ·                             ────────────
+    error[MF7121]: the line ends too early
+       ╭─[faults.txt:3:1]
+     2 │ 
+     3 │ fail power
+       · ──────────
        ╰────
       help: name the hosts, e.g. `r01-n03`, `r01-n[01-04]` or `*`
-      note: fail power
     "#);
     assert_snapshot!(said("spec a { simulated; }\nironic i { url \"http://127.0.0.1:1\"; }\n"), @r#"
     error[MF7120]: the machines are simulated, and those of ironic `i`

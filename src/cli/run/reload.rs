@@ -26,10 +26,6 @@ impl Run<'_> {
             .machines
             .secrets(&spec.fleet, &self.args.spec.spec);
         all.extend(folder.watched());
-        let simulation = spec.fleet.simulation.as_ref();
-        if let Some(script) = simulation.and_then(|simulation| simulation.script.as_ref()) {
-            all.push(spec::folder(&self.args.spec.spec).join(&**script));
-        }
         all
     }
 
@@ -49,6 +45,10 @@ impl Run<'_> {
             return Some(spec);
         }
         if !self.is_in_place() {
+            return Some(spec);
+        }
+        if let Err(failure) = self.others.follow(&Home::of(&self.args.spec.spec)) {
+            self.keep(&failure.to_string());
             return Some(spec);
         }
         let drive = self.args.machines.drive(&spec.fleet, &self.args.spec.spec);

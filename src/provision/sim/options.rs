@@ -1,14 +1,9 @@
 //! How a simulation behaves.
 
-use std::path::{Component, Path};
-
 use super::fault::{self, Rule, ScriptError, What};
 use super::script::Pace;
 use crate::budget::{Limits, SlotKind};
 use crate::fleet;
-
-/// Largest script that is read.
-const LARGEST: u64 = 1 << 20;
 
 /// How a simulation behaves.
 #[derive(Debug, Clone)]
@@ -54,17 +49,14 @@ pub enum OptionsError {
     /// A share that is none.
     #[error("`fault-percent` is {0}: it is at most 100")]
     Percent(u8),
-    /// The script cannot be read.
-    #[error("the script of the simulation cannot be read: {path}: {reason}")]
-    File {
-        /// The path that was tried.
-        path: String,
-        /// What was wrong.
-        reason: String,
+    /// A fault that cannot be read.
+    #[error("fault {}: {error}", index + 1)]
+    Fault {
+        /// Which one, from 0.
+        index: usize,
+        /// What is wrong with it.
+        error: ScriptError,
     },
-    /// A line of a script.
-    #[error(transparent)]
-    Script(#[from] ScriptError),
 }
 
 impl OptionsError {
@@ -73,15 +65,14 @@ impl OptionsError {
         match self {
             Self::Pace => "SimulationPace",
             Self::Percent(_) => "SimulationPercent",
-            Self::File { .. } => "SimulationFile",
-            Self::Script(_) => "SimulationScript",
+            Self::Fault { .. } => "SimulationScript",
         }
     }
 }
 
 impl Options {
-    /// What the spec says; `folder` is the one that its script is relative to. Reads the script.
-    pub fn from_spec(spec: &fleet::Simulation, folder: &Path) -> Result<Self, OptionsError> {
+    /// What the spec says.
+    pub fn from_spec(spec: &fleet::Simulation) -> Result<Self, OptionsError> {
         if spec.fault_percent > 100 {
             return Err(OptionsError::Percent(spec.fault_percent));
         }
@@ -95,12 +86,9 @@ impl Options {
             fault_permille: u32::from(spec.fault_percent) * 10,
             ..Self::default()
         };
-        if let Some(path) = &spec.script {
-            let text = read(folder, path)?;
-            options.add(path, &text)?;
-        }
         for (index, line) in spec.faults.iter().enumerate() {
-            options.add(&format!("fault {}", index + 1), line)?;
+            let added = options.add("the spec", line);
+            added.map_err(|error| OptionsError::Fault { index, error })?;
         }
         Ok(options)
     }
@@ -120,34 +108,4 @@ impl Options {
         }
         Ok(())
     }
-}
-
-fn read(folder: &Path, name: &str) -> Result<String, OptionsError> {
-    let path = folder.join(name);
-    let failed = |reason: String| OptionsError::File {
-        path: path.display().to_string(),
-        reason,
-    };
-    let outside = || failed("a script lies in the folder of the spec".to_owned());
-    let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
-    if !Path::new(name).components().all(inside) {
-        return Err(outside());
-    }
-    // A link may lead anywhere, and what is wrong in a script is shown.
-    let real = |path: &Path| {
-        path.canonicalize()
-            .map_err(|error| failed(error.to_string()))
-    };
-    if !real(&path)?.starts_with(real(folder)?) {
-        return Err(outside());
-    }
-    let meta = std::fs::metadata(&path).map_err(|error| failed(error.to_string()))?;
-    if !meta.is_file() {
-        return Err(failed("not a file".to_owned()));
-    }
-    if meta.len() > LARGEST {
-        return Err(failed(format!("larger than {} KiB", LARGEST >> 10)));
-    }
-    let bytes = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
-    String::from_utf8(bytes).map_err(|error| failed(format!("not UTF-8: {error}")))
 }

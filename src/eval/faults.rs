@@ -1,0 +1,58 @@
+//! Faults of simulated machines: the lines of a script, then those in the spec, each with its place.
+//!
+//! What a line means is the simulation's to say, see [`crate::provision::sim`].
+
+use super::import::Project;
+use crate::diag::Span;
+use crate::fleet::{Fields, Found, Origin, Text, Value};
+
+/// All lines, and where each is written. Empty lines and comments of a script are none.
+pub(super) fn all(fields: &Fields, project: &Project) -> (Vec<Text>, Vec<Origin>) {
+    let script = fields.get("simulated.script");
+    let script = script.map_or_else(Vec::new, |found| of_script(found, project));
+    let own = fields.get("simulated.faults");
+    let own = own.map_or_else(Vec::new, |found| of_list(found, project));
+    script.into_iter().chain(own).unzip()
+}
+
+fn of_script(found: Found<'_>, project: &Project) -> Vec<(Text, Origin)> {
+    // One that could not be read was reported.
+    let Some(file) = project.scripts.get(&found.origin.place()) else {
+        return Vec::new();
+    };
+    let text = project.files.text(*file);
+    let mut start = 0;
+    let lines = text.split_inclusive('\n').map(|line| {
+        let at = start;
+        start += line.len();
+        (at, line.trim_end())
+    });
+    lines
+        .filter(|(_, line)| !matches!(line.trim_start().chars().next(), None | Some('#')))
+        .map(|(at, line)| {
+            let span = Span::new(at as u32, (at + line.len()) as u32);
+            (Text::from(line), span.in_file(*file).into())
+        })
+        .collect()
+}
+
+fn of_list(found: Found<'_>, project: &Project) -> Vec<(Text, Origin)> {
+    let Value::List(lines) = found.value else {
+        return Vec::new();
+    };
+    let place = found.origin.place();
+    let written = &project.files.text(place.file)[place.span.range()];
+    let mut from = 0;
+    let origin = |line: &Text| {
+        // As it is written, unless something in it is escaped.
+        let Some(at) = written[from..].find(&**line).map(|at| from + at) else {
+            return found.origin;
+        };
+        from = at + line.len();
+        let start = place.span.start + at as u32;
+        let span = Span::new(start, start + line.len() as u32);
+        span.in_file(place.file).into()
+    };
+    let origins: Vec<Origin> = lines.iter().map(origin).collect();
+    lines.iter().cloned().zip(origins).collect()
+}
