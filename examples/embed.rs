@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         &home.path().join("store.redb"),
         store::Options::default(),
     )?);
-    let options = sim::Options::from_spec(simulation, &root)?;
+    let options = sim::Options::from_spec(simulation)?;
     let simulated = sim::Simulation::open(&home.path().join("machines"), options, clock)?;
     let machines: Machines = [(Arc::from(DEFAULT_MACHINES), Arc::new(simulated) as Arc<_>)].into();
     let folder = evaluation

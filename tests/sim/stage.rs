@@ -276,7 +276,7 @@ impl Stage {
     pub async fn start(&mut self) {
         let found = self.evaluate().expect("a fleet that can be started");
         let spec = found.fleet.simulation.clone().expect("a simulated fleet");
-        let mut options = Options::from_spec(&spec, Path::new("/fleet")).unwrap();
+        let mut options = Options::from_spec(&spec).unwrap();
         for fault in &self.faults {
             options
                 .add("fault", fault)

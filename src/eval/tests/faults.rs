@@ -59,7 +59,7 @@ fn a_fault_that_is_escaped_stands_where_all_of_them_do() {
 fn a_script_is_read_as_all_files_of_a_spec_are() {
     let said = |script: &str, disk: &dyn Fn(&mut MemoryDisk)| {
         let mut files = MemoryDisk::new();
-        files.write("/spec/fleet.kdl", &spec(&format!("script \"{script}\"")));
+        files.write("/spec/fleet.kdl", spec(&format!("script \"{script}\"")));
         files.write("/elsewhere/netrc", "machine a password b");
         disk(&mut files);
         let inputs = Inputs {
