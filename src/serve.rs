@@ -246,8 +246,8 @@ async fn answer<S: Stores>(
             let overview = served.engine.overview();
             let metrics = served.engine.metrics();
             let followed = served.reading.borrow().kept.is_none();
-            metrics.set(&overview.gauges(&served.standing.borrow(), followed));
-            answer::metrics(metrics.text())
+            let gauges = overview.gauges(&served.standing.borrow(), followed);
+            answer::metrics(metrics.text(&gauges))
         }
         Some(_) | None if scope == Scope::Health => answer::not_found("no such path"),
         Some(Route::Version) if read => answer::version(),

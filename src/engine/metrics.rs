@@ -1,6 +1,7 @@
 //! Metrics: typed, few labels, never a host's name.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -63,6 +64,8 @@ pub struct Gauges {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// Held from setting gauges to reading them.
+    looking: Mutex<()>,
     steps: Counter,
     step_seconds: Histogram,
     status_writes: Counter,
@@ -146,6 +149,7 @@ impl Default for Metrics {
         );
         Self {
             registry,
+            looking: Mutex::new(()),
             steps,
             step_seconds,
             status_writes,
@@ -181,8 +185,7 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// Sets what is counted when somebody looks.
-    pub fn set(&self, gauges: &Gauges) {
+    fn set(&self, gauges: &Gauges) {
         fill(&self.hosts, &gauges.states, |state| StateLabels { state });
         fill(&self.blocked, &gauges.blocked, |reason| ReasonLabels {
             reason,
@@ -206,8 +209,11 @@ impl Metrics {
         self.steps.get()
     }
 
-    /// The text form that Prometheus reads (OpenMetrics).
-    pub fn text(&self) -> String {
+    /// The text form that Prometheus reads (OpenMetrics), with what is counted when somebody looks.
+    pub fn text(&self, gauges: &Gauges) -> String {
+        // Two may look at once, and each sees its own counts whole.
+        let _looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        self.set(gauges);
         let mut text = String::new();
         // Writing into a String does not fail.
         prometheus_client::encoding::text::encode(&mut text, &self.registry).ok();
@@ -234,15 +240,14 @@ mod tests {
         let metrics = Metrics::default();
         // A family without members is not told.
         let one = || Counts::from([("a".to_owned(), 1)]);
-        metrics.set(&Gauges {
+        metrics.effect("deploy", Duration::ZERO, &Ok(Ack::Done));
+        let text = metrics.text(&Gauges {
             states: one(),
             blocked: one(),
             errors: one(),
             held: one(),
             ..Gauges::default()
         });
-        metrics.effect("deploy", Duration::ZERO, &Ok(Ack::Done));
-        let text = metrics.text();
         let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         let mut told: Vec<String> = types
             .filter_map(|line| {
@@ -265,14 +270,13 @@ mod tests {
     fn what_is_not_there_any_more_is_not_told() {
         let metrics = Metrics::default();
         let one = |name: &str| Counts::from([(name.to_owned(), 1)]);
-        metrics.set(&Gauges {
+        let text = metrics.text(&Gauges {
             states: one("available"),
             held: one("Rolling"),
             errors: one("inspection error"),
             spec_followed: true,
             ..Gauges::default()
         });
-        let text = metrics.text();
         for line in [
             "metalform_hosts{state=\"available\"} 1",
             "metalform_changes_held{reason=\"Rolling\"} 1",
@@ -281,8 +285,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line}: {text}");
         }
-        metrics.set(&Gauges::default());
-        let text = metrics.text();
+        let text = metrics.text(&Gauges::default());
         assert!(
             !text.contains("available") && !text.contains("Rolling"),
             "{text}"
