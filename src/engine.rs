@@ -352,14 +352,10 @@ impl<S: Stores> Shared<S> {
         let now = self.clock.now();
         self.memos.with(key, |memo| {
             memo.version = host.version();
-            // What was so before this process could see it is in the host alone.
-            match memo.why.as_deref().map(|known| known.code) {
-                None => memo.since = overview::began(host, &why).or(Some(now)),
-                Some(code) if code == Code::ProvisionerStarting.as_str() => {
-                    memo.since = overview::began(host, &why).or(Some(now));
-                }
-                Some(code) if code != why.code => memo.since = Some(now),
-                Some(_) => {}
+            // The host knows what was so before this process could see it, and before Ironic or
+            // the store were away.
+            if memo.why.as_deref().map(|known| known.code) != Some(why.code) {
+                memo.since = overview::began(host, &why).or(Some(now));
             }
             memo.why = Some(Arc::new(why));
         });

@@ -23,7 +23,7 @@ pub(super) struct Screen {
     title: String,
     /// State and reason of each host as last printed, for plain lines.
     printed: BTreeMap<Key, (String, &'static str)>,
-    /// Why rolls stopped, as last printed.
+    /// The pools whose roll stopped, as last printed.
     stopped: BTreeSet<Arc<str>>,
 }
 
@@ -76,11 +76,15 @@ impl Screen {
     /// A line for every roll that stopped: no plan says so, for it comes later.
     fn stops(&mut self, standing: &Standing, now: Timestamp) {
         let held = standing.held.iter();
-        let stopped: BTreeSet<Arc<str>> = held
+        let stopped: BTreeMap<Arc<str>, Arc<str>> = held
             .filter(|(_, hold)| hold.code == HoldCode::RollStopped)
-            .map(|(_, hold)| Arc::clone(&hold.text))
+            .filter_map(|(action, hold)| Some((action.pool.clone()?, Arc::clone(&hold.text))))
             .collect();
-        for text in stopped.difference(&self.stopped) {
+        // The text changes with each of the machine's errors.
+        for (_, text) in stopped
+            .iter()
+            .filter(|(pool, _)| !self.stopped.contains(*pool))
+        {
             if self.term.json() {
                 let fields = json!({ "code": HoldCode::RollStopped.as_str(), "blocked": true });
                 self.term.event("WARN", text, fields);
@@ -89,7 +93,7 @@ impl Screen {
                 self.term.err(&line);
             }
         }
-        self.stopped = stopped;
+        self.stopped = stopped.into_keys().collect();
     }
 
     /// One line for every host whose state or reason is not the printed one.
