@@ -16,6 +16,7 @@ use std::fmt;
 use serde::Serialize;
 
 pub(crate) use source::{one_line, printable};
+pub(crate) use veil::veiled_at;
 
 /// Which text a place is in: an index that [`crate::vfs::Files`] hands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

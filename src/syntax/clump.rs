@@ -94,6 +94,21 @@ pub(super) fn quote(source: &str) -> String {
     quoted
 }
 
+/// What has to be inserted to make `source` what [`quote`] makes of it: offsets in order, and texts.
+pub(super) fn quoting(source: &str) -> impl Iterator<Item = (usize, String)> {
+    let escapes = source
+        .match_indices(['"', '\\'])
+        .map(|(at, _)| (at, "\\".to_owned()));
+    let mut edits = vec![(0, "\"".to_owned())];
+    for (at, text) in escapes.chain([(source.len(), "\"".to_owned())]) {
+        match edits.last_mut() {
+            Some((last, before)) if *last == at => before.push_str(&text),
+            _ => edits.push((at, text)),
+        }
+    }
+    edits.into_iter()
+}
+
 /// What a word that starts like a number and is none looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {

@@ -108,7 +108,11 @@ impl<'t> Reader<'t> {
         let lines = text.bytes().filter(|byte| *byte == b'\n').count();
         let nodes = lines.min(text.len() / 24) + 4;
         Self {
-            source: Source { file, text },
+            source: Source {
+                file,
+                text,
+                is_spent: false,
+            },
             text,
             limits,
             tree: Tree {

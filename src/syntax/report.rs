@@ -5,18 +5,22 @@ mod string;
 mod trap;
 mod word;
 
+use std::borrow::Cow;
+
 use super::clump;
 use super::scan::{Kind, Token};
 use super::script::Oddity;
 use crate::diag::Applicability::{Safe, Unsafe};
 use crate::diag::codes::{limits, syntax as codes};
-use crate::diag::{Diagnostic, FileId, Fix, Place, Span};
+use crate::diag::{Diagnostic, Edit, FileId, Fix, Place, Span, veiled_at};
 
 /// A text and its file, for messages that quote it.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'t> {
     pub(super) file: FileId,
     pub(super) text: &'t str,
+    /// Whether the cap on findings is met: no words are looked for then.
+    pub(super) is_spent: bool,
 }
 
 impl<'t> Source<'t> {
@@ -32,21 +36,40 @@ impl<'t> Source<'t> {
         &self.text[span.range()]
     }
 
-    /// The text at `span`, shortened so that a message stays a line.
+    /// The text at `span`, without what looks like a password.
+    fn shown(self, span: Span) -> Cow<'t, str> {
+        if self.is_spent {
+            return Cow::Borrowed("");
+        }
+        veiled_at(self.text, span.range())
+    }
+
+    /// The text at `span` as it is shown, shortened so that a message stays a line.
     fn excerpt(self, span: Span) -> String {
         const MOST: usize = 40;
         let text = self.str(span);
         let line = text.lines().next().unwrap_or_default();
-        let mut kept: String = line.chars().take(MOST).collect();
-        if kept.len() < text.len() {
-            kept.push('…');
-        }
-        kept
+        let end = line
+            .char_indices()
+            .nth(MOST)
+            .map_or(line.len(), |(at, _)| at);
+        // A span may reach to the end of a large file.
+        let kept = self.shown(Span::new(span.start, span.start + end as u32));
+        let more = if end < text.len() { "…" } else { "" };
+        format!("{kept}{more}")
     }
 
+    /// Puts quotes around the text at `span`, and does not repeat it: it may be a password.
     fn quote_fix(self, span: Span) -> Fix {
-        let quoted = clump::quote(self.str(span));
-        Fix::replace("quote it", Safe, self.place(span), quoted)
+        let edits = clump::quoting(self.str(span)).map(|(at, text)| Edit {
+            place: self.place(Span::point(span.start + at as u32)),
+            text,
+        });
+        Fix {
+            title: "quote it".to_owned(),
+            applicability: Safe,
+            edits: edits.collect(),
+        }
     }
 
     /// MF1001. `around` is how many blocks around it are open, too; `taken` is a `}` that closed

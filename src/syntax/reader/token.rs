@@ -98,6 +98,7 @@ impl Reader<'_> {
         }
         if self.diagnostics.len() == self.limits.diagnostics {
             let at = found.primary.place.span;
+            self.source.is_spent = true;
             self.diagnostics
                 .push(self.source.too_many(at, self.limits.diagnostics));
             return;

@@ -137,13 +137,22 @@ impl Source<'_> {
         match body {
             Some(body) if !body.contains('"') => found
                 .help("a text of one line needs only one quote on each side")
-                .fix(Fix::replace(
-                    "use one quote",
-                    Safe,
-                    self.place(span),
-                    format!("{0}\"{body}\"{0}", &source[..hashes]),
-                )),
+                .fix(self.one_quote(span, hashes as u32)),
             _ => found,
+        }
+    }
+
+    /// Takes two of three quotes away on each side.
+    fn one_quote(self, string: Span, hashes: u32) -> Fix {
+        let (start, end) = (string.start + hashes, string.end - hashes);
+        let edits = [Span::new(start, start + 2), Span::new(end - 2, end)].map(|quotes| Edit {
+            place: self.place(quotes),
+            text: String::new(),
+        });
+        Fix {
+            title: "use one quote".to_owned(),
+            applicability: Safe,
+            edits: edits.into(),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Source;
 use crate::diag::Applicability::Unsafe;
 use crate::diag::codes::syntax as codes;
-use crate::diag::{Diagnostic, Fix, Span};
+use crate::diag::{Diagnostic, Edit, Fix, Span};
 use crate::syntax::clump;
 
 impl Source<'_> {
@@ -45,7 +45,7 @@ impl Source<'_> {
 
     /// MF1022.
     pub(in crate::syntax) fn bare_comparison(self, span: Span, key: Span) -> Diagnostic {
-        let quoted = clump::quote(self.str(span));
+        let quoted = clump::quote(&self.shown(span));
         Diagnostic::error(
             codes::BARE_COMPARISON,
             "a comparison needs quotes",
@@ -109,11 +109,14 @@ impl Source<'_> {
 
     /// MF1030: `r"…"`.
     pub(in crate::syntax) fn old_raw_string(self, letter: Span, string: Span) -> Diagnostic {
-        let source = self.str(string);
-        let better = if source.starts_with('#') {
-            source.to_owned()
+        let edit = |span, text: &str| Edit {
+            place: self.place(span),
+            text: text.to_owned(),
+        };
+        let edits = if self.str(string).starts_with('#') {
+            vec![edit(letter, "")]
         } else {
-            format!("#{source}#")
+            vec![edit(letter, "#"), edit(Span::point(string.end), "#")]
         };
         Diagnostic::error(
             codes::OLD_KDL,
@@ -121,12 +124,11 @@ impl Source<'_> {
             self.place(letter.to(string)),
             "KDL 2 writes `#\"…\"#`",
         )
-        .fix(Fix::replace(
-            "write it as KDL 2 does",
-            Unsafe,
-            self.place(letter.to(string)),
-            better,
-        ))
+        .fix(Fix {
+            title: "write it as KDL 2 does".to_owned(),
+            applicability: Unsafe,
+            edits,
+        })
     }
 
     /// MF1030: the marker says another version.

@@ -125,7 +125,6 @@ impl Source<'_> {
     pub(in crate::syntax) fn malformed_number(self, span: Span) -> Diagnostic {
         let word = self.str(span);
         let shown = self.excerpt(span);
-        let quoted = clump::quote(word);
         let (code, message, label) = match clump::shape(word) {
             Shape::Mac => (
                 codes::MAC_AS_NUMBER,
@@ -180,6 +179,7 @@ impl Source<'_> {
         let mut found =
             Diagnostic::error(code, message, self.place(span), label).fix(self.quote_fix(span));
         if word.len() <= 60 {
+            let quoted = clump::quote(&self.shown(span));
             found = found.help(format!("write `{quoted}`"));
         }
         found
@@ -188,15 +188,22 @@ impl Source<'_> {
     /// MF1007, where the number that was meant is plain.
     fn almost_a_number(self, span: Span, label: &str) -> Diagnostic {
         let word = self.str(span);
-        let better = clump::repaired(word).unwrap_or_else(|| word.to_owned());
-        let title = format!("write `{better}`");
-        Diagnostic::error(
+        let shown = self.shown(span);
+        let found = Diagnostic::error(
             codes::MALFORMED_NUMBER,
-            format!("`{word}` is no number"),
+            format!("`{shown}` is no number"),
             self.place(span),
             label,
-        )
-        .fix(Fix::replace(title, Safe, self.place(span), better))
+        );
+        match clump::repaired(word) {
+            Some(better) if shown == word => found.fix(Fix::replace(
+                format!("write `{better}`"),
+                Safe,
+                self.place(span),
+                better,
+            )),
+            _ => found.fix(self.quote_fix(span)),
+        }
     }
 
     /// MF1009. Returns the finding and the keyword that was probably meant.

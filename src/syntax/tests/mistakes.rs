@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 
 use super::super::{Limits, Parse, parse};
 use super::canonical;
+use crate::diag::json::render_json;
 use crate::diag::render::{Look, render_concise, render_full};
 use crate::diag::{Applicability, Edit, codes};
 use crate::vfs::Files;
@@ -595,4 +596,34 @@ fn findings_show_the_lines_they_are_about() {
         ╰────
       help: KDL would silently keep the last; remove one
     "#);
+}
+
+#[test]
+fn what_looks_like_a_password_is_in_no_finding() {
+    for text in [
+        "bmc password=0penSesame",
+        "bmc password=0.penSesame",
+        "bmc password=.5",
+        "bmc password=0penSesame,",
+        "bmc { password 0penSesame; }",
+        "bmc { password: \"0penSesame\\q\"; }",
+        "bmc password=penSesame/x",
+        "bmc password=#penSesame",
+        "bmc password=[penSesame]",
+        "bmc password=r\"penSesame\"",
+        "bmc password=\"\"\"penSesame\"\"\"",
+        "bmc password=\"penSesame",
+        "bmc password=penSesame\"x\"",
+        "bmc address=redfish://admin:penSesame@127.0.0.1/1",
+        "bmc password=\"${penSesame}\"x",
+        "bmc password=1 password=2 password=penSesame/x",
+    ] {
+        let text = marked(text);
+        let (files, parse) = read(&text);
+        assert!(!parse.diagnostics.is_empty(), "{text}");
+        let mut out = full(&text);
+        render_concise(&mut out, &files, &parse.diagnostics).expect("a string");
+        render_json(&mut out, &files, &parse.diagnostics).expect("a string");
+        assert!(!out.contains("penSesame"), "{text}: {out}");
+    }
 }
