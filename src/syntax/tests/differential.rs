@@ -107,7 +107,7 @@ struct Known {
 }
 
 /// All that is known of `kdl` 6.7.1; the specification is with us each time.
-const KNOWN: [Known; 7] = [
+const KNOWN: [Known; 8] = [
     Known {
         why: "the other takes disallowed code points in comments and elsewhere",
         applies: |_, verdict| only_they(verdict, &["MF1013"]),
@@ -133,6 +133,10 @@ const KNOWN: [Known; 7] = [
     Known {
         why: "the other takes `/-` right behind a keyword, but not behind a string",
         applies: |text, verdict| text.contains("/-") && only_they(verdict, &["MF1006"]),
+    },
+    Known {
+        why: "the other takes text right behind a keyword in what is commented out",
+        applies: |text, verdict| text.contains("/-") && only_they(verdict, &["MF1009"]),
     },
     Known {
         why: "the other takes a bare `-inf`",
@@ -163,6 +167,7 @@ fn known_disagreements_are_as_described() {
         "/-a;b",
         "a/-{}",
         "a #true/-b",
+        "/-a b=#truer",
         "a -inf",
     ] {
         let verdict = compare(text);
