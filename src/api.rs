@@ -18,6 +18,7 @@
 pub mod bmc;
 pub mod conditions;
 pub mod crd;
+mod detached;
 pub mod event;
 pub mod host;
 pub mod inventory;
@@ -25,6 +26,7 @@ mod json;
 mod kind;
 mod meta;
 pub mod names;
+mod payload;
 mod raid;
 mod shared;
 pub mod status;
@@ -33,6 +35,7 @@ mod text;
 pub mod validate;
 mod wire;
 
+pub use detached::Detached;
 pub use event::Event;
 pub use host::{
     BareMetalHost, BareMetalHostSpec, Bmc, BootMode, ChecksumType, CleaningMode, CustomDeploy,
@@ -47,6 +50,7 @@ pub use inventory::{
 pub use json::{Json, JsonError};
 pub use k8s_openapi::api::core::v1::{ObjectReference, Taint};
 pub use meta::{Metadata, OwnerReference};
+pub use payload::Payload;
 pub use shared::Shared;
 pub use status::{
     BareMetalHostStatus, Condition, ConditionStatus, ConditionType, CredentialsStatus, ErrorType,

@@ -62,16 +62,10 @@ pub fn step(view: &View<'_>) -> Step {
     }
     let mut draft = Draft::new(view);
     absorb::outcome(&mut draft);
-    loop {
-        match decide(&mut draft) {
-            // Only states that were left at once; each is entered at most once on the way.
-            Flow::Next if !view.policy.write_passing_states => {}
-            Flow::Next => {
-                draft.wake = Wake::After(Duration::ZERO);
-                break;
-            }
-            Flow::Done => break,
-        }
+    match decide(&mut draft) {
+        // A step ends at each state, so that each is told.
+        Flow::Next => draft.wake = Wake::After(Duration::ZERO),
+        Flow::Done => {}
     }
     draft.finish()
 }
@@ -181,10 +175,6 @@ pub struct Policy {
     pub max_delete_retries: i64,
     /// The shortest wait after a refusal because of a lock. The longest is three times this.
     pub busy_unit: Duration,
-    /// Each state is written, even one that is left at once (preparing without anything to
-    /// prepare), so that whoever watches sees them all, as with the Bare Metal Operator. False
-    /// saves those writes.
-    pub write_passing_states: bool,
 }
 
 impl Default for Policy {
@@ -195,7 +185,6 @@ impl Default for Policy {
             max_provisioning_retries: 5,
             max_delete_retries: 3,
             busy_unit: Duration::from_secs(1),
-            write_passing_states: true,
         }
     }
 }

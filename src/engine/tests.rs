@@ -19,7 +19,10 @@ use crate::api::{BareMetalHost, Event, Timestamp};
 use crate::budget::{Limits, SlotKind};
 use crate::provision::sim::script::Task;
 use crate::provision::sim::{self, Simulation};
-use crate::provision::{Ack, Drift, Facts, Fault, Job, NodeState, Provisioner, Sight, Tick};
+use crate::provision::{
+    Ack, Drift, Effect, Facts, Fault, Job, NodeState, PowerTarget, Provisioner, Sight, Tick,
+};
+use crate::reconcile::Outcome;
 use crate::secrets::{Salt, Sealed, Secret, SecretError, Secrets};
 use crate::store::{self, Change, Key, Snapshot, Store};
 
@@ -114,6 +117,13 @@ impl Bench {
         let host: BareMetalHost = serde_json::from_value(host).unwrap();
         let made: Arc<BareMetalHost> = self.store.create(host).await.unwrap();
         drop(made);
+    }
+
+    async fn annotate(&self, key: &Key, name: &str, value: Option<&str>) {
+        let note = json!({ "metadata": { "annotations": { name: value } } });
+        let patch = store::Patch::Merge(note);
+        let written: Arc<BareMetalHost> = self.store.patch(key, patch, None).await.unwrap();
+        drop(written);
     }
 
     async fn delete(&self, key: &Key) {
@@ -323,6 +333,42 @@ async fn a_store_that_refuses_writes_is_said_and_nothing_is_done_until_it_takes_
     bench.store.refuse(false);
     bench.until("settled", Overview::settled).await;
     began_once(&machines_, &key);
+}
+
+/// A reboot that was refused because of a lock is still asked for after the pause.
+#[tokio::test(start_paused = true)]
+async fn a_pause_keeps_what_came_of_the_last_effect() {
+    let clock = clock();
+    let bench = Bench::with(simulation("", clock), clock);
+    let key = bench.host(1, None).await;
+    bench.until("settled", Overview::settled).await;
+    let host = Store::<BareMetalHost>::get(bench.store.as_ref(), &key).unwrap();
+    let generation = host.metadata.generation.unwrap_or_default();
+    bench.annotate(&key, annotation::PAUSED, Some("")).await;
+    bench
+        .until("paused", |all| {
+            let why = all.hosts[0].why.as_ref();
+            why.is_some_and(|why| why.code == "Paused")
+        })
+        .await;
+    bench.engine.shared.memos.with(&key, |memo| {
+        memo.outcome = Some(Box::new(Outcome {
+            effect: Effect::Power(PowerTarget::Reboot),
+            generation,
+            result: Err(Fault::Busy {
+                what: "locked".to_owned(),
+                retry: Duration::from_secs(1),
+            }),
+        }));
+    });
+    bench.annotate(&key, "note", Some("looked at again")).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    bench.annotate(&key, annotation::PAUSED, None).await;
+    bench
+        .until("asked for", |all| {
+            all.hosts[0].host.annotation(annotation::REBOOT).is_some()
+        })
+        .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,6 +40,9 @@ pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, from: Version) {
                 shared.activity.send_modify(|count| *count += 1);
             }
             Change::Reset(hosts) => {
+                // Who is not among them went unseen: its turn forgets it.
+                let known = shared.memos.reasons().into_iter();
+                known.for_each(|(key, ..)| shared.trigger(key));
                 hosts
                     .objects
                     .iter()

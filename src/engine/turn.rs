@@ -12,7 +12,7 @@ use tracing::{Instrument as _, debug, info_span, warn};
 
 use crate::api::BareMetalHost;
 use crate::provision::{Effect, Fault, Job, PowerTarget, Sight};
-use crate::reconcile::{Credentials, Outcome, Wake};
+use crate::reconcile::{Code, Credentials, Outcome, Wake};
 use crate::secrets;
 use crate::store::{Key, Object as _, Store, StoreError};
 
@@ -86,11 +86,14 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
             Err(error) => return store_failed(key, shared, &host, &error),
         }
     }
-    // Only now: what came of an effect is decided on again until the decision is written.
-    shared.memos.with(key, |memo| {
-        memo.outcome = None;
-        memo.hold = decided.step.hold.map(Box::new);
-    });
+    // Only now: what came of an effect is decided on again until the decision is written. A host
+    // that is left alone did not look at it.
+    if decided.step.why.code != Code::Paused.as_str() {
+        shared.memos.with(key, |memo| {
+            memo.outcome = None;
+            memo.hold = decided.step.hold.map(Box::new);
+        });
+    }
     shared.note_why(key, &decided.host, decided.step.why);
     shared.publish(&decided.host, &decided.notes);
     match (decided.step.effect, machines) {

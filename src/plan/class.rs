@@ -7,67 +7,26 @@
 use serde_json::Value;
 
 use crate::api::{
-    BareMetalHost, BareMetalHostSpec, BareMetalHostStatus, OperationalStatus, ProvisionStatus,
+    BareMetalHost, BareMetalHostSpec, OperationalStatus, Payload, ProvisionStatus,
     ProvisioningState,
 };
 use crate::desired::Wanted;
 
 use super::{Disruption, Refusal};
 
-/// What is put on a machine, as far as a change of it means putting it there anew: the URL of the
-/// image and the method of a custom deploy. A corrected checksum or other user-data do not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Payload<'a> {
-    url: &'a str,
-    method: &'a str,
-}
-
-impl<'a> Payload<'a> {
-    /// What a spec asks for.
-    pub fn wanted(spec: &'a BareMetalHostSpec) -> Self {
-        Self {
-            url: spec.image.as_ref().map_or("", |image| &image.url),
-            method: spec
-                .custom_deploy
-                .as_ref()
-                .map_or("", |deploy| &deploy.method),
-        }
-    }
-
-    /// What is on the machine.
-    pub fn applied(status: &'a BareMetalHostStatus) -> Self {
-        let applied = &status.provisioning;
-        Self {
-            url: &applied.image.url,
-            method: applied
-                .custom_deploy
-                .as_ref()
-                .map_or("", |deploy| &deploy.method),
-        }
-    }
-
-    /// Nothing is put on the machine.
-    pub fn is_none(self) -> bool {
-        self == Self::default()
-    }
-
-    /// In one word, for tokens.
-    pub fn text(self) -> String {
-        format!("{} {}", self.url, self.method)
-    }
-}
-
-/// True when the machine carries a deployment that would be lost.
+/// True when the machine carries a deployment that would be lost, or may carry one: what a state of
+/// a newer version means is not known here.
 pub(super) fn is_deployed(host: &BareMetalHost) -> bool {
     matches!(
         host.state(),
-        ProvisioningState::Provisioned | ProvisioningState::ExternallyProvisioned
+        ProvisioningState::Provisioned
+            | ProvisioningState::ExternallyProvisioned
+            | ProvisioningState::Other(_)
     )
 }
 
-/// True when the machine was taken out of our hands: whatever is done to the object, the machine
-/// stays as it is.
-pub(super) fn is_detached(host: &BareMetalHost) -> bool {
+/// True while the machine is out of our hands: what identifies it may change.
+fn is_detached(host: &BareMetalHost) -> bool {
     let status = host.status.as_ref();
     status.is_some_and(|status| status.operational_status == OperationalStatus::Detached)
 }
@@ -91,10 +50,8 @@ fn is_idle(host: &BareMetalHost) -> bool {
 /// What a deletion does to the machine.
 pub(super) fn deletion(host: &BareMetalHost) -> Disruption {
     match host.state() {
-        _ if is_detached(host) => Disruption::None,
-        ProvisioningState::Provisioned | ProvisioningState::ExternallyProvisioned => {
-            Disruption::Destroy
-        }
+        _ if host.is_given_away() => Disruption::None,
+        _ if is_deployed(host) => Disruption::Destroy,
         ProvisioningState::Provisioning => Disruption::Clean,
         _ => Disruption::None,
     }
@@ -107,9 +64,15 @@ pub(super) fn deployment(host: &BareMetalHost, spec: &BareMetalHostSpec) -> Disr
     };
     let wanted = Payload::wanted(spec);
     match host.state() {
-        ProvisioningState::Provisioned if wanted == Payload::applied(status) => Disruption::None,
-        ProvisioningState::Provisioned if wanted.is_none() => Disruption::Destroy,
-        ProvisioningState::Provisioned => Disruption::Reprovision,
+        ProvisioningState::Provisioned | ProvisioningState::Other(_) => {
+            if wanted == Payload::applied(status) {
+                Disruption::None
+            } else if wanted.is_none() {
+                Disruption::Destroy
+            } else {
+                Disruption::Reprovision
+            }
+        }
         ProvisioningState::Provisioning if wanted == Payload::wanted(&host.spec) => {
             Disruption::None
         }

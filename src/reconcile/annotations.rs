@@ -78,21 +78,3 @@ pub(super) fn reboot<'a>(
     }
     reboot
 }
-
-/// What the detached annotation asks for.
-#[derive(Deserialize, Debug, Clone, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Detached {
-    /// `delay` or `delete`: what a deletion of the host does meanwhile.
-    #[serde(default)]
-    pub delete_action: String,
-    /// Also while the machine is being worked on.
-    #[serde(default)]
-    pub force: bool,
-}
-
-/// Reads the detached annotation.
-pub(super) fn detached(host: &BareMetalHost) -> Option<Detached> {
-    let value = host.annotation(annotation::DETACHED)?;
-    Some(serde_json::from_str(value).unwrap_or_default())
-}

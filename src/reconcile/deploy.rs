@@ -5,40 +5,18 @@ use super::draft::{Draft, Flow};
 use super::phase::Phase;
 use super::{Code, register};
 use crate::api::names::reason;
-use crate::api::{BareMetalHostSpec, BareMetalHostStatus, ErrorType};
+use crate::api::{BareMetalHostSpec, BareMetalHostStatus, ErrorType, Payload};
 use crate::budget::SlotKind;
 use crate::provision::{Effect, Facts, NodeState};
 
-/// URL of the image that is wanted; empty for none.
-fn url(spec: &BareMetalHostSpec) -> &str {
-    spec.image.as_ref().map_or("", |image| image.url.as_str())
-}
-
 /// True when something is to be deployed at all.
 pub(super) fn is_wanted(spec: &BareMetalHostSpec) -> bool {
-    !url(spec).is_empty() || method(spec).is_some()
+    !Payload::wanted(spec).is_none()
 }
 
-fn method(spec: &BareMetalHostSpec) -> Option<&str> {
-    spec.custom_deploy
-        .as_ref()
-        .map(|deploy| deploy.method.as_str())
-        .filter(|name| !name.is_empty())
-}
-
-/// True when what is deployed is not what is wanted. As with the Bare Metal Operator only the URL
-/// and the method count: a corrected checksum or other user-data do not wipe a machine.
+/// True when what is deployed is not what is wanted.
 pub(super) fn is_outdated(spec: &BareMetalHostSpec, status: &BareMetalHostStatus) -> bool {
-    let applied = &status.provisioning;
-    !is_wanted(spec) || url(spec) != applied.image.url || method(spec) != applied_method(status)
-}
-
-/// The method that the machine was given.
-fn applied_method(status: &BareMetalHostStatus) -> Option<&str> {
-    let applied = status.provisioning.custom_deploy.as_ref();
-    applied
-        .map(|deploy| deploy.method.as_str())
-        .filter(|name| !name.is_empty())
+    !is_wanted(spec) || Payload::wanted(spec) != Payload::applied(status)
 }
 
 pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
@@ -85,7 +63,7 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
             if !draft.view.missing.is_empty() {
                 return draft.wait(Code::ReferenceMissing, draft.view.missing.join("; "));
             }
-            let text = format!("deploying {}", name(spec));
+            let text = format!("deploying {}", Payload::wanted(spec).name());
             let flow = draft.send_in(SlotKind::Deploy, Effect::Deploy, Code::Deploying, text);
             if draft.sends() {
                 // The machine does not tell later which method it was given, as it does for images.
@@ -102,7 +80,7 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
             draft.work(
                 SlotKind::Deploy,
                 Code::Deploying,
-                format!("deploying {}", name(spec)),
+                format!("deploying {}", Payload::wanted(spec).name()),
             )
         }
         NodeState::Active => done(draft, facts),
@@ -145,16 +123,11 @@ fn is_another(spec: &BareMetalHostSpec, status: &BareMetalHostStatus, facts: &Fa
         facts.state,
         NodeState::Deploying | NodeState::DeployWait | NodeState::DeployFailed | NodeState::Active
     );
-    let image = facts.image.as_deref().unwrap_or_default();
-    given && (image != url(spec) || applied_method(status) != method(spec))
-}
-
-/// What is deployed, in words.
-fn name(spec: &BareMetalHostSpec) -> &str {
-    match url(spec) {
-        "" => method(spec).unwrap_or("nothing"),
-        url => url,
-    }
+    let seen = Payload {
+        url: facts.image.as_deref().unwrap_or_default(),
+        ..Payload::applied(status)
+    };
+    given && seen != Payload::wanted(spec)
 }
 
 fn failed(draft: &mut Draft<'_>, facts: &Facts, what: &str) -> Flow {
@@ -163,7 +136,7 @@ fn failed(draft: &mut Draft<'_>, facts: &Facts, what: &str) -> Flow {
     let error = facts.last_error.as_deref().unwrap_or("no reason is given");
     let text = format!(
         "image provisioning failed ({}) in {what}: {error}",
-        name(spec)
+        Payload::wanted(spec).name()
     );
     draft.fail(ErrorType::Provisioning, text);
     draft.rest().unwrap_or(Flow::Done)
@@ -171,7 +144,10 @@ fn failed(draft: &mut Draft<'_>, facts: &Facts, what: &str) -> Flow {
 
 fn done(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
     let spec = &draft.view.host.spec;
-    let text = format!("Image provisioning completed for {}", url(spec));
+    let text = format!(
+        "Image provisioning completed for {}",
+        Payload::wanted(spec).url
+    );
     draft.note(reason::PROVISIONING_COMPLETE, text);
     draft.status.last_attempted_image.clone_from(&spec.image);
     draft.status.provisioning_fail_count = 0;

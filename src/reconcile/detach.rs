@@ -2,14 +2,14 @@
 
 use super::draft::{Draft, Flow};
 use super::phase::Phase;
-use super::{Code, annotations, register};
+use super::{Code, register};
 use crate::api::OperationalStatus;
 use crate::provision::{Effect, Footing, NodeState, Sight};
 
 /// Detaches the host, keeps it detached, or attaches it again. `None` to go on as usual.
 pub(super) fn run(draft: &mut Draft<'_>, phase: Phase) -> Option<Flow> {
     let detached = draft.status.operational_status == OperationalStatus::Detached;
-    let Some(wish) = annotations::detached(draft.view.host) else {
+    let Some(wish) = draft.view.host.detached() else {
         if detached {
             draft.status.operational_status = OperationalStatus::Ok;
         }

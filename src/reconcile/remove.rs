@@ -1,6 +1,5 @@
 //! Deletion, from every state.
 
-use super::annotations::detached;
 use super::draft::{Draft, Flow};
 use super::phase::Phase;
 use super::{Code, power, register};
@@ -21,8 +20,8 @@ pub(super) fn begin(draft: &mut Draft<'_>, phase: Phase) -> Option<Flow> {
             Phase::PoweringOff
         }
     };
-    match detached(draft.view.host) {
-        Some(wish) if wish.delete_action == "delay" => {
+    match draft.view.host.detached() {
+        Some(wish) if wish.delays_deletion() => {
             let text = "the annotation detached delays the deletion; remove it to go on";
             Some(draft.wait(Code::DeleteDelayed, text))
         }

@@ -47,7 +47,8 @@ pub(super) async fn forget_grant<S: Store<BareMetalHost>>(
     }
 }
 
-/// Carries out one action on the host as it was judged: at that version, or not there.
+/// Carries out one action on the host as it was judged: at that version. A host that was not there
+/// and came since is taken over, as `apply` has no way to say "only a new one".
 pub(super) async fn write<S: Store<BareMetalHost>>(
     store: &S,
     wanted: &Desired,

@@ -2,15 +2,15 @@
 //! out of its pool. And what no word allows: `lifecycle prevent-destroy=#true`.
 
 use crate::api::names::annotation;
-use crate::api::{BareMetalHost, ProvisioningState};
+use crate::api::{BareMetalHost, Payload, ProvisioningState};
 use crate::desired::{Desired, Wanted};
 use crate::fleet::Digest;
-use crate::plan::class::{Payload, is_deployed, is_detached};
+use crate::plan::class::is_deployed;
 use crate::plan::{Disruption, Guard, Refusal};
 
 /// The guard of a deletion.
 pub(super) fn of_deletion(desired: &Desired, host: &BareMetalHost) -> Option<Guard> {
-    if !is_deployed(host) || is_detached(host) {
+    if !is_deployed(host) || host.is_given_away() {
         return None;
     }
     let more = match host.state() {
@@ -99,7 +99,8 @@ fn token(kind: &str, desired: &Desired, host: &BareMetalHost, next: &[&str]) -> 
     let applied = host
         .status
         .as_ref()
-        .map(|status| Payload::applied(status).text());
+        .map(|status| Payload::applied(status))
+        .map(|applied| format!("{} {}", applied.url, applied.method));
     let text = desired.digest.to_string();
     let mut parts = vec![
         text.as_str(),

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::names::annotation;
-use crate::api::{BareMetalHost, OperationalStatus, ProvisioningState};
+use crate::api::{BareMetalHost, OperationalStatus, Payload, ProvisioningState};
 use crate::desired::{Desired, Rollout};
 use crate::diag::one_line;
 use crate::fleet::natural;
-use crate::plan::class::Payload;
 use crate::plan::{Action, Disruption, FieldChange, Live};
 use crate::store::Object as _;
 

@@ -4,7 +4,7 @@ use super::super::register::POWER_FAILURE;
 use super::super::why::Kind;
 use super::super::{Code, Step};
 use super::Draft;
-use crate::api::conditions::{self, Inputs};
+use crate::api::conditions::{self, Inputs, Reason};
 use crate::api::{BareMetalHostStatus, ConditionType, OperationalStatus};
 use crate::budget::SlotKind;
 
@@ -17,19 +17,27 @@ impl Draft<'_> {
             .map(|status| status.conditions.as_slice())
             .unwrap_or_default();
         let facts = self.facts();
+        let blind = view.sight.is_blind();
+        let stays_unseen = blind
+            && old.is_some_and(|old| old.provisioning.state == self.status.provisioning.state);
         let waiting = match self.why.row().map(Code::kind) {
             Some(Kind::Blocked) => Some((self.why.code, self.why.text.as_str())),
-            // While a failure is shown, so is what it was, also during the next attempt.
-            _ if self.status.operational_status == OperationalStatus::Error => old
+            // While a failure is shown, so is what it was, also during the next attempt. A machine
+            // that nobody sees is in what it was seen in last.
+            _ if stays_unseen || self.status.operational_status == OperationalStatus::Error => old
                 .and_then(|status| status.condition(&ConditionType::Waiting))
                 .map(|waiting| (waiting.reason.as_str(), waiting.message.as_str())),
             _ => None,
+        };
+        let power_failure = match facts {
+            Some(facts) => facts.fault.as_deref() == Some(POWER_FAILURE),
+            None => stays_unseen && old.is_some_and(told_power_failure),
         };
         self.status.conditions = conditions::conditions(&Inputs {
             state: &self.status.provisioning.state,
             operational_status: &self.status.operational_status,
             error_type: self.status.error_type.as_ref(),
-            power_failure: facts.and_then(|facts| facts.fault.as_deref()) == Some(POWER_FAILURE),
+            power_failure,
             health: facts.and_then(|facts| facts.health.as_deref()),
             waiting,
             generation: self.generation(),
@@ -47,7 +55,7 @@ impl Draft<'_> {
             notes: self.notes,
             wake: self.wake,
             slot: self.slot.or(at_work),
-            blind: view.sight.is_blind(),
+            blind,
             hold: self.hold,
             why: self.why,
         }
@@ -72,4 +80,10 @@ impl Draft<'_> {
         self.status.last_updated = failed.max(Some(self.now()));
         Some(Box::new(std::mem::take(&mut self.status)))
     }
+}
+
+/// What the status says of the machine's power, as last seen.
+fn told_power_failure(status: &BareMetalHostStatus) -> bool {
+    let manageable = status.condition(&ConditionType::Manageable);
+    manageable.is_some_and(|manageable| manageable.reason == Reason::PowerFailure)
 }

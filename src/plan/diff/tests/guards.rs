@@ -76,14 +76,42 @@ fn hosts_that_the_spec_says_no_more_are_deleted() {
 
 #[test]
 fn a_detached_machine_is_not_harmed_by_a_deletion() {
+    let detached = "baremetalhost.metal3.io/detached";
+    let deletion = |annotation: Option<&str>| {
+        let mut lab = Lab::provisioned(&two(""));
+        lab.status("n02", |status| {
+            status.operational_status = crate::api::OperationalStatus::Detached
+        });
+        let annotations = json!({ "metadata": { "annotations": { detached: annotation } } });
+        lab.patch("n02", annotations);
+        brief(&lab.edit(&workers(1, "")))
+    };
+    for given_away in ["", "true", "{\"deleteAction\":\"delete\"}"] {
+        let plan = deletion(Some(given_away));
+        assert_eq!(plan, "delete none n02\n1 unchanged", "{given_away}");
+    }
+    // These machines come back before the host is deleted, and then it is deleted like any other.
+    for coming_back in [None, Some("{\"deleteAction\":\"delay\"}")] {
+        assert_eq!(
+            deletion(coming_back),
+            "delete destroy n02 ! provisioned, and in the spec no more\n1 unchanged",
+            "{coming_back:?}"
+        );
+    }
+}
+
+#[test]
+fn a_state_of_a_newer_operator_may_be_a_deployment() {
     let mut lab = Lab::provisioned(&two(""));
-    lab.status("n02", |status| {
-        status.operational_status = crate::api::OperationalStatus::Detached
-    });
-    assert_eq!(
-        brief(&lab.edit(&workers(1, ""))),
-        "delete none n02\n1 unchanged"
-    );
+    lab.state("n02", ProvisioningState::from("servicing"));
+    insta::assert_snapshot!(brief(&lab.edit(&workers(1, ""))), @r"
+    delete destroy n02 ! servicing, and in the spec no more
+    1 unchanged
+    ");
+    let bare = two("").replace("deploy a; ", "");
+    let plan = brief(&lab.edit(&bare));
+    let loses = "! servicing, and loses what is deployed on it";
+    assert!(plan.contains(loses), "{plan}");
 }
 
 #[test]

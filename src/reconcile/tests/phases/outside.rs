@@ -82,6 +82,21 @@ fn a_detached_host_is_deleted_as_its_annotation_says() {
 }
 
 #[test]
+fn a_delayed_deletion_is_like_any_other_once_the_annotation_is_gone() {
+    let mut driver = provisioned();
+    driver.annotate(annotation::DETACHED, "{\"deleteAction\":\"delay\"}");
+    driver.settle(100);
+    driver.delete();
+    driver.settle(100);
+    assert_eq!(driver.code(), "DeleteDelayed");
+    driver.remove_annotation(annotation::DETACHED);
+    driver.settle(300);
+    assert!(driver.host.is_none());
+    // The plan asks for a person's word before this: the disks are cleaned.
+    assert!(driver.sent().contains(&"provide"), "{:?}", driver.sent());
+}
+
+#[test]
 fn only_force_detaches_a_machine_at_work() {
     for (value, detached) in [("", false), ("{\"force\":true}", true)] {
         let mut driver = Driver::new(plain());

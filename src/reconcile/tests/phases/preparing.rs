@@ -47,15 +47,3 @@ fn other_root_device_hints_pass_through_preparing() {
     assert_snapshot!(driver.states().join(" > "), @"preparing > available");
     assert!(driver.effects.is_empty());
 }
-
-#[test]
-fn states_that_are_only_passed_need_not_be_written() {
-    let mut driver = Driver::new(with_image(A));
-    driver.policy.write_passing_states = false;
-    driver.settle(200);
-    assert_snapshot!(
-        driver.states().join(" > "),
-        @"registering > inspecting > provisioning > provisioned"
-    );
-    assert_eq!(driver.statuses.len(), 5);
-}

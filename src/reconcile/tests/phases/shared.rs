@@ -57,6 +57,27 @@ fn a_provisioner_that_is_down_is_waited_for_without_a_trace() {
     assert!(!driver.machine.hardware.power);
 }
 
+/// A restart begins like this, too: nobody is seen at first.
+#[test]
+fn what_a_host_waits_for_outlasts_a_provisioner_that_is_down() {
+    let mut driver = provisioned();
+    driver.machine.set_reachable(false, driver.now);
+    driver.edit(|host| host.spec.online = false);
+    driver.settle(100);
+    assert_eq!(driver.code(), "PowerFault");
+    let before = driver.status().clone();
+    assert!(before.condition(&ConditionType::Waiting).is_some());
+    let written = driver.statuses.len();
+    driver.down = true;
+    driver.settle(20);
+    assert_eq!(driver.code(), "ProvisionerDown");
+    driver.down = false;
+    driver.settle(100);
+    assert_eq!(driver.code(), "PowerFault");
+    assert_eq!(*driver.status(), before);
+    assert_eq!(driver.statuses.len(), written, "nothing is written");
+}
+
 #[test]
 fn a_provisioner_that_refuses_our_credentials_is_a_persons_matter() {
     let mut driver = available();
