@@ -154,7 +154,7 @@ pub(super) fn load_valid(term: &Term, args: &SpecArgs) -> Result<Spec, Failure> 
     Err(invalid(&spec))
 }
 
-/// The folder that relative paths of a spec (its secrets, scripts) start from.
+/// The folder of a spec, from which the one of its secrets is named.
 pub(super) fn folder(spec: &Path) -> &Path {
     let folder = if spec.is_file() {
         spec.parent().unwrap_or(spec)

@@ -22,18 +22,17 @@ fn of_script(found: Found<'_>, project: &Project) -> Vec<(Text, Origin)> {
     };
     let text = project.files.text(*file);
     let mut start = 0;
-    let lines = text.split_inclusive('\n').map(|line| {
+    let lines = text.split_inclusive('\n').filter_map(|line| {
         let at = start;
         start += line.len();
-        (at, line.trim_end())
+        // A comment is no part of what is played: an edit of it changes nothing.
+        let code = line.split('#').next().unwrap_or_default();
+        let rule = code.trim();
+        let at = at + code.len() - code.trim_start().len();
+        let span = Span::new(at as u32, (at + rule.len()) as u32);
+        (!rule.is_empty()).then(|| (Text::from(rule), span.in_file(*file).into()))
     });
-    lines
-        .filter(|(_, line)| !matches!(line.trim_start().chars().next(), None | Some('#')))
-        .map(|(at, line)| {
-            let span = Span::new(at as u32, (at + line.len()) as u32);
-            (Text::from(line), span.in_file(*file).into())
-        })
-        .collect()
+    lines.collect()
 }
 
 fn of_list(found: Found<'_>, project: &Project) -> Vec<(Text, Origin)> {
@@ -42,10 +41,14 @@ fn of_list(found: Found<'_>, project: &Project) -> Vec<(Text, Origin)> {
     };
     let place = found.origin.place();
     let written = &project.files.text(place.file)[place.span.range()];
+    // What is commented out is no line, and what is escaped is not found: then the whole list is
+    // pointed at.
+    let plain = !["/-", "/*", "//"].iter().any(|mark| written.contains(mark));
     let mut from = 0;
     let origin = |line: &Text| {
-        // As it is written, unless something in it is escaped.
-        let Some(at) = written[from..].find(&**line).map(|at| from + at) else {
+        let quoted = format!("\"{line}\"");
+        let found_at = written[from..].find(&quoted).filter(|_| plain);
+        let Some(at) = found_at.map(|at| from + at + 1) else {
             return found.origin;
         };
         from = at + line.len();

@@ -345,7 +345,7 @@ impl Loader<'_> {
             );
         }
         for error in &found.errors {
-            self.cannot(spelled, place, error);
+            self.cannot_import(spelled, place, error);
         }
         for path in found.files {
             self.project.watched.push(path.clone());
@@ -355,7 +355,7 @@ impl Loader<'_> {
                 .load(self.inputs.disk, &self.root, &path, &self.read)
             {
                 Ok(file) => self.file(file, Some(place)),
-                Err(error) => self.cannot(spelled, place, &error),
+                Err(error) => self.cannot_import(spelled, place, &error),
             }
         }
     }
@@ -398,9 +398,17 @@ impl Loader<'_> {
             let own = child.props().filter(|entry| entry.key() == Some("script"));
             let inside = child.children().filter(|inner| inner.name() == "script");
             for entry in own.chain(inside.filter_map(|inner| inner.args().next())) {
+                let place = decode::value_place(entry);
+                if decode::is_template(entry) {
+                    let what = "a script is read before anything is evaluated, so its name cannot \
+                                be an expression";
+                    let finding = Diagnostic::error(Code(2302), what, place, "");
+                    self.findings
+                        .add(finding.help("write the rules in `faults` where they differ"));
+                    continue;
+                }
                 // What is no text is reported where it is evaluated.
                 if let Some(spelled) = entry.value().as_str() {
-                    let place = decode::value_place(entry);
                     let script = self.beside(file, spelled, place);
                     self.project
                         .scripts
@@ -423,7 +431,7 @@ impl Loader<'_> {
                     .load(self.inputs.disk, &self.root, &real, &self.read)
             });
         loaded
-            .map_err(|error| self.cannot(spelled, place, &error))
+            .map_err(|error| self.cannot_read(spelled, place, &error))
             .ok()
     }
 

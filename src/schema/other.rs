@@ -77,7 +77,7 @@ const SIMULATED: &[Field] = &[
     Field {
         name: "script",
         kind: Kind::Leaf(Type::File),
-        doc: "File with a fault script.",
+        doc: "File with a fault script, relative to the file that says it.",
         ..BLANK
     },
 ];

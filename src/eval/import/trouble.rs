@@ -7,9 +7,30 @@ use crate::diag::codes::language;
 use crate::diag::{Applicability, Fix};
 
 impl Loader<'_> {
-    /// A file of an import or a table that cannot be had.
-    pub(super) fn cannot(&mut self, spelled: &str, place: Place, error: &ReadError) {
+    /// A file of an import that cannot be had.
+    pub(super) fn cannot_import(&mut self, spelled: &str, place: Place, error: &ReadError) {
         self.project.complete = false;
+        let finding = self.trouble(spelled, place, error);
+        self.findings.add(match error {
+            ReadError::Folder { .. } => finding.fix(Fix::replace(
+                "import the files in it",
+                Applicability::Unsafe,
+                place,
+                format!("\"{}/*.kdl\"", spelled.trim_end_matches('/')),
+            )),
+            _ => finding,
+        });
+    }
+
+    /// A file that is no part of the spec's text (a table, a script) and cannot be had.
+    pub(super) fn cannot_read(&mut self, spelled: &str, place: Place, error: &ReadError) {
+        self.project.complete = false;
+        let finding = self.trouble(spelled, place, error);
+        self.findings.add(finding);
+    }
+
+    /// What is said of it.
+    fn trouble(&self, spelled: &str, place: Place, error: &ReadError) -> Diagnostic {
         let shown = |path: &Path| {
             if path.starts_with(self.root.path()) {
                 self.root.display(path)
@@ -34,7 +55,7 @@ impl Loader<'_> {
             other => other.to_string(),
         };
         let finding = Diagnostic::error(error.code(), what, place, "");
-        self.findings.add(match error {
+        match error {
             ReadError::Missing { path } => finding.note(format!("tried `{}`", shown(path))),
             ReadError::Dangling { .. } => finding.help("bring its target back, or delete the link"),
             ReadError::Outside { root, .. } => {
@@ -46,14 +67,8 @@ impl Loader<'_> {
                     name.unwrap_or_default()
                 ))
             }
-            ReadError::Folder { .. } => finding.fix(Fix::replace(
-                "import the files in it",
-                Applicability::Unsafe,
-                place,
-                format!("\"{}/*.kdl\"", spelled.trim_end_matches('/')),
-            )),
             _ => finding,
-        });
+        }
     }
 
     /// A file with nothing in it was cut off by a full disk or a save that goes on, more often than

@@ -33,7 +33,7 @@ fn lines_of_a_script_come_first_each_with_its_place() {
     assert_eq!(
         faults(&found),
         [
-            pair("  limit deploy 3 # few", "sim/faults.txt:3"),
+            pair("limit deploy 3", "sim/faults.txt:3"),
             pair("fail deploy * once", "sim/faults.txt:4"),
             pair("fail power n1", "fleet.kdl:2"),
             pair("fail power", "fleet.kdl:2"),
@@ -53,6 +53,46 @@ fn a_fault_that_is_escaped_stands_where_all_of_them_do() {
     let found = evaluate_files(&[("fleet.kdl", &spec(r#"faults "fail \u{70}ower n1""#))]);
     assert_eq!(faults(&found)[0].0, "fail power n1");
     assert!(faults(&found)[0].1.ends_with(r#""fail \u{70}ower n1""#));
+}
+
+#[test]
+fn what_is_commented_out_is_no_fault() {
+    let list = r#"faults "limit deploy 3" /-"fail power n1 once" "fail power n1""#;
+    let found = evaluate_files(&[("fleet.kdl", &spec(list))]);
+    let said: Vec<String> = faults(&found).into_iter().map(|(fault, _)| fault).collect();
+    assert_eq!(said, ["limit deploy 3", "fail power n1"]);
+    let whole = &found.fleet.faults;
+    assert_eq!(whole[0].span, whole[1].span, "which is which is not told");
+    // One line is the beginning of the other.
+    let list = r#"faults "fail power n1 once" "fail power n1""#;
+    let found = evaluate_files(&[("fleet.kdl", &spec(list))]);
+    let written = |fault: &str| (fault.to_owned(), format!("fleet.kdl:2: {fault}"));
+    assert_eq!(
+        faults(&found),
+        [written("fail power n1 once"), written("fail power n1")]
+    );
+}
+
+#[test]
+fn a_script_stands_beside_the_file_that_names_it() {
+    let found = evaluate_files(&[
+        ("fleet.kdl", &format!("{HEAD}import \"common/*.kdl\"\n")),
+        ("common/spec.kdl", &spec("script \"faults.txt\"")),
+        ("common/faults.txt", "limit deploy 3\n"),
+    ]);
+    assert_eq!(findings(&found), [""; 0]);
+    assert_eq!(faults(&found).len(), 1);
+}
+
+#[test]
+fn the_name_of_a_script_is_no_expression() {
+    let found = evaluate_files(&[("fleet.kdl", &spec("script \"${param.stage}.txt\""))]);
+    let said = findings(&found).join("\n");
+    assert!(
+        said.contains("MF2302 fleet.kdl:2: a script is read before"),
+        "{said}"
+    );
+    assert!(!said.contains("MF2207"), "{said}");
 }
 
 #[test]
@@ -78,4 +118,20 @@ fn a_script_is_read_as_all_files_of_a_spec_are() {
     insta::assert_snapshot!(said("link.txt", &link), @"MF2207 fleet.kdl:2: `link.txt` leads outside the project, and nothing there is read");
     let folder = |disk: &mut MemoryDisk| disk.write("/spec/sim/a.txt", "");
     insta::assert_snapshot!(said("sim", &folder), @"MF2207 fleet.kdl:2: `sim` is a folder");
+    let mut files = MemoryDisk::new();
+    files.write("/spec/fleet.kdl", spec("script sim"));
+    folder(&mut files);
+    let inputs = Inputs {
+        disk: &files,
+        root: Path::new("/spec/fleet.kdl"),
+        params: None,
+        limits: Limits::default(),
+    };
+    let found = evaluate(&inputs, &mut Cache::default());
+    assert!(
+        found
+            .diagnostics
+            .iter()
+            .all(|finding| finding.fixes.is_empty())
+    );
 }
