@@ -96,7 +96,11 @@ pub struct SpecArgs {
     )]
     spec: PathBuf,
     /// File with values for the spec's `param`s
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_parser = PathBufValueParser::new().map(home::as_seen)
+    )]
     params: Option<PathBuf>,
 }
 

@@ -44,6 +44,7 @@ use serde_json::Value;
 use crate::api::Metadata;
 
 pub use embedded::{Embedded, OpenError, Options};
+pub use lock::Holder;
 pub(crate) use lock::{Lock, NoLock};
 
 /// Namespace and name.

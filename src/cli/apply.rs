@@ -11,7 +11,7 @@ use crate::plan::{self, Grants, Plan};
 use crate::serve::client::{Client, ClientError};
 use crate::store::Embedded;
 
-use super::home::{HELD_STEP, Home};
+use super::home::{HELD_STEP, Home, Others};
 use super::machines::MachinesArgs;
 use super::run::{self, Order, RunArgs};
 use super::source::Source;
@@ -85,7 +85,7 @@ pub(super) fn apply(term: &Term, args: &ApplyArgs) -> Result<Exit, Failure> {
             drop(spec);
             runtime.block_on(through::through(term, args, &client, &wanted, &grants))
         }
-        Hands::Own(store) => {
+        Hands::Own(taken) => {
             let args = RunArgs {
                 spec: args.spec.clone(),
                 machines: args.machines.clone(),
@@ -99,7 +99,7 @@ pub(super) fn apply(term: &Term, args: &ApplyArgs) -> Result<Exit, Failure> {
                 cache: Cache::default(),
                 grants,
                 agreed: Some(plan),
-                store: Some(store),
+                taken: Some(taken),
             };
             runtime.block_on(run::drive(term, &args, order))
         }
@@ -111,7 +111,7 @@ enum Hands {
     /// The process that holds the store.
     Others(Client),
     /// This one, which holds it from here on.
-    Own(Arc<Embedded>),
+    Own((Others, Arc<Embedded>)),
 }
 
 /// Finds out who carries out. One who holds the store and does not answer is about to: it starts.
@@ -124,8 +124,8 @@ async fn hands(home: &Home) -> Result<Hands, Failure> {
             Err(ClientError::NobodyThere(_)) => {}
             Err(error) => return Err(Failure::new(Exit::Remote, error.to_string())),
         }
-        match home.open() {
-            Ok(store) => return Ok(Hands::Own(store)),
+        match home.take() {
+            Ok(taken) => return Ok(Hands::Own(taken)),
             Err(failure) if failure.exit == Exit::Stale && started.elapsed() < STARTING => {}
             Err(failure) => return Err(failure),
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::store::{Embedded, OpenError, Options};
+use crate::store::{Embedded, Lock, OpenError, Options};
 
 use super::spec::folder;
 use super::{Exit, Failure};
@@ -15,6 +15,8 @@ mod others;
 
 pub(super) use others::Others;
 
+/// A home in the folder of its spec.
+const NAME: &str = ".metalform";
 /// The store in a home.
 const STORE: &str = "store.redb";
 /// How long a store that somebody holds is waited for, and how often it is looked at.
@@ -26,8 +28,8 @@ pub(super) const HELD_STEP: Duration = Duration::from_millis(25);
 pub(super) struct Home {
     /// The folder.
     pub dir: PathBuf,
-    /// Where it would be for somebody who comes by another path than the link.
-    inside: Option<PathBuf>,
+    /// The folder of the spec, where that is a link.
+    link: Option<PathBuf>,
 }
 
 impl Home {
@@ -38,38 +40,71 @@ impl Home {
     /// what is in a version goes with it.
     pub fn of(spec: &Path) -> Self {
         let folder = folder(spec);
-        let inside = folder.join(".metalform");
         match link(folder) {
             Some((parent, name)) => {
-                let mut home = std::ffi::OsString::from(".metalform-");
+                let mut home = std::ffi::OsString::from(NAME);
+                home.push("-");
                 home.push(name);
                 Self {
                     dir: parent.join(home),
-                    inside: Some(inside),
+                    link: Some(parent.join(name)),
                 }
             }
             None => Self {
-                dir: inside,
-                inside: None,
+                dir: folder.join(NAME),
+                link: None,
             },
         }
     }
 
-    /// An error where there is no store here and one in the folder that the link leads to, from a
-    /// start by another path: to begin with an empty one would forget what is deployed.
-    pub fn is_nowhere_else(&self) -> Result<(), Failure> {
-        let Some(inside) = &self.inside else {
-            return Ok(());
-        };
-        if self.store().exists() || !inside.join(STORE).exists() {
+    /// The folder that the link leads to now.
+    fn behind(&self) -> Option<PathBuf> {
+        self.link.as_ref()?.canonicalize().ok()
+    }
+
+    /// The path by which the spec is driven, for those who come by another one.
+    fn by(&self) -> Option<PathBuf> {
+        let link = self.link.as_ref()?;
+        Some(std::path::absolute(link).unwrap_or_else(|_| link.clone()))
+    }
+
+    /// True when the spec's folder is a link.
+    pub fn is_linked(&self) -> bool {
+        self.link.is_some()
+    }
+
+    /// An error for one who looks where there is no store here, and somebody drives this spec's
+    /// machines by another path, or did: nothing would be seen of them.
+    pub fn is_elsewhere(&self) -> Result<(), Failure> {
+        if self.store().exists() {
             return Ok(());
         }
+        let folder = self.behind();
+        let place = match &folder {
+            Some(folder) => folder.join(NAME).join(STORE),
+            None => self.store(),
+        };
+        if let Some(holder) = Lock::holder(&place) {
+            let folder = folder.or_else(|| self.place()).unwrap_or_default();
+            return Err(others::driven(&holder, self, &folder));
+        }
+        self.begins()
+    }
+
+    /// An error for one who makes a store where there is none here and one in the folder that the
+    /// link leads to, from a start by another path: what is deployed would be forgotten.
+    fn begins(&self) -> Result<(), Failure> {
+        let inside = self.behind().map(|folder| folder.join(NAME));
+        let inside = inside.filter(|inside| inside.join(STORE).exists());
+        let (false, Some(inside)) = (self.store().exists(), inside) else {
+            return Ok(());
+        };
         let text = format!(
             "the store of this spec lies in {}, from a start by another path than this link",
             inside.display()
         );
         Err(Failure::new(Exit::Usage, text).help(format!(
-            "move that folder to {}, or start by the path of before",
+            "while nothing runs, move that folder to {}, or go by the path of before",
             self.dir.display()
         )))
     }
@@ -106,23 +141,31 @@ impl Home {
         self.dir.join(STORE)
     }
 
-    /// As [`Home::open`], but waits a little for one who holds it: verbs that read do, for a moment, and so
+    /// Takes the machines of the spec in hand: keeps others out, who come by another path, and opens
+    /// the store, in this order: nobody begins elsewhere while this one is made. Who drives or
+    /// looks at them makes it [`Exit::Stale`].
+    pub fn take(&self) -> Result<(Others, Arc<Embedded>), Failure> {
+        let others = Others::take(self)?;
+        self.begins()?;
+        Ok((others, self.open()?))
+    }
+
+    /// As [`Home::take`], but waits a little: verbs that read hold the store for a moment, and so
     /// does a process that stops.
-    pub async fn open_waiting(&self) -> Result<Arc<Embedded>, Failure> {
+    pub async fn take_waiting(&self) -> Result<(Others, Arc<Embedded>), Failure> {
         let started = Instant::now();
         loop {
-            match self.open() {
+            match self.take() {
                 Err(failure) if failure.exit == Exit::Stale && started.elapsed() < HELD => {
                     tokio::time::sleep(HELD_STEP).await;
                 }
-                opened => return opened,
+                taken => return taken,
             }
         }
     }
 
     /// Opens the store beside the spec. Who holds it makes it [`Exit::Stale`].
     pub fn open(&self) -> Result<Arc<Embedded>, Failure> {
-        self.is_nowhere_else()?;
         let options = Options::default();
         Embedded::open(&self.store(), options)
             .map(Arc::new)
@@ -168,11 +211,11 @@ fn ignore(folder: &Path) -> std::io::Result<()> {
     std::fs::write(ignore, "*\n")
 }
 
-/// The path of a spec as its user sees it. A shell that went into a folder through a link says so in
-/// `PWD`; to the system `.` is what the link leads to.
+/// A path as its user sees it. A shell that went into a folder through a link says so in `PWD`; to
+/// the system `.` is what the link leads to, and stays so when the link is led elsewhere. All paths
+/// of a command line are taken alike, so that none is of another version than the others.
 pub(super) fn as_seen(path: PathBuf) -> PathBuf {
-    let shell = std::env::var_os("PWD").map(PathBuf::from);
-    match shell.filter(|_| folder(&path) == Path::new(".")) {
+    match std::env::var_os("PWD").map(PathBuf::from) {
         Some(shell) => seen_from(path, &shell),
         None => path,
     }
@@ -180,11 +223,14 @@ pub(super) fn as_seen(path: PathBuf) -> PathBuf {
 
 fn seen_from(path: PathBuf, shell: &Path) -> PathBuf {
     let real = |path: &Path| path.canonicalize().ok();
-    let is_here = real(shell).is_some_and(|shell| real(folder(&path)) == Some(shell));
-    match path.file_name() {
-        _ if !is_here || link(shell).is_none() => path,
-        Some(file) if path != Path::new(".") => shell.join(file),
-        _ => shell.to_owned(),
+    let is_here = || real(shell).is_some_and(|shell| real(Path::new(".")) == Some(shell));
+    if path.is_absolute() || link(shell).is_none() || !is_here() {
+        return path;
+    }
+    match path.strip_prefix(".") {
+        Ok(rest) if rest.as_os_str().is_empty() => shell.to_owned(),
+        Ok(rest) => shell.join(rest),
+        Err(_) => shell.join(path),
     }
 }
 
@@ -258,12 +304,18 @@ mod tests {
         let (linked, direct) = (Home::of(&link), Home::of(&real));
         direct.make().unwrap();
         drop(direct.open().unwrap());
-        linked.make().unwrap();
-        let text = linked.open().unwrap_err().to_string();
+        let text = linked.is_elsewhere().unwrap_err().to_string();
         assert!(text.contains("the store of this spec lies in"), "{text}");
-        assert!(!linked.store().exists());
-        std::fs::remove_dir_all(&linked.dir).unwrap();
+        // It is no time to move it while somebody uses it.
+        let store = direct.open().unwrap();
+        let text = linked.is_elsewhere().unwrap_err().to_string();
+        assert!(
+            text.contains("drives this spec by the path of its folder"),
+            "{text}"
+        );
+        drop(store);
         std::fs::rename(&direct.dir, &linked.dir).unwrap();
+        linked.is_elsewhere().unwrap();
         linked.open().unwrap();
     }
 
@@ -275,6 +327,9 @@ mod tests {
         let seen = |path: &str, shell: &Path| seen_from(path.into(), shell);
         assert_eq!(seen(".", &link), link);
         assert_eq!(seen("Cargo.toml", &link), link.join("Cargo.toml"));
+        assert_eq!(seen("./src", &link), link.join("src"));
+        assert_eq!(seen("../params.kdl", &link), link.join("../params.kdl"));
+        assert_eq!(seen("/etc/fleet", &link), Path::new("/etc/fleet"));
         // Somewhere else, or no link at all.
         assert_eq!(seen(".", dir.path()), Path::new("."));
         assert_eq!(seen(".", &std::env::current_dir().unwrap()), Path::new("."));
@@ -310,7 +365,7 @@ mod tests {
     fn a_long_path_gets_a_short_socket() {
         let home = Home {
             dir: PathBuf::from("/").join("x".repeat(150)),
-            inside: None,
+            link: None,
         };
         let socket = home.socket();
         assert!(socket.as_os_str().len() < 100, "{}", socket.display());

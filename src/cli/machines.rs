@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
+
 use crate::engine::{Clock, DEFAULT_MACHINES, Machines};
 use crate::fleet::{Fleet, Ironic, Ref, Simulation, Text};
 use crate::provision::Provisioner;
@@ -10,7 +12,8 @@ use crate::provision::ironic::{Endpoint, Ironic as Remote, Options, Ramdisk};
 use crate::provision::sim;
 use crate::secrets::{Secret, Secrets as _, SecretsFolder};
 
-use super::{Exit, Failure, books::Books, home::Home, spec};
+use super::home::{self, Home};
+use super::{Exit, Failure, books::Books, spec};
 
 mod findings;
 
@@ -29,14 +32,23 @@ pub struct MachinesArgs {
     )]
     ironic: Option<String>,
     /// Certificate authority of that Ironic
-    #[arg(long, value_name = "FILE", requires = "ironic")]
-    ironic_ca: Option<std::path::PathBuf>,
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "ironic",
+        value_parser = PathBufValueParser::new().map(home::as_seen)
+    )]
+    ironic_ca: Option<PathBuf>,
     /// The Ironic has another address than before and the same machines
     #[arg(long)]
     pub(super) same_machines: bool,
     /// Folder of secrets: one folder a secret, one file a key
-    #[arg(long, value_name = "DIR")]
-    secrets: Option<std::path::PathBuf>,
+    #[arg(
+        long,
+        value_name = "DIR",
+        value_parser = PathBufValueParser::new().map(home::as_seen)
+    )]
+    secrets: Option<PathBuf>,
 }
 
 impl MachinesArgs {

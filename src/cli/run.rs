@@ -34,6 +34,8 @@ use super::spec::{self, Spec};
 use super::{Exit, Failure, SpecArgs, Term};
 use signals::Signals;
 
+/// How often it is looked at where a link leads that is the spec's folder.
+const LOOK: Duration = Duration::from_secs(5);
 /// The least time between two pictures.
 const FRAME: Duration = Duration::from_millis(100);
 
@@ -75,7 +77,7 @@ pub(super) fn run(term: &Term, args: &RunArgs) -> Result<Exit, Failure> {
         cache,
         grants: Grants::named(args.allow_destroy.iter().cloned()),
         agreed: None,
-        store: None,
+        taken: None,
     };
     super::runtime()?.block_on(drive(term, args, order))
 }
@@ -97,8 +99,8 @@ pub(super) struct Order {
     /// The plan that a person saw and agreed to. Then it is that one which is carried out or none,
     /// and the spec is not read again.
     pub agreed: Option<Plan>,
-    /// The store, when it is open already.
-    pub store: Option<Arc<Embedded>>,
+    /// The store, when it is open already, and what keeps others out.
+    pub taken: Option<(Others, Arc<Embedded>)>,
 }
 
 /// What the tasks of a run share.
@@ -116,6 +118,8 @@ struct Run<'a> {
     place: Option<PathBuf>,
     /// Keeps those out who come by another path.
     others: Others,
+    /// The link leads to a folder that somebody else drives.
+    held_off: bool,
     /// That its secrets changed was said.
     told: bool,
     /// What a person agreed to is carried out: the spec is not read again.
@@ -131,18 +135,16 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
         cache,
         grants,
         agreed,
-        store,
+        taken,
     } = order;
     let home = Home::of(&args.spec.spec);
     home.make()?;
     let clock = Clock::starting_at(jiff::Timestamp::now());
-    // The lock first: a second process must not touch the machines' journal.
-    let store = match store {
-        Some(store) => store,
-        None => home.open_waiting().await?,
+    // The locks first: a second process must not touch the machines' journal.
+    let (others, store) = match taken {
+        Some(taken) => taken,
+        None => home.take_waiting().await?,
     };
-    // Only then: whoever holds this and not the store came by another path.
-    let others = Others::keep_out(&home).await?;
     let drive = args.machines.drive(&spec.fleet, &args.spec.spec);
     let driven = machines::connect(&args.machines, &spec.fleet, &args.spec.spec, &home, clock)?;
     let folder = args.machines.secrets(&spec.fleet, &args.spec.spec);
@@ -214,6 +216,7 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
         drive,
         place: home.place(),
         others,
+        held_off: false,
         told: false,
         shared: None,
     };
@@ -317,6 +320,8 @@ impl Run<'_> {
         let mut signals = Signals::new()?;
         let mut frame = tokio::time::interval(FRAME);
         frame.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut looks = tokio::time::interval(LOOK);
+        let linked = Home::of(&self.args.spec.spec).is_linked();
         let mut ending = Ending::default();
         // A picture of ten thousand hosts takes 20 ms. Ages grow by the second where somebody sees
         // them, and an end is judged by time.
@@ -337,6 +342,14 @@ impl Run<'_> {
                     self.secrets.forget();
                     self.engine.wake_all();
                     if !self.agreed && let Some(spec) = self.reload(&mut cache) {
+                        reloads.replace(self.watched(&spec), &spec.files);
+                    }
+                }
+                _ = looks.tick(), if linked => {
+                    let was_held_off = self.held_off;
+                    if self.goes_with_the_link() && was_held_off && !self.agreed
+                        && let Some(spec) = self.reload(&mut cache)
+                    {
                         reloads.replace(self.watched(&spec), &spec.files);
                     }
                 }

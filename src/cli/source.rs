@@ -60,10 +60,12 @@ impl Source {
                     }
                     opened => return Ok(Self::Stored(opened?)),
                 },
-                Err(ClientError::NobodyThere(_)) => {
-                    home.is_nowhere_else()?;
-                    return Ok(Self::Nothing);
-                }
+                Err(ClientError::NobodyThere(_)) => match home.is_elsewhere() {
+                    Err(failure) if failure.exit == Exit::Stale && started.elapsed() < HELD => {
+                        tokio::time::sleep(HELD_STEP).await;
+                    }
+                    found => return found.map(|()| Self::Nothing),
+                },
                 Err(error) => return Err(remote(&error)),
             }
         }

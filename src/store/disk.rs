@@ -36,7 +36,7 @@ use self::load::{Logs, load};
 use self::log::Log;
 use self::tables::{META, OBJECT, SALT, fold, folded, note, set_logged, take_over};
 use super::embedded::OpenError;
-use super::lock::{Lock, NoLock};
+use super::lock::{Holder, Lock, NoLock};
 
 /// The format that this program writes. A file with a higher one is refused.
 pub(super) const FORMAT: u64 = 2;
@@ -142,10 +142,10 @@ impl Disk {
         settings: Settings,
         take: &mut Take<'_>,
     ) -> Result<(Self, Loaded), OpenError> {
-        let lock = Lock::take(path).map_err(|error| match error {
+        let lock = Lock::take(path, None).map_err(|error| match error {
             NoLock::Held(holder) => OpenError::Held {
                 path: path.to_owned(),
-                holder: holder.unwrap_or_else(|| "another process".into()),
+                holder,
             },
             NoLock::Io(source) => io_error(path, "lock", source),
         })?;
@@ -535,7 +535,7 @@ fn open_error(path: &Path, error: redb::Error) -> OpenError {
         }
         redb::Error::DatabaseAlreadyOpen => OpenError::Held {
             path: path.to_owned(),
-            holder: "another program".into(),
+            holder: Holder::default(),
         },
         other => damaged(path, other.to_string()),
     }

@@ -1,5 +1,6 @@
 //! One process a store: a lock file beside it that says who holds it.
 
+use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,18 +11,36 @@ pub(crate) struct Lock {
     file: File,
 }
 
+/// Who has a lock, as far as the lock file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holder {
+    pid: Option<u32>,
+    /// The path by which they came, where it is another one than that of the lock.
+    pub by: Option<PathBuf>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pid {
+            Some(pid) => write!(f, "process {pid}"),
+            None => f.write_str("another process"),
+        }
+    }
+}
+
 /// Why there is no lock.
 #[derive(Debug)]
 pub(crate) enum NoLock {
-    /// Somebody has it; what the lock file says of them (`process 4711`), if anything.
-    Held(Option<String>),
+    /// Somebody has it.
+    Held(Holder),
     /// The file cannot be made or locked.
     Io(io::Error),
 }
 
 impl Lock {
-    /// Takes the lock of the store at `path` without waiting.
-    pub fn take(path: &Path) -> Result<Self, NoLock> {
+    /// Takes the lock of the store at `path` without waiting. `by` is the path by which this process
+    /// came, for those who find it held; one line.
+    pub fn take(path: &Path, by: Option<&Path>) -> Result<Self, NoLock> {
         // Never removed: a process that waits at a removed file and one that makes a new one
         // would both have a lock.
         let mut file = OpenOptions::new()
@@ -37,9 +56,19 @@ impl Lock {
             Err(TryLockError::Error(error)) => return Err(NoLock::Io(error)),
         }
         let lock = Self { file };
+        let by = by.map_or(String::new(), |by| format!("{}\n", by.display()));
         // On a full disk the lock holds without the name.
-        lock.write(&format!("{}\n", std::process::id())).ok();
+        lock.write(&format!("{}\n{by}", std::process::id())).ok();
         Ok(lock)
+    }
+
+    /// Who has the lock of the store at `path`, if anybody has. Makes nothing.
+    pub fn holder(path: &Path) -> Option<Holder> {
+        let mut file = File::open(lock_path(path)).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(holder(&mut file)),
+            Ok(()) | Err(TryLockError::Error(_)) => None,
+        }
     }
 
     fn write(&self, text: &str) -> io::Result<()> {
@@ -66,11 +95,17 @@ pub(super) fn lock_path(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn holder(file: &mut File) -> Option<String> {
+fn holder(file: &mut File) -> Holder {
     let mut text = String::new();
-    file.take(32).read_to_string(&mut text).ok()?;
-    let pid: u32 = text.trim().parse().ok()?;
-    Some(format!("process {pid}"))
+    // A path has 4096 bytes at most.
+    if file.take(5000).read_to_string(&mut text).is_err() {
+        return Holder::default();
+    }
+    let mut lines = text.lines();
+    Holder {
+        pid: lines.next().and_then(|line| line.trim().parse().ok()),
+        by: lines.next().map(PathBuf::from),
+    }
 }
 
 #[cfg(test)]
@@ -81,19 +116,25 @@ mod tests {
     fn the_second_is_told_who_is_first() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
-        let first = Lock::take(&path).unwrap();
-        let Err(NoLock::Held(who)) = Lock::take(&path) else {
-            panic!("two locks")
-        };
-        assert_eq!(who, Some(format!("process {}", std::process::id())));
-        drop(first);
-        drop(Lock::take(&path).unwrap());
+        assert_eq!(Lock::holder(&path), None);
+        for by in [None, Some(Path::new("/srv/current"))] {
+            let first = Lock::take(&path, by).unwrap();
+            let Err(NoLock::Held(who)) = Lock::take(&path, None) else {
+                panic!("two locks")
+            };
+            assert_eq!(who.to_string(), format!("process {}", std::process::id()));
+            assert_eq!(who.by.as_deref(), by);
+            assert_eq!(Lock::holder(&path), Some(who));
+            drop(first);
+            assert_eq!(Lock::holder(&path), None);
+        }
+        drop(Lock::take(&path, None).unwrap());
     }
 
     #[test]
     fn a_folder_that_is_not_there_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gone").join("store.db");
-        assert!(matches!(Lock::take(&path), Err(NoLock::Io(_))));
+        assert!(matches!(Lock::take(&path, None), Err(NoLock::Io(_))));
     }
 }

@@ -203,8 +203,23 @@ fn a_spec_whose_folder_is_a_swapped_link_keeps_its_store() {
     let project = versions("");
     let mut running = project.start(&["run", "cur"]);
     running.says("4 to create");
+    // By the path of the folder: nobody begins with an empty store, or sees one.
+    for verb in [
+        &["run", "v1"][..],
+        &["apply", "--yes", "v1"],
+        &["get", "-C", "v1", "hosts"],
+    ] {
+        let told = project.run(verb).code(5);
+        assert!(
+            told.err.contains("drives this spec by another path"),
+            "{}",
+            told.err
+        );
+        assert!(told.err.contains("/cur"), "{}", told.err);
+    }
     point(&project, "v2");
     running.says("1 to create");
+    project.run(&["run", "v2"]).code(5);
     // The same store, by the same path: another process finds it held.
     project.run(&["run", "cur"]).code(5);
     let names = project.run(&["get", "-C", "cur", "-o", "name"]).code(0);
@@ -213,6 +228,45 @@ fn a_spec_whose_folder_is_a_swapped_link_keeps_its_store() {
     running.interrupt().code(0);
     let again = project.run(&["run", "cur", "--until-settled"]).code(0);
     assert!(!again.err.contains("to create"), "{}", again.err);
+}
+
+#[test]
+fn a_link_that_is_led_to_a_driven_folder_waits_until_it_is_free() {
+    let project = versions("");
+    let mut rehearsal = project.start(&["run", "v2"]);
+    rehearsal.says("5 to create");
+    let mut running = project.start(&["run", "cur"]);
+    running.says("4 to create");
+    point(&project, "v2");
+    running.says("the last good fleet is kept");
+    running.says("both drive these machines now");
+    rehearsal.interrupt().code(0);
+    running.says("1 to create");
+    running.interrupt().code(0);
+}
+
+#[test]
+fn all_paths_of_a_command_go_with_the_link_that_its_shell_stands_in() {
+    let project = versions("");
+    for (version, size) in [("v1", 4), ("v2", 5)] {
+        let text = project.read("v1/fleet.kdl");
+        let text = text.replace("spec small {", "param size 1\nspec small {");
+        let text = text.replace("w[slot=1-4]", "w[slot=1-${param.size}]");
+        project.write(
+            &format!("{version}/params.kdl"),
+            &format!("/- kdl-version 2\nparam size {size}\n"),
+        );
+        project.write(&format!("{version}/next.kdl"), &text);
+    }
+    for version in ["v1", "v2"] {
+        let next = project.path(&format!("{version}/next.kdl"));
+        fs::rename(next, project.path(&format!("{version}/fleet.kdl"))).unwrap();
+    }
+    let mut running = project.start_in("cur", &["run", "--params", "params.kdl"]);
+    running.says("4 to create");
+    point(&project, "v2");
+    running.says("1 to create");
+    running.interrupt().code(0);
 }
 
 #[test]

@@ -103,13 +103,23 @@ impl Project {
         self.start_with(args, &[])
     }
 
+    /// Starts a command in a folder of the project, from a shell that says so.
+    pub fn start_in(&self, folder: &str, args: &[&str]) -> Running {
+        let folder = self.path(folder);
+        self.spawn(&folder, args, &[("PWD", folder.to_str().unwrap())])
+    }
+
     /// Starts a command with these variables.
     pub fn start_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Running {
+        self.spawn(self.dir.path(), args, variables)
+    }
+
+    fn spawn(&self, folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Running {
         let logs = tempfile::tempdir().unwrap();
         let file = |name: &str| File::create(logs.path().join(name)).unwrap();
         let (out, err) = (file("out"), file("err"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_metalform"));
-        command.args(args).current_dir(self.dir.path()).env_clear();
+        command.args(args).current_dir(folder).env_clear();
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(out).stderr(err);

@@ -47,8 +47,7 @@ impl Run<'_> {
         if !self.is_in_place() {
             return Some(spec);
         }
-        if let Err(failure) = self.others.follow(&Home::of(&self.args.spec.spec)) {
-            self.keep(&failure.to_string());
+        if !self.goes_with_the_link() {
             return Some(spec);
         }
         let drive = self.args.machines.drive(&spec.fleet, &self.args.spec.spec);
@@ -87,6 +86,23 @@ impl Run<'_> {
             self.term.say("the spec is valid again and is followed");
         }
         Some(spec)
+    }
+
+    /// Keeps others out of the folder that the spec's link leads to now. False, and said once, where
+    /// somebody drives from there: they came by that folder before the link led to it.
+    pub(super) fn goes_with_the_link(&mut self) -> bool {
+        let followed = self.others.follow(&Home::of(&self.args.spec.spec));
+        match followed {
+            Ok(()) => self.held_off = false,
+            Err(failure) if !self.held_off => {
+                self.held_off = true;
+                self.keep(&failure.to_string());
+                self.term
+                    .help("both drive these machines now: stop one of the two");
+            }
+            Err(_) => {}
+        }
+        !self.held_off
     }
 
     /// False, and said, when the path of the spec leads to another folder than at the start: whoever

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::api::{BareMetalHost, Event, HardwareData, Timestamp};
-use crate::store::Object;
 use crate::store::disk::Medium;
 use crate::store::table::{Kind, Table};
+use crate::store::{Holder, Object};
 
 /// The clock that a store is given.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -136,15 +136,12 @@ impl fmt::Debug for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process holds it.
-    #[error(
-        "the store {} is in use by {holder}; stop that process, or leave it running: \
-         `metalform get`, `plan` and `apply` talk to it", path.display()
-    )]
+    #[error("the store {} is in use by {holder}{}", path.display(), way_out(holder))]
     Held {
         /// The store.
         path: PathBuf,
         /// Who, as far as known.
-        holder: String,
+        holder: Holder,
     },
     /// A newer program wrote it.
     #[error(
@@ -182,6 +179,19 @@ pub enum OpenError {
         /// What came of it.
         source: io::Error,
     },
+}
+
+fn way_out(holder: &Holder) -> String {
+    match &holder.by {
+        None => "; stop that process, or leave it running: `metalform get`, `plan` and `apply` \
+                 talk to it"
+            .to_owned(),
+        Some(by) => format!(
+            ", which drives this spec by another path; leave it running and use that path, {}, or \
+             stop it first",
+            by.display()
+        ),
+    }
 }
 
 impl OpenError {
