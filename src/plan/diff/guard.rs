@@ -99,7 +99,7 @@ fn token(kind: &str, desired: &Desired, host: &BareMetalHost, next: &[&str]) -> 
     let applied = host
         .status
         .as_ref()
-        .map(|status| Payload::applied(status))
+        .map(Payload::applied)
         .map(|applied| format!("{} {}", applied.url, applied.method));
     let text = desired.digest.to_string();
     let mut parts = vec![
