@@ -341,16 +341,14 @@ impl Run<'_> {
                     debug!(paths = reload.paths.len(), "files changed");
                     self.secrets.forget();
                     self.engine.wake_all();
-                    if !self.agreed && let Some(spec) = self.reload(&mut cache) {
-                        reloads.replace(self.watched(&spec), &spec.files);
+                    if !self.agreed {
+                        self.reload(&mut cache, &mut reloads);
                     }
                 }
                 _ = looks.tick(), if linked => {
                     let was_held_off = self.held_off;
-                    if self.goes_with_the_link() && was_held_off && !self.agreed
-                        && let Some(spec) = self.reload(&mut cache)
-                    {
-                        reloads.replace(self.watched(&spec), &spec.files);
+                    if self.goes_with_the_link() && was_held_off && !self.agreed {
+                        self.reload(&mut cache, &mut reloads);
                     }
                 }
                 _ = activity.changed() => dirty = true,

@@ -107,6 +107,8 @@ pub struct Watch {
     checkouts: Checkouts,
     /// Since when git's lock is waited for.
     git_since: Option<Instant>,
+    /// What differed and was not told yet; there, but empty, where all is to be read again.
+    untold: Option<BTreeSet<PathBuf>>,
     /// Folders that the system watches, with their identity then.
     registered: BTreeMap<PathBuf, (u64, u64)>,
     burst: Option<Burst>,
@@ -151,6 +153,7 @@ impl Watch {
             trail: Trail::default(),
             checkouts: Checkouts::default(),
             git_since: None,
+            untold: None,
             registered: BTreeMap::new(),
             burst: None,
             next_poll,
@@ -211,15 +214,32 @@ impl Watch {
                     self.burst = None;
                     self.trail = Trail::of(self.paths.keys());
                     self.register();
-                    let paths = self.compare();
-                    if !paths.is_empty() {
-                        return Reload { paths };
+                    let differ = self.compare();
+                    if !differ.is_empty() {
+                        self.untold.get_or_insert_default().extend(differ);
+                    }
+                    // Git may have begun while files were compared.
+                    if self.untold.is_some() && !self.waits_for_git() {
+                        let paths = self.untold.take().unwrap_or_default();
+                        return Reload { paths: paths.into_iter().collect() };
                     }
                 }
                 Some(event) = self.events.recv() => self.take(&event),
                 () = tokio::time::sleep_until(self.next_poll) => self.poll(),
             }
         }
+    }
+
+    /// What git has written so far around what is watched; `None` while it writes. What is read
+    /// between two equal ones is of one checkout.
+    pub fn checkouts(&self) -> Option<impl Eq + use<>> {
+        self.checkouts.written()
+    }
+
+    /// What was read is of no use: the next call of [`Watch::changed`] returns once git is done.
+    pub fn again(&mut self) {
+        self.untold.get_or_insert_default();
+        self.note();
     }
 
     /// Whether to leave things alone for now because git is writing them.

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::diag::render;
 use crate::eval::Cache;
+use crate::vfs::watch::Watch;
 
 use super::super::home::Home;
 use super::super::machines::Redrive;
@@ -29,26 +30,35 @@ impl Run<'_> {
         all
     }
 
-    /// Evaluates again; a spec that is not valid changes nothing.
-    pub(super) fn reload(&mut self, cache: &mut Cache) -> Option<Spec> {
-        let spec = match tokio::task::block_in_place(|| spec::load(&self.args.spec, cache)) {
-            Ok(spec) => spec,
-            Err(failure) => {
-                self.keep(&failure.to_string());
-                return None;
-            }
-        };
-        spec::show(self.term, &spec);
+    /// Evaluates again and watches what was read; a spec that is not valid changes nothing, and one
+    /// that git wrote to meanwhile is read again when git is done.
+    pub(super) fn reload(&mut self, cache: &mut Cache, watch: &mut Watch) {
+        let before = watch.checkouts();
+        let loaded = tokio::task::block_in_place(|| spec::load(&self.args.spec, cache));
+        if let Ok(spec) = &loaded {
+            watch.replace(self.watched(spec), &spec.files);
+        }
+        if before.is_none() || before != watch.checkouts() {
+            debug!("git wrote while the spec was read");
+            watch.again();
+            return;
+        }
+        match loaded {
+            Ok(spec) => self.follow(&spec),
+            Err(failure) => self.keep(&failure.to_string()),
+        }
+    }
+
+    /// Has the engine go by this text, if it is valid.
+    fn follow(&mut self, spec: &Spec) {
+        spec::show(self.term, spec);
         if !spec.is_valid() {
             let summary = render::summary(spec.diagnostics());
             self.keep(&summary);
-            return Some(spec);
+            return;
         }
-        if !self.is_in_place() {
-            return Some(spec);
-        }
-        if !self.goes_with_the_link() {
-            return Some(spec);
+        if !self.is_in_place() || !self.goes_with_the_link() {
+            return;
         }
         let drive = self.args.machines.drive(&spec.fleet, &self.args.spec.spec);
         match self.drive.changed(&drive) {
@@ -59,7 +69,7 @@ impl Run<'_> {
                 ));
                 self.term
                     .help("stop it (Ctrl-C) and start it again to go on with what the spec says");
-                return Some(spec);
+                return;
             }
             Some(Redrive::Secrets) if !self.told => {
                 self.told = true;
@@ -72,7 +82,7 @@ impl Run<'_> {
             None => self.told = false,
         }
         let previous = self.desired.borrow().clone();
-        let next = lower(&spec, self.engine.store(), previous.as_deref());
+        let next = lower(spec, self.engine.store(), previous.as_deref());
         for (pool, wanted, found) in &next.short {
             warn!(
                 code = "MF4203",
@@ -85,7 +95,6 @@ impl Run<'_> {
             self.reading.send_modify(|reading| reading.kept = None);
             self.term.say("the spec is valid again and is followed");
         }
-        Some(spec)
     }
 
     /// Keeps others out of the folder that the spec's link leads to now. False, and said once, where

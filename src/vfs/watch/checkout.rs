@@ -30,6 +30,16 @@ impl Checkouts {
         self.held().next().is_some()
     }
 
+    /// The index of each repository: git replaces it by its lock when it is done. `None` while a
+    /// checkout is under way.
+    pub(super) fn written(&self) -> Option<Vec<Option<Stamp>>> {
+        if self.under_way() {
+            return None;
+        }
+        let index = |lock: &PathBuf| stamp(&lock.with_extension(""));
+        Some(self.locks.iter().map(index).collect())
+    }
+
     /// Waits no longer for the locks that are there now.
     pub(super) fn give_up(&mut self) {
         self.stale = self.locks.iter().filter_map(|lock| stamp(lock)).collect();

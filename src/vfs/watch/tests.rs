@@ -147,6 +147,32 @@ async fn a_checkout_that_takes_long_is_one_reload() {
 }
 
 #[tokio::test]
+async fn what_was_read_during_a_checkout_is_read_again() {
+    let mut scene = Scene::new().await;
+    fs::create_dir(scene.path(".git")).expect("a folder");
+    scene.write(".git/index", "one");
+    scene.watch_usual();
+    scene.quiet().await;
+    let before = scene.watch.checkouts();
+    assert!(before.is_some() && before == scene.watch.checkouts());
+    // Git begins and ends while somebody reads.
+    scene.write(".git/index.lock", "two");
+    assert!(scene.watch.checkouts().is_none());
+    fs::rename(scene.path(".git/index.lock"), scene.path(".git/index")).expect("renamed");
+    assert!(before != scene.watch.checkouts());
+    scene.watch.again();
+    scene.write(".git/index.lock", "three");
+    scene.quiet().await;
+    fs::remove_file(scene.path(".git/index.lock")).expect("removed");
+    assert_eq!(
+        scene.reload().await,
+        [""; 0],
+        "nothing differs, and all is read"
+    );
+    scene.quiet().await;
+}
+
+#[tokio::test]
 async fn a_lock_that_git_left_behind_is_waited_for_once() {
     let checkout = Duration::from_secs(1);
     let mut scene = Scene::with(Options {
