@@ -14,15 +14,35 @@ use crate::desired::Wanted;
 
 use super::{Disruption, Refusal};
 
-/// True when the machine carries a deployment that would be lost, or may carry one: what a state of
-/// a newer version means is not known here.
+/// True when the machine carries a deployment that would be lost, or is on its way from one to the
+/// next: who deletes it then takes as much away. What a state of a newer version means is not known
+/// here, so it counts.
 pub(super) fn is_deployed(host: &BareMetalHost) -> bool {
-    matches!(
-        host.state(),
+    match host.state() {
         ProvisioningState::Provisioned
-            | ProvisioningState::ExternallyProvisioned
-            | ProvisioningState::Other(_)
-    )
+        | ProvisioningState::ExternallyProvisioned
+        | ProvisioningState::Other(_) => true,
+        ProvisioningState::Deprovisioning
+        | ProvisioningState::Preparing
+        | ProvisioningState::Available
+        | ProvisioningState::Ready
+        | ProvisioningState::Provisioning => {
+            let status = host.status.as_ref();
+            // A deployment was taken off, and not because the next one failed.
+            let was_deployed = status.is_some_and(|status| {
+                let deprovision = &status.operation_history.deprovision;
+                deprovision.start.is_some() && status.provisioning_fail_count == 0
+            });
+            was_deployed && comes(&host.spec)
+        }
+        _ => false,
+    }
+}
+
+/// True when something is deployed on a machine with this spec that carries nothing. A machine that
+/// is wanted off gets nothing.
+fn comes(spec: &BareMetalHostSpec) -> bool {
+    spec.online && !Payload::wanted(spec).is_none()
 }
 
 /// True while the machine is out of our hands: what identifies it may change.
@@ -52,7 +72,7 @@ pub(super) fn deletion(host: &BareMetalHost) -> Disruption {
     match host.state() {
         _ if host.is_given_away() => Disruption::None,
         _ if is_deployed(host) => Disruption::Destroy,
-        ProvisioningState::Provisioning => Disruption::Clean,
+        ProvisioningState::Provisioning | ProvisioningState::Deprovisioning => Disruption::Clean,
         _ => Disruption::None,
     }
 }
@@ -63,22 +83,38 @@ pub(super) fn deployment(host: &BareMetalHost, spec: &BareMetalHostSpec) -> Disr
         return Disruption::None;
     };
     let wanted = Payload::wanted(spec);
+    // Nothing comes in place of what goes.
+    let gone = if is_deployed(host) {
+        Disruption::Destroy
+    } else {
+        Disruption::Clean
+    };
     match host.state() {
-        ProvisioningState::Provisioned | ProvisioningState::Other(_) => {
-            if wanted == Payload::applied(status) {
-                Disruption::None
-            } else if wanted.is_none() {
-                Disruption::Destroy
-            } else {
-                Disruption::Reprovision
-            }
+        ProvisioningState::Provisioned | ProvisioningState::Other(_)
+            if wanted == Payload::applied(status) =>
+        {
+            Disruption::None
         }
         ProvisioningState::Provisioning if wanted == Payload::wanted(&host.spec) => {
             Disruption::None
         }
-        // Nothing runs there yet; what was written so far is cleaned off.
-        ProvisioningState::Provisioning if wanted.is_none() => Disruption::Clean,
-        ProvisioningState::Provisioning => Disruption::Reprovision,
+        ProvisioningState::Provisioned
+        | ProvisioningState::Other(_)
+        | ProvisioningState::Provisioning => {
+            if comes(spec) {
+                Disruption::Reprovision
+            } else {
+                gone
+            }
+        }
+        ProvisioningState::Deprovisioning
+        | ProvisioningState::Preparing
+        | ProvisioningState::Available
+        | ProvisioningState::Ready
+            if is_deployed(host) && !comes(spec) =>
+        {
+            Disruption::Destroy
+        }
         // With the flag the image is not looked at; without it what the spec says is taken to be
         // what is there, and nothing means that it goes.
         ProvisioningState::ExternallyProvisioned
@@ -102,10 +138,10 @@ pub(super) fn disruption(
         "spec.image.url" | "spec.customDeploy.method" | "spec.externallyProvisioned" => deployment,
         "spec.online" => {
             let off = !wanted.spec.online && !wanted.spec.disable_power_off;
-            if off && is_deployed(host) {
-                Disruption::Reboot
-            } else {
-                Disruption::None
+            match deployment {
+                Disruption::Destroy | Disruption::Clean if !wanted.spec.online => deployment,
+                _ if off && is_deployed(host) => Disruption::Reboot,
+                _ => Disruption::None,
             }
         }
         _ if path.starts_with("spec.raid") => {

@@ -284,9 +284,7 @@ fn create(desired: &Desired, key: &Key, wanted: &Wanted) -> Action {
 
 fn delete(desired: &Desired, key: Key, host: &BareMetalHost) -> Action {
     let guard = guard::of_deletion(desired, host);
-    let refusal = guard
-        .as_ref()
-        .and_then(|guard| guard::prevented_deletion(host, guard));
+    let refusal = guard::prevented_deletion(host);
     Action {
         host: key,
         verb: Verb::Delete,

@@ -24,7 +24,7 @@ use crate::desired::Desired;
 use crate::eval::range::Pattern;
 use crate::store::Key;
 
-use super::{Action, Live, Plan};
+use super::{Action, Live, Plan, Verb};
 
 pub use self::hold::{Hold, HoldCode};
 use self::roll::Pools;
@@ -119,7 +119,13 @@ pub fn gate<'a>(
         })
         .collect();
     let rolling = |ruling: &&mut Ruling<'a>| ruling.hold.is_none() && roll::rolls(ruling.action);
-    let mut pools = Pools::new(desired, observed);
+    // One that waits for another's machine may wait for ever; one that waits for its own is made anew.
+    let come = rulings.iter().filter(|Ruling { action, hold }| {
+        let anew = action.machine_of.as_ref() == Some(&action.host);
+        action.verb == Verb::Create && (hold.is_none() || anew)
+    });
+    let come = come.map(|ruling| ruling.action);
+    let mut pools = Pools::new(desired, come, observed);
     for ruling in rulings.iter_mut().filter(rolling) {
         pools.ask(ruling.action, &live);
     }

@@ -5,7 +5,7 @@ use crate::api::names::annotation;
 use crate::api::{BareMetalHost, Payload, ProvisioningState};
 use crate::desired::{Desired, Wanted};
 use crate::fleet::Digest;
-use crate::plan::class::is_deployed;
+use crate::plan::class::{deletion, is_deployed};
 use crate::plan::{Disruption, Guard, Refusal};
 
 /// The guard of a deletion.
@@ -62,8 +62,10 @@ pub(super) fn of_update(
 
 /// A deletion of a host that was protected when it was last applied: taking the host out of the
 /// spec takes the protection out of the text with it, but not off the machine.
-pub(super) fn prevented_deletion(host: &BareMetalHost, guard: &Guard) -> Option<Refusal> {
-    is_protected(host).then(|| refusal(guard))
+pub(super) fn prevented_deletion(host: &BareMetalHost) -> Option<Refusal> {
+    let disturbs = deletion(host) > Disruption::None;
+    (disturbs && is_protected(host))
+        .then(|| refusal(&format!("{}, and in the spec no more", host.state())))
 }
 
 fn is_protected(host: &BareMetalHost) -> bool {
@@ -78,16 +80,15 @@ pub(super) fn prevented_update(
     host: &BareMetalHost,
     guard: &Guard,
 ) -> Option<Refusal> {
-    (wanted.prevent_destroy || is_protected(host)).then(|| refusal(guard))
+    (wanted.prevent_destroy || is_protected(host)).then(|| refusal(&guard.text))
 }
 
-fn refusal(guard: &Guard) -> Refusal {
+fn refusal(what: &str) -> Refusal {
     Refusal {
         code: "MF7101",
         text: format!(
-            "{}; `lifecycle prevent-destroy=#true` forbids it: apply the spec without that line \
-             first",
-            guard.text
+            "{what}; `lifecycle prevent-destroy=#true` forbids it: apply the spec without that \
+             line first"
         ),
     }
 }

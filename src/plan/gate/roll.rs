@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::names::annotation;
-use crate::api::{BareMetalHost, OperationalStatus, Payload, ProvisioningState};
+use crate::api::{BareMetalHost, BareMetalHostSpec, OperationalStatus, Payload, ProvisioningState};
 use crate::desired::{Desired, Rollout};
 use crate::diag::one_line;
 use crate::fleet::natural;
@@ -48,9 +48,24 @@ struct Pool {
 }
 
 impl<'a> Pools<'a> {
-    /// The pools of this fleet as they are. Members that are being deleted are members no more.
-    pub fn new(desired: &'a Desired, observed: &[Arc<BareMetalHost>]) -> Self {
+    /// The pools of this fleet as they are. Members that are being deleted are members no more;
+    /// those that `come` are out of service until they are deployed.
+    pub fn new<'p>(
+        desired: &'a Desired,
+        come: impl Iterator<Item = &'p Action>,
+        observed: &[Arc<BareMetalHost>],
+    ) -> Self {
         let mut pools: BTreeMap<Arc<str>, Pool> = BTreeMap::new();
+        for action in come {
+            let wanted = desired.hosts.get(&action.host);
+            if let Some(pool) = &action.pool
+                && wanted.is_some_and(|host| will_serve(&host.spec))
+            {
+                let rack = action.rack.clone().unwrap_or_default();
+                let pool = pools.entry(Arc::clone(pool)).or_default();
+                pool.out.insert(Arc::clone(&action.host.name), rack);
+            }
+        }
         for host in observed {
             let ours = host.annotation(annotation::FLEET) == Some(&*desired.fleet);
             let Some(pool) = host.annotation(annotation::POOL) else {
@@ -199,7 +214,11 @@ fn rack_of(host: &BareMetalHost) -> &str {
 /// True when a machine is meant to run something. One that is wanted off, or that nothing is to be
 /// deployed on, is not missed.
 fn should_serve(host: &BareMetalHost) -> bool {
-    host.spec.online && (host.spec.externally_provisioned || !Payload::wanted(&host.spec).is_none())
+    will_serve(&host.spec)
+}
+
+fn will_serve(spec: &BareMetalHostSpec) -> bool {
+    spec.online && (spec.externally_provisioned || !Payload::wanted(spec).is_none())
 }
 
 /// True when the machine runs what its object asks for, whatever error the object is in.

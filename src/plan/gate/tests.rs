@@ -73,6 +73,21 @@ fn as_many_as_the_pool_says() {
     );
 }
 
+/// A file that was away for a moment takes its hosts with it and brings them back.
+#[test]
+fn members_that_are_made_anew_are_out_of_service() {
+    let text = racks(10, "rollout max-unavailable=2;");
+    let mut lab = Lab::provisioned(&text);
+    lab.edit(&text.replace("slot=01-05", "slot=03-05"));
+    lab.apply();
+    lab.edit(&to_b(&text));
+    assert_eq!(
+        going(&lab),
+        ["n01", "n02"],
+        "they are created, and no other rolls"
+    );
+}
+
 #[test]
 fn what_disturbs_nobody_goes_at_once() {
     let mut lab = Lab::provisioned(&workers(5, ""));

@@ -61,8 +61,8 @@ fn a_plan_reads_worst_first() {
     destroy        1  r01-n13                          ! provisioned, and in the spec no more;
                                                          needs --allow-destroy r01-n13
     reprovision   19  r01-n[01-12,14-18] r02-n[31-32]  image.url: …20260701.qcow2 → …20260801.qcow2  fleet.kdl:5
-                                                       waits: 18 of them, r01-n[02-12,14-18] r02-n[31-32]: pool
-                                                         `workers`: 1 of at most 1 out of service: r01-n01 [Rolling]
+                                                       waits: pool `workers`: 2 of at most 1 out of service:
+                                                         r03-n51, r03-n52 [Rolling]
     clean          2  r02-s[41-42]                     raid.hardwareRAIDVolumes: (none) → [{"level":"1","name":"v"}]  fleet.kdl:21
     reboot         1  r01-c22                          online: true → false                          fleet.kdl:23
     create         2  r03-n[51-52]                     pool workers, image https://images.lab/os-20260801.qcow2
@@ -72,7 +72,7 @@ fn a_plan_reads_worst_first() {
                                                          address when it is gone [MF7103]
     update         2  r02-s[43-44]                     labels.role: storage → ceph                   fleet.kdl:17
                                                        description: (none) → a very long text that nobody would ever want to…  fleet.kdl:18
-    2 to create, 25 to change, 1 to delete, 0 unchanged; 20 of these wait
+    2 to create, 25 to change, 1 to delete, 0 unchanged; 21 of these wait
     "##);
 }
 

@@ -234,3 +234,68 @@ fn a_pool_protects_those_that_leave_it() {
     let plan = lab.edit(&two(spare));
     assert!(plan.actions[0].guard.is_some() && plan.actions[0].refusal.is_none());
 }
+
+/// Between two deployments nothing runs on a machine, and it is no less needed.
+#[test]
+fn a_machine_that_rolls_is_guarded_as_before() {
+    let started = |lab: &Lab, state: ProvisioningState| {
+        lab.status("n02", |status| {
+            status.provisioning.state = state;
+            let began = &mut status.operation_history.deprovision.start;
+            *began = Some("2026-01-01T00:00:00Z".parse().unwrap());
+        });
+    };
+    let protected = |count: usize| workers(count, "each { lifecycle prevent-destroy=#true; }");
+    for state in
+        ["deprovisioning", "available", "preparing", "provisioning"].map(ProvisioningState::from)
+    {
+        let mut lab = Lab::provisioned(&two(""));
+        started(&lab, state.clone());
+        assert_eq!(
+            brief(&lab.edit(&workers(1, ""))),
+            format!("delete destroy n02 ! {state}, and in the spec no more\n1 unchanged")
+        );
+        let plan = brief(&lab.edit(&two("refine n02 { labels role=spare; }")));
+        assert!(
+            plan.contains("! ") && plan.contains("leaves pool"),
+            "{plan}"
+        );
+        let mut lab = Lab::provisioned(&protected(2));
+        started(&lab, state.clone());
+        let plan = lab.edit(&protected(1));
+        assert_eq!(
+            plan.actions[0].refusal.as_ref().unwrap().code,
+            "MF7101",
+            "{state}"
+        );
+    }
+    // The first deployment, or one that failed, is nothing to lose, but a word was said.
+    let mut lab = Lab::provisioned(&protected(2));
+    lab.state("n02", ProvisioningState::Provisioning);
+    let plan = lab.edit(&protected(1));
+    assert_eq!(plan.actions[0].refusal.as_ref().unwrap().code, "MF7101");
+    let mut lab = Lab::provisioned(&two(""));
+    started(&lab, ProvisioningState::Provisioning);
+    lab.status("n02", |status| status.provisioning_fail_count = 1);
+    assert_eq!(
+        brief(&lab.edit(&workers(1, ""))),
+        "delete clean n02\n1 unchanged"
+    );
+}
+
+#[test]
+fn a_new_image_for_a_machine_that_is_wanted_off_takes_the_old_one_away() {
+    let off = "each { online #false; }";
+    let mut lab = Lab::provisioned(&two(""));
+    assert_eq!(
+        brief(&lab.edit(&two(off))),
+        "update reboot n01 spec.online\nupdate reboot n02 spec.online\n0 unchanged"
+    );
+    let plan = brief(&lab.edit(&two(off).replace("deploy a", "deploy b")));
+    assert_eq!(plan.matches("update destroy n0").count(), 2, "{plan}");
+    assert_eq!(
+        plan.matches("loses what is deployed on it").count(),
+        2,
+        "{plan}"
+    );
+}
