@@ -4,7 +4,7 @@
 //! by renaming, a mounted ConfigMap swaps a link called `..data`, folders vanish and come back. It
 //! waits until things have been quiet for a moment, compares contents, and says so only if they
 //! differ from what was last read; a checkout of a hundred files is one reload, however long git
-//! takes for it, and saving without a change is none. Where the system does not say what happens, it
+//! takes for it, and saving without a change is none. A file that is gone is waited for a little. Where the system does not say what happens, it
 //! polls.
 //!
 //! Nothing is spawned: whoever waits on [`Watch::changed`] does the work. The system's watcher has
@@ -37,6 +37,9 @@ pub struct Options {
     pub quiet: Duration,
     /// How long changes may go on until they are looked at all the same.
     pub longest: Duration,
+    /// How long a file has to be gone until it counts as gone. Some tools take a file away for a
+    /// moment to put another one in its place, and machines go with what is not there.
+    pub gone: Duration,
     /// How long git may take to write a checkout. A lock that it holds for longer was left behind,
     /// and is not waited for again.
     pub checkout: Duration,
@@ -51,6 +54,7 @@ impl Default for Options {
         Self {
             quiet: Duration::from_millis(100),
             longest: Duration::from_secs(3),
+            gone: Duration::from_secs(2),
             checkout: Duration::from_secs(30),
             poll: Duration::from_secs(10),
             poll_alone: Duration::from_secs(1),
@@ -109,6 +113,8 @@ pub struct Watch {
     git_since: Option<Instant>,
     /// What differed and was not told yet; there, but empty, where all is to be read again.
     untold: Option<BTreeSet<PathBuf>>,
+    /// Files that were there and are not, and since when.
+    vanished: BTreeMap<PathBuf, Instant>,
     /// Folders that the system watches, with their identity then.
     registered: BTreeMap<PathBuf, (u64, u64)>,
     burst: Option<Burst>,
@@ -154,6 +160,7 @@ impl Watch {
             checkouts: Checkouts::default(),
             git_since: None,
             untold: None,
+            vanished: BTreeMap::new(),
             registered: BTreeMap::new(),
             burst: None,
             next_poll,
@@ -169,7 +176,10 @@ impl Watch {
     /// Watches `paths` from now on, and nothing else: files, folders whose lists of names matter,
     /// and paths where nothing is yet. `read` holds the texts as they were read, so that a change
     /// since then is not missed.
-    pub fn replace(&mut self, paths: impl IntoIterator<Item = PathBuf>, read: &Files) {
+    ///
+    /// False when a file vanished between the last look and the reading: it may be away for a moment
+    /// only, and what was read lacks it.
+    pub fn replace(&mut self, paths: impl IntoIterator<Item = PathBuf>, read: &Files) -> bool {
         let paths: BTreeSet<PathBuf> = paths
             .into_iter()
             .map(|path| std::path::absolute(&path).unwrap_or(path))
@@ -193,8 +203,15 @@ impl Watch {
             };
             self.paths.insert(path, mark);
         }
+        let lost = before.into_iter().filter(|(path, mark)| {
+            matches!(mark.content, Content::Known(_)) && fs::metadata(path).is_err()
+        });
+        let lost: Vec<PathBuf> = lost.map(|(path, _)| path).collect();
+        let whole = lost.is_empty();
+        self.vanish(lost);
         // Look once without being told: something may have changed since it was read.
         self.note();
+        whole
     }
 
     /// Waits until something that is watched differs from what was read. The new contents count as
@@ -219,7 +236,7 @@ impl Watch {
                         self.untold.get_or_insert_default().extend(differ);
                     }
                     // Git may have begun while files were compared.
-                    if self.untold.is_some() && !self.waits_for_git() {
+                    if self.untold.is_some() && !self.waits_for_git() && !self.waits_for_files() {
                         let paths = self.untold.take().unwrap_or_default();
                         return Reload { paths: paths.into_iter().collect() };
                     }
@@ -260,6 +277,32 @@ impl Watch {
             last: now,
         });
         true
+    }
+
+    /// Whether to leave things alone for now because something has just vanished.
+    fn waits_for_files(&mut self) -> bool {
+        self.vanished.retain(|path, _| fs::metadata(path).is_err());
+        let now = Instant::now();
+        let gone = self
+            .vanished
+            .values()
+            .map(|since| *since + self.options.gone);
+        let Some(until) = gone.max().filter(|until| *until > now) else {
+            self.vanished.clear();
+            return false;
+        };
+        self.burst = Some(Burst {
+            first: now,
+            last: until.checked_sub(self.options.quiet).unwrap_or(now),
+        });
+        true
+    }
+
+    fn vanish(&mut self, paths: Vec<PathBuf>) {
+        let now = Instant::now();
+        for path in paths {
+            self.vanished.entry(path).or_insert(now);
+        }
     }
 
     /// Takes an event: does it concern a path on the trail?
@@ -348,16 +391,20 @@ impl Watch {
 
     /// Reads all paths and returns those that differ.
     fn compare(&mut self) -> Vec<PathBuf> {
-        let mut changed = Vec::new();
+        let (mut changed, mut lost) = (Vec::new(), Vec::new());
         for (path, mark) in &mut self.paths {
             // The stamp first: a change in between makes it old, not the content.
             mark.stamp = stamp(path);
             let now = content(path);
             if now != mark.content {
+                if now == Content::Absent {
+                    lost.push(path.clone());
+                }
                 mark.content = now;
                 changed.push(path.clone());
             }
         }
+        self.vanish(lost);
         changed
     }
 }

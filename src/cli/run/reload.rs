@@ -31,15 +31,16 @@ impl Run<'_> {
     }
 
     /// Evaluates again and watches what was read; a spec that is not valid changes nothing, and one
-    /// that git wrote to meanwhile is read again when git is done.
+    /// that was written meanwhile (by git, or by who took a file away) is read again.
     pub(super) fn reload(&mut self, cache: &mut Cache, watch: &mut Watch) {
         let before = watch.checkouts();
         let loaded = tokio::task::block_in_place(|| spec::load(&self.args.spec, cache));
-        if let Ok(spec) = &loaded {
-            watch.replace(self.watched(spec), &spec.files);
-        }
-        if before.is_none() || before != watch.checkouts() {
-            debug!("git wrote while the spec was read");
+        let whole = match &loaded {
+            Ok(spec) => watch.replace(self.watched(spec), &spec.files),
+            Err(_) => true,
+        };
+        if !whole || before.is_none() || before != watch.checkouts() {
+            debug!(whole, "files were written while the spec was read");
             watch.again();
             return;
         }

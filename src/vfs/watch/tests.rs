@@ -14,6 +14,7 @@ fn options() -> Options {
     // Polling would hide what the watcher misses.
     Options {
         poll: Duration::from_hours(1),
+        gone: Duration::from_millis(200),
         ..Options::default()
     }
 }
@@ -237,6 +238,36 @@ async fn a_folder_may_vanish_and_come_back() {
     assert_eq!(scene.reload().await, ["racks/r1.kdl"]);
     fs::remove_dir_all(scene.path("racks")).expect("removed");
     assert_eq!(scene.reload().await, ["racks", "racks/r1.kdl"]);
+}
+
+#[tokio::test]
+async fn a_file_that_is_away_for_a_moment_is_waited_for() {
+    let gone = Duration::from_secs(2);
+    let mut scene = Scene::with(Options { gone, ..options() }).await;
+    fs::rename(scene.path("racks/r1.kdl"), scene.path("r1.away")).expect("renamed");
+    scene.quiet().await;
+    fs::rename(scene.path("r1.away"), scene.path("racks/r1.kdl")).expect("renamed");
+    let started = Instant::now();
+    scene.reload().await;
+    assert!(started.elapsed() < gone / 2, "it is back");
+    // One that stays away is gone.
+    let started = Instant::now();
+    fs::remove_file(scene.path("racks/r1.kdl")).expect("removed");
+    assert_eq!(scene.reload().await, ["racks", "racks/r1.kdl"]);
+    assert!(started.elapsed() >= gone);
+    scene.quiet().await;
+}
+
+#[tokio::test]
+async fn a_file_that_vanished_before_it_was_read_is_waited_for_too() {
+    let mut scene = Scene::new().await;
+    fs::remove_file(scene.path("racks/r1.kdl")).expect("removed");
+    let root = scene.folder.path().to_owned();
+    let paths = || ["a.kdl", "racks"].map(|name| root.join(name));
+    assert!(!scene.watch.replace(paths(), &Files::new()));
+    scene.watch.again();
+    scene.reload().await;
+    assert!(scene.watch.replace(paths(), &Files::new()));
 }
 
 #[tokio::test]
