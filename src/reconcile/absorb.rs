@@ -109,13 +109,17 @@ fn tried(draft: &mut Draft<'_>, version: &str) {
 }
 
 fn inventoried(draft: &mut Draft<'_>, inventory: Option<&HardwareJson>) {
-    if !in_phase(draft, Phase::Inspecting) || draft.is_deleted() {
+    // A machine that is taken over as it is was asked while it is registered.
+    let taken_over = in_phase(draft, Phase::Registering);
+    if !(taken_over || in_phase(draft, Phase::Inspecting)) || draft.is_deleted() {
         return;
     }
     if let Some(inventory) = inventory {
         draft.status.hardware = Some(inventory.clone());
         draft.note(reason::INSPECTION_COMPLETE, "Hardware inspection completed");
-        draft.enter_by_outcome(Phase::Preparing);
+        if !taken_over {
+            draft.enter_by_outcome(Phase::Preparing);
+        }
     } else {
         draft.fail(ErrorType::Inspection, NO_INVENTORY);
     }

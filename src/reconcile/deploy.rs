@@ -143,12 +143,15 @@ fn failed(draft: &mut Draft<'_>, facts: &Facts, what: &str) -> Flow {
 }
 
 fn done(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
-    let spec = &draft.view.host.spec;
-    let text = format!(
-        "Image provisioning completed for {}",
-        Payload::wanted(spec).url
-    );
+    let url = Payload::wanted(&draft.view.host.spec).url;
+    let text = format!("Image provisioning completed for {url}");
     draft.note(reason::PROVISIONING_COMPLETE, text);
+    carries(draft, facts)
+}
+
+/// The machine runs what the host wants.
+pub(super) fn carries(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
+    let spec = &draft.view.host.spec;
     draft.status.last_attempted_image.clone_from(&spec.image);
     draft.status.provisioning_fail_count = 0;
     let applied = &mut draft.status.provisioning;

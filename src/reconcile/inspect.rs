@@ -21,8 +21,7 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
             let again =
                 annotations::wants_inspection(host) || draft.status.error_message == NO_INVENTORY;
             if facts.inspected && !again {
-                let text = "what the inspection found is being read";
-                return draft.send(Effect::ReadInventory, Code::ReadingInventory, text);
+                return read(draft);
             }
             start(draft, facts)
         }
@@ -107,6 +106,17 @@ fn drop_inspect(draft: &mut Draft<'_>) {
     if annotations::wants_inspection(draft.view.host) {
         draft.drop_annotation(annotation::INSPECT);
     }
+}
+
+/// Reads what an inspection found of a machine that cannot be inspected now, if that is not known.
+pub(super) fn read_first(draft: &mut Draft<'_>, facts: &Facts) -> Option<Flow> {
+    let known = draft.status.hardware.is_some() || draft.status.error_message == NO_INVENTORY;
+    (facts.inspected && !known).then(|| read(draft))
+}
+
+fn read(draft: &mut Draft<'_>) -> Flow {
+    let text = "what the inspection found is being read";
+    draft.send(Effect::ReadInventory, Code::ReadingInventory, text)
 }
 
 /// The machine boots its ramdisk anew, which is the reboot that was asked for.

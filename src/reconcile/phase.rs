@@ -115,6 +115,11 @@ pub const WAYS: &[Way] = &[
     way(Phase::Registering, Phase::Inspecting, "BMC verified"),
     way(
         Phase::Registering,
+        Phase::Provisioned,
+        "its machine runs the image that it wants",
+    ),
+    way(
+        Phase::Registering,
         Phase::Preparing,
         "BMC verified, inspection disabled",
     ),

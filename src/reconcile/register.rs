@@ -5,9 +5,9 @@
 
 use super::draft::{Draft, Flow};
 use super::phase::Phase;
-use super::{Code, Credentials, profile, remove};
+use super::{Code, Credentials, deploy, inspect, profile, remove};
 use crate::api::names::reason;
-use crate::api::{ErrorType, OperationalStatus};
+use crate::api::{BareMetalHost, ErrorType, OperationalStatus, Payload};
 use crate::provision::{Effect, Facts, Footing, NodeState, Sight};
 
 /// `fault` of a machine whose BMC the provisioner lost.
@@ -307,10 +307,19 @@ pub(super) fn finish(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
     if external {
         return draft.enter(Phase::ExternallyProvisioned);
     }
+    if carries_wanted(draft.view.host, facts) {
+        // The host is new and its machine is not: its status went with a store that was lost.
+        return match inspect::read_first(draft, facts) {
+            Some(flow) => flow,
+            None => deploy::carries(draft, facts),
+        };
+    }
     if holds_image {
+        let image = facts.image.as_deref().unwrap_or("nothing that is known");
         let text = format!(
-            "the provisioner has this machine as `{}`, with an image that is not this host's; set \
-             externallyProvisioned to take it over, or undeploy it there first",
+            "the provisioner has this machine as `{}` with {image}, which is not what the host \
+             wants; undeploy it there, or take it over as it is: take the host out of the spec, \
+             and when it is gone put it back with externally-provisioned #true",
             facts.state
         );
         return draft.wait(Code::UnexpectedMachineState, text);
@@ -322,6 +331,16 @@ pub(super) fn finish(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
         return flow;
     }
     draft.enter(Phase::Inspecting)
+}
+
+/// True when the machine runs the image that the host wants. By which method it was given is not
+/// told, so it is only looked at where no method is wanted.
+fn carries_wanted(host: &BareMetalHost, facts: &Facts) -> bool {
+    let wanted = Payload::wanted(&host.spec);
+    facts.state == NodeState::Active
+        && wanted.method.is_empty()
+        && !wanted.is_none()
+        && facts.image.as_deref() == Some(wanted.url)
 }
 
 /// Waits for what somebody else started.

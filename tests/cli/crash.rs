@@ -67,6 +67,29 @@ fn a_store_that_is_cut_off_is_not_taken_for_an_empty_one() {
 }
 
 #[test]
+fn a_store_that_was_lost_finds_its_machines_again_as_they_are() {
+    let project = Project::workers();
+    project.run(&["run", "--until-settled"]).code(0);
+    let journal = || project.read(".metalform/machines.journal");
+    let deployments = |journal: &str| journal.matches("\"what\":\"deploy\"").count();
+    let before = journal();
+    let ids = |project: &Project| -> Vec<String> {
+        let hosts = project.hosts();
+        let id = |host: &serde_json::Value| text(&host["status"]["provisioning"]["ID"]);
+        hosts.iter().map(id).collect()
+    };
+    let known = ids(&project);
+    for file in ["store.redb", "store.redb.log"] {
+        fs::remove_file(project.path(&format!(".metalform/{file}"))).unwrap();
+    }
+    project.run(&["run", "--until-settled"]).code(0);
+    assert!(provisioned(&project.hosts(), 4));
+    assert_eq!(ids(&project), known);
+    assert!(deployments(&before) > 0, "{before}");
+    assert_eq!(deployments(&journal()), deployments(&before), "{before}");
+}
+
+#[test]
 fn a_store_of_a_newer_version_is_left_alone() {
     let project = Project::workers();
     project.run(&["run", "--until-settled"]).code(0);

@@ -117,14 +117,44 @@ fn a_machine_that_is_known_already_is_taken_with_its_inventory() {
     assert_snapshot!(driver.sent().join(" "), @"amend read-inventory");
 }
 
+/// As after the loss of a store: the status went, the machine did not.
 #[test]
-fn a_deployed_machine_is_not_touched_by_a_new_host() {
+fn a_machine_that_runs_what_a_new_host_wants_is_taken_as_it_is() {
     let mut driver = provisioned();
-    driver.host.as_mut().unwrap().status = None;
+    let before = driver.status().clone();
+    let host = driver.host.as_mut().unwrap();
+    host.status = None;
+    host.metadata.finalizers = None;
     driver.settle(100);
-    assert_eq!(driver.code(), "UnexpectedMachineState");
+    assert_eq!(driver.code(), "Provisioned");
+    assert_snapshot!(driver.sent().join(" "), @"amend read-inventory");
+    assert_snapshot!(driver.states().join(" > "), @"registering > provisioned");
+    assert_eq!(
+        driver.status().provisioning.image,
+        before.provisioning.image
+    );
+    assert_eq!(driver.status().hardware, before.hardware);
     assert_eq!(driver.machine.hardware.disk.as_deref(), Some(A));
-    assert_snapshot!(driver.sent().join(" "), @"amend");
+}
+
+#[test]
+fn a_machine_that_runs_something_else_is_not_touched_by_a_new_host() {
+    for method in [false, true] {
+        let mut driver = provisioned();
+        driver.host.as_mut().unwrap().status = None;
+        driver.edit(|host| {
+            if method {
+                host.spec.custom_deploy =
+                    serde_json::from_value(serde_json::json!({ "method": "install" })).unwrap();
+            } else {
+                host.spec.image.as_mut().unwrap().url = B.to_owned();
+            }
+        });
+        driver.settle(100);
+        assert_eq!(driver.code(), "UnexpectedMachineState");
+        assert_eq!(driver.machine.hardware.disk.as_deref(), Some(A));
+        assert_eq!(driver.sent(), ["amend"]);
+    }
 }
 
 #[test]
