@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::eval::Cache;
+use crate::fleet::Digest;
 use crate::plan::{self, Grants, Plan};
 use crate::serve::client::{Client, ClientError};
 use crate::store::Embedded;
@@ -72,46 +73,104 @@ pub(super) fn apply(term: &Term, args: &ApplyArgs) -> Result<Exit, Failure> {
         term.palette(),
         term.width_out(),
     ));
+    let goes = |ruling: &plan::Ruling<'_>| {
+        let hold = ruling.hold.as_ref();
+        hold.is_none_or(|hold| !hold.code.needs_person())
+    };
+    let by_itself = rulings.iter().any(goes);
     drop((rulings, observed));
-    if !plan.is_empty() && !args.yes {
-        ask(term)?;
+    let others = runtime.block_on(Client::connect(&home.socket())).is_ok();
+    match (plan.is_empty(), others) {
+        (true, _) => {}
+        (false, false) => ask(term, args, &CARRY_OUT)?,
+        // What asks for no word is done already, or about to be.
+        (false, true) if grants.tokens.is_empty() => {}
+        (false, true) => ask(term, args, &GIVE_WORDS)?,
     }
-    match runtime.block_on(hands(&home))? {
-        Hands::Others(client) => {
-            let wanted = through::Wanted {
-                reading: args.spec.reading(),
-                digest: wanted.digest,
-            };
-            drop(spec);
-            runtime.block_on(through::through(term, args, &client, &wanted, &grants))
-        }
+    let client = match runtime.block_on(hands(&home))? {
         Hands::Own(taken) => {
-            let args = RunArgs {
-                spec: args.spec.clone(),
-                machines: args.machines.clone(),
-                until_settled: true,
-                timeout: args.timeout,
-                listen: None,
-                allow_destroy: Vec::new(),
-            };
-            let order = Order {
-                spec,
-                cache: Cache::default(),
-                grants,
-                agreed: Some(plan),
-                taken: Some(taken),
-            };
-            runtime.block_on(run::drive(term, &args, order))
+            return runtime.block_on(carry_out(term, args, taken, spec, plan, grants));
+        }
+        Hands::Others(client) => client,
+    };
+    drop(spec);
+    let wanted = through::Wanted {
+        reading: args.spec.reading(),
+        digest: wanted.digest,
+        by_itself,
+    };
+    let through = through::through(term, args, &client, &wanted, &grants);
+    match runtime.block_on(through)? {
+        through::Outcome::Ended(exit) => Ok(exit),
+        through::Outcome::Left => {
+            term.say("the process that carried this out ended; going on where it was");
+            let (spec, left, taken) = left(term, args, &runtime, &plan, wanted.digest)?;
+            runtime.block_on(carry_out(term, args, taken, spec, left, grants))
         }
     }
 }
+
+/// What a process left of a plan when it ended, and the store. It has to be some of the plan that
+/// was agreed to, and nothing else.
+fn left(
+    term: &Term,
+    args: &ApplyArgs,
+    runtime: &tokio::runtime::Runtime,
+    agreed: &Plan,
+    digest: Digest,
+) -> Result<(spec::Spec, Plan, Taken), Failure> {
+    let again = |text: &str| Failure::new(Exit::Stale, text).help("say `apply` again");
+    let spec = spec::load_valid(term, &args.spec)?;
+    let Hands::Own(taken) = runtime.block_on(hands(&Home::of(&args.spec.spec)))? else {
+        return Err(again("another process took the store meanwhile"));
+    };
+    let source = Source::Stored(Arc::clone(&taken.1));
+    let (wanted, plan, _) = runtime.block_on(super::plan::make(&source, &spec))?;
+    let is_agreed = |action| agreed.actions.contains(action);
+    if wanted.digest != digest || !plan.actions.iter().all(is_agreed) {
+        return Err(again(
+            "what is left is another plan than the one that was shown",
+        ));
+    }
+    Ok((spec, plan, taken))
+}
+
+/// Carries out a plan that a person agreed to, in this process.
+async fn carry_out(
+    term: &Term,
+    args: &ApplyArgs,
+    taken: Taken,
+    spec: spec::Spec,
+    plan: Plan,
+    grants: Grants,
+) -> Result<Exit, Failure> {
+    let args = RunArgs {
+        spec: args.spec.clone(),
+        machines: args.machines.clone(),
+        until_settled: true,
+        timeout: args.timeout,
+        listen: None,
+        allow_destroy: Vec::new(),
+    };
+    let order = Order {
+        spec,
+        cache: Cache::default(),
+        grants,
+        agreed: Some(plan),
+        taken: Some(taken),
+    };
+    run::drive(term, &args, order).await
+}
+
+/// The store, and what keeps others out.
+type Taken = (Others, Arc<Embedded>);
 
 /// Who carries out.
 enum Hands {
     /// The process that holds the store.
     Others(Client),
     /// This one, which holds it from here on.
-    Own((Others, Arc<Embedded>)),
+    Own(Taken),
 }
 
 /// Finds out who carries out. One who holds the store and does not answer is about to: it starts.
@@ -156,19 +215,44 @@ fn without_effect<'a>(plan: &Plan, named: &'a Grants) -> Result<Vec<&'a str>, Fa
     }
 }
 
-fn ask(term: &Term) -> Result<(), Failure> {
+/// What is asked before something is done.
+struct Question {
+    text: &'static str,
+    /// What `--yes` does without it.
+    to: &'static str,
+    /// What a no comes to.
+    no: &'static str,
+}
+
+const CARRY_OUT: Question = Question {
+    text: "Carry this out?",
+    to: "carry out the plan as shown",
+    no: "not confirmed; nothing was changed",
+};
+
+/// Beside a process that carries out what needs no word.
+const GIVE_WORDS: Question = Question {
+    text: "The running process carries out what needs no word. Give the words that are allowed here?",
+    to: "give the words",
+    no: "not confirmed; no word was given, and the running process carries out the rest",
+};
+
+fn ask(term: &Term, args: &ApplyArgs, question: &Question) -> Result<(), Failure> {
+    if args.yes {
+        return Ok(());
+    }
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         return Err(
             Failure::new(Exit::Usage, "not on a terminal, so nobody can be asked")
-                .help("give --yes to carry out the plan as shown"),
+                .help(format!("give --yes to {}", question.to)),
         );
     }
-    term.err("Carry this out? [y/N] ");
+    term.err(&format!("{} [y/N] ", question.text));
     if confirmed(&mut stdin.lock()) {
         return Ok(());
     }
-    Err(Failure::new(Exit::No, "not confirmed; nothing was changed"))
+    Err(Failure::new(Exit::No, question.no))
 }
 
 /// Nothing but a clear yes is one: not the end of the input, not an empty line.

@@ -44,6 +44,13 @@ pub(super) struct Wait {
 
 /// Says what is waited for, the same for several hosts once.
 pub(super) fn say(term: &Term, waits: &[Wait]) {
+    for line in lines(waits) {
+        term.error(&line);
+    }
+}
+
+/// A line for each reason, with its hosts.
+pub(super) fn lines(waits: &[Wait]) -> Vec<String> {
     let mut said: Vec<(&Wait, Vec<&str>)> = Vec::new();
     let mut known: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for wait in waits {
@@ -53,9 +60,74 @@ pub(super) fn say(term: &Term, waits: &[Wait]) {
             None => said.push((wait, vec![&wait.host])),
         }
     }
-    for (wait, hosts) in said {
-        let text = one_line(&wait.text);
-        term.error(&format!("{}: {text} [{}]", fold(&hosts), wait.code));
+    let line = |(wait, hosts): (&Wait, Vec<&str>)| {
+        format!("{}: {} [{}]", fold(&hosts), one_line(&wait.text), wait.code)
+    };
+    said.into_iter().map(line).collect()
+}
+
+/// Says that the time is over, and what was left.
+pub(super) fn out_of_time(term: &Term, took: Duration, left: &[Wait]) {
+    /// The most lines that help.
+    const MOST: usize = 20;
+    term.error(&format!("not settled after {} s", took.as_secs()));
+    let lines = lines(left);
+    for line in lines.iter().take(MOST) {
+        term.error(line);
+    }
+    if lines.len() > MOST {
+        term.error(&format!("and {} more like these", lines.len() - MOST));
+    }
+}
+
+/// What is left to do: hosts that are not settled, those in trouble first, and changes that wait.
+pub(super) fn left(overview: &Overview, standing: &Standing) -> Vec<Wait> {
+    let hosts = overview.hosts.iter().filter(|line| !line.settled);
+    let hosts = hosts.map(|line| {
+        let why = line.why.as_ref();
+        let wait = Wait {
+            host: line.host.key().name.to_string(),
+            text: why.map_or("", |why| &why.text).to_owned(),
+            code: why.map_or("New", |why| why.code).to_owned(),
+            guarded: false,
+        };
+        (!why.is_some_and(|why| why.blocked), wait)
+    });
+    let held = standing.held.iter().map(|(action, hold)| Wait {
+        host: action.host.name.to_string(),
+        text: hold.text.to_string(),
+        code: hold.code.to_string(),
+        guarded: hold.code.needs_person(),
+    });
+    worst_first(hosts).chain(held).collect()
+}
+
+/// The same, as the running process tells it.
+pub(super) fn left_told(following: &Following, reasons: &[Reason]) -> Vec<Wait> {
+    let hosts = reasons.iter().filter(|reason| !reason.settled);
+    let hosts = hosts.map(|reason| (!reason.blocked, wait_of(reason)));
+    let held = following.held.iter().map(|held| Wait {
+        host: held.host.rsplit('/').next().unwrap_or_default().to_owned(),
+        text: held.text.clone(),
+        code: held.code.clone(),
+        guarded: held.needs_person,
+    });
+    worst_first(hosts).chain(held).collect()
+}
+
+fn worst_first(hosts: impl Iterator<Item = (bool, Wait)>) -> impl Iterator<Item = Wait> {
+    let mut hosts: Vec<(bool, Wait)> = hosts.collect();
+    hosts.sort_by_key(|(fine, _)| *fine);
+    hosts.into_iter().map(|(_, wait)| wait)
+}
+
+/// What a host waits for.
+pub(super) fn wait_of(reason: &Reason) -> Wait {
+    Wait {
+        host: reason.name.clone(),
+        text: reason.text.clone(),
+        code: reason.code.clone(),
+        guarded: false,
     }
 }
 
@@ -118,12 +190,7 @@ impl Picture {
                 }
             }));
             let stuck = reasons.iter().filter(|reason| reason.needs_person);
-            waits.extend(stuck.map(|reason| Wait {
-                host: reason.name.clone(),
-                text: reason.text.clone(),
-                code: reason.code.clone(),
-                guarded: false,
-            }));
+            waits.extend(stuck.map(wait_of));
         }
         Self {
             hosts: reasons.len(),

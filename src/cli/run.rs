@@ -387,10 +387,8 @@ impl Run<'_> {
             }
             let limit = self.args.timeout.map(Duration::from_secs);
             if limit.is_some_and(|limit| started.elapsed() > limit) {
-                self.term.error(&format!(
-                    "not settled after {} s",
-                    started.elapsed().as_secs()
-                ));
+                let left = ending::left(&self.engine.overview(), &self.standing.borrow());
+                ending::out_of_time(self.term, started.elapsed(), &left);
                 return Ok(Exit::No);
             }
         }

@@ -164,3 +164,59 @@ fn a_plan_for_machines_says_what_waits() {
     metal3/w3 reprovision: Rolling
     ");
 }
+
+#[test]
+fn a_second_apply_waits_with_the_first_and_goes_on_where_that_ended() {
+    let project = Project::workers();
+    project.edit("fleet.kdl", "pace=50", "pace=5");
+    let mut first = project.start(&["apply", "--yes"]);
+    first.says("w1  ");
+    let mut second = project.start(&["apply", "--yes"]);
+    second.says("hosts under way");
+    first.end().code(0);
+    second.end().code(0);
+    assert!(provisioned(&project.hosts(), 4));
+    // One that is interrupted leaves the rest to the other.
+    project.edit("fleet.kdl", "debian-1.qcow2", "debian-2.qcow2");
+    let mut first = project.start(&["apply", "--yes"]);
+    first.says("deprovisioning");
+    let mut second = project.start(&["apply", "--yes"]);
+    second.says("hosts under way");
+    first.interrupt();
+    second.says("going on where it was");
+    second.end().code(0);
+    assert!(provisioned(&project.hosts(), 4));
+}
+
+#[test]
+fn beside_a_run_nothing_is_asked_that_is_done_anyway() {
+    let project = Project::workers();
+    let mut running = project.start(&["run"]);
+    project.until("four", |hosts| provisioned(hosts, 4));
+    project.edit("fleet.kdl", "debian-1.qcow2", "debian-2.qcow2");
+    // Not on a terminal, where a question would be an error.
+    let done = project.run(&["apply"]).code(0);
+    assert!(
+        done.err.is_empty() || done.err.contains("the running process carries this out"),
+        "{}",
+        done.err
+    );
+    running.says("4 to change");
+    running.interrupt().code(0);
+}
+
+#[test]
+fn when_the_time_is_over_what_is_left_is_named() {
+    let project = Project::workers();
+    project.edit(
+        "fleet.kdl",
+        "simulated pace=50",
+        "simulated pace=50 { faults \"fail deploy w2 always\"; }",
+    );
+    let done = project
+        .run(&["run", "--until-settled", "--timeout", "6"])
+        .code(1);
+    assert!(done.err.contains("not settled after 6 s"), "{}", done.err);
+    let left = done.err.split("not settled after").nth(1).unwrap();
+    assert!(left.contains("w2: "), "{left}");
+}

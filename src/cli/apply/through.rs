@@ -1,5 +1,6 @@
 //! `apply` beside a running process: it carries out, this one allows and waits.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -10,7 +11,7 @@ use crate::cli::{Exit, Failure, Term};
 use crate::fleet::Digest;
 use crate::plan::Grants;
 use crate::serve::Reading;
-use crate::serve::client::{Client, ClientError, Following};
+use crate::serve::client::{Client, ClientError, Following, Reason};
 
 use super::ApplyArgs;
 
@@ -28,6 +29,16 @@ pub(super) struct Wanted {
     pub reading: Reading,
     /// Which text that is.
     pub digest: Digest,
+    /// Some of the plan needs no word of a person.
+    pub by_itself: bool,
+}
+
+/// What came of it.
+pub(super) enum Outcome {
+    /// With this exit code.
+    Ended(Exit),
+    /// The process that carried it out ended before it was done.
+    Left,
 }
 
 /// Hands the grants to the running process and waits. What is allowed and what is waited for is of
@@ -38,7 +49,7 @@ pub(super) async fn through(
     client: &Client,
     wanted: &Wanted,
     grants: &Grants,
-) -> Result<Exit, Failure> {
+) -> Result<Outcome, Failure> {
     same_text(client, wanted).await?;
     for (host, token) in &grants.tokens {
         let patch = json!({"metadata": {"annotations": {annotation::ALLOW_DESTROY: token}}});
@@ -49,50 +60,96 @@ pub(super) async fn through(
         term.say(&format!("allowed: {}", host.name));
     }
     if args.no_wait {
-        return Ok(Exit::Success);
+        return Ok(Outcome::Ended(Exit::Success));
+    }
+    if wanted.by_itself {
+        term.say("the running process carries this out; Ctrl-C ends the wait, not the work");
     }
     let started = Instant::now();
     let mut ending = Ending::default();
-    let mut last = String::new();
+    let mut progress = Progress::default();
     loop {
-        // In this order: what was written by the first answer is among the hosts of the second.
-        let following = client.following().await.map_err(|error| failed(&error))?;
+        let looked = async {
+            // In this order: what was written by the first answer is among the hosts of the second.
+            let following = client.following().await?;
+            Ok((following, client.reasons().await?))
+        };
+        let (following, reasons) = match looked.await {
+            Ok(seen) => seen,
+            Err(ClientError::NobodyThere(_) | ClientError::Ended(_)) => return Ok(Outcome::Left),
+            Err(error) => return Err(failed(&error)),
+        };
         if following.digest != wanted.digest.to_string() {
             let text = "the spec was edited while this command waited; the running process follows \
                         the edit";
             return Err(Failure::new(Exit::Stale, text).help("see `metalform plan`"));
         }
-        let reasons = client.reasons().await.map_err(|error| failed(&error))?;
-        let left = reasons.iter().filter(|reason| !reason.settled).count();
-        let held = following.held.len();
-        let changes = if held == 1 { "change" } else { "changes" };
-        let line = format!(
-            "{left} of {} hosts under way, {held} {changes} held",
-            reasons.len(),
-        );
-        if line != last {
-            term.say(&line);
-            last = line;
-        }
+        progress.say(term, &following, &reasons);
         match ending.judge(Picture::told(&following, &reasons, grants), Instant::now()) {
             Verdict::Wait | Verdict::LookAgain => {}
-            Verdict::Settled => return Ok(Exit::Success),
+            Verdict::Settled => return Ok(Outcome::Ended(Exit::Success)),
             Verdict::Stuck(waits) => {
                 ending::say(term, &waits);
-                return Ok(Exit::No);
+                return Ok(Outcome::Ended(Exit::No));
             }
         }
-        if args
-            .timeout
-            .is_some_and(|limit| started.elapsed() > Duration::from_secs(limit))
-        {
-            term.error(&format!(
-                "not settled after {} s: {last}",
-                started.elapsed().as_secs()
-            ));
-            return Ok(Exit::No);
+        let limit = args.timeout.map(Duration::from_secs);
+        if limit.is_some_and(|limit| started.elapsed() > limit) {
+            ending::out_of_time(
+                term,
+                started.elapsed(),
+                &ending::left_told(&following, &reasons),
+            );
+            return Ok(Outcome::Ended(Exit::No));
         }
         tokio::time::sleep(PACE).await;
+    }
+}
+
+/// What was said of the wait.
+#[derive(Default)]
+struct Progress {
+    line: String,
+    /// Hosts with what is wrong with each.
+    wrong: BTreeSet<(String, String)>,
+}
+
+impl Progress {
+    /// Says how much is left, and what is wrong with hosts, once each.
+    fn say(&mut self, term: &Term, following: &Following, reasons: &[Reason]) {
+        let left = reasons.iter().filter(|reason| !reason.settled).count();
+        let wrong = reasons
+            .iter()
+            .filter(|reason| reason.blocked && !reason.settled);
+        let wrong: Vec<&Reason> = wrong.collect();
+        let held = following.held.len();
+        let changes = if held == 1 { "change" } else { "changes" };
+        let trouble = match wrong.len() {
+            0 => String::new(),
+            many => format!(", {many} in trouble"),
+        };
+        let line = format!(
+            "{} of {} hosts under way{trouble}, {held} {changes} held",
+            left - wrong.len(),
+            reasons.len(),
+        );
+        if line != self.line {
+            term.say(&line);
+            self.line = line;
+        }
+        let told = wrong
+            .iter()
+            .map(|reason| (reason.name.clone(), reason.code.clone()));
+        let told: BTreeSet<_> = told.collect();
+        let news = wrong.into_iter().filter(|reason| {
+            !self
+                .wrong
+                .contains(&(reason.name.clone(), reason.code.clone()))
+        });
+        for line in ending::lines(&news.map(ending::wait_of).collect::<Vec<_>>()) {
+            term.say(&line);
+        }
+        self.wrong = told;
     }
 }
 
