@@ -58,6 +58,8 @@ impl fmt::Debug for Sealed {
 pub struct Secret {
     /// Key to content.
     pub data: Arc<BTreeMap<String, Sealed>>,
+    /// Where it was read, for errors; empty where that has no path.
+    pub from: Arc<str>,
 }
 
 impl Secret {
@@ -65,6 +67,25 @@ impl Secret {
     pub fn new(data: BTreeMap<String, Sealed>) -> Self {
         Self {
             data: Arc::new(data),
+            from: "".into(),
+        }
+    }
+
+    /// A secret that was read at a path.
+    #[must_use]
+    pub fn read_from(self, from: impl Into<Arc<str>>) -> Self {
+        Self {
+            from: from.into(),
+            ..self
+        }
+    }
+
+    /// Why a key is of no use that is not there.
+    fn lacks(&self, key: &str) -> String {
+        if self.from.is_empty() {
+            "it is not there".to_owned()
+        } else {
+            format!("it is not there: tried {}/{key}", self.from)
         }
     }
 

@@ -210,11 +210,11 @@ fn show(ladder: &Ladder, palette: Palette) -> String {
         let (word, colour) = if rung.wins {
             ("wins", green)
         } else {
-            ("loses to", dim)
+            ("loses", dim)
         };
         let _ = write!(
             text,
-            "  {colour}{word:<9}{off} {:<site$}   {:<from$}   {:<rank$}   {}",
+            "  {colour}{word:<5}{off} {:<site$}   {:<from$}   {:<rank$}   {}",
             rung.site, rung.from, rung.rank, rung.value
         );
         if let Some(expression) = &rung.expression {

@@ -12,6 +12,7 @@ use crate::api::names::annotation;
 use crate::api::{BareMetalHost, Timestamp};
 use crate::diag::one_line;
 use crate::diag::suggest::similar;
+use crate::eval::ROOT_FILE;
 use crate::serve::client::Reason;
 use crate::store::Object as _;
 
@@ -83,6 +84,13 @@ fn show(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
     }
     if !args.spec.exists() {
         let text = format!("no spec at {}", args.spec.display());
+        return Err(Failure::new(Exit::Usage, text).help("-C names the folder of the spec"));
+    }
+    if args.spec.is_dir()
+        && !args.spec.join(ROOT_FILE).exists()
+        && !Home::of(&args.spec).store().exists()
+    {
+        let text = format!("no `{ROOT_FILE}` in {}", args.spec.display());
         return Err(Failure::new(Exit::Usage, text).help("-C names the folder of the spec"));
     }
     let patterns: Vec<_> = names

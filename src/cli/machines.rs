@@ -132,8 +132,16 @@ pub(super) enum Redrive {
 impl Drive {
     /// What is different in another one.
     pub fn changed(&self, next: &Self) -> Option<Redrive> {
-        let nodes = if self.simulation != next.simulation {
+        let but_faults = |simulation: &Option<Simulation>| {
+            simulation.clone().map(|simulation| Simulation {
+                faults: Vec::new(),
+                ..simulation
+            })
+        };
+        let nodes = if but_faults(&self.simulation) != but_faults(&next.simulation) {
             "`simulated`"
+        } else if self.simulation != next.simulation {
+            "what `simulated` says of faults (its `faults` or `script`)"
         } else if self.ironics != next.ironics {
             "`ironic`"
         } else if self.secrets != next.secrets {

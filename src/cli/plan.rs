@@ -95,7 +95,7 @@ pub(super) async fn under_way(
             "{count} {hosts} under way or held up: `metalform get` says at what.\n"
         )),
         (_, false) => Some(format!(
-            "{count} {hosts} under way as last seen, and no `metalform run` drives them.\n"
+            "{count} {hosts} under way or held up as last seen, and no `metalform run` drives them.\n"
         )),
     })
 }

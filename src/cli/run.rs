@@ -279,6 +279,11 @@ async fn still_current(store: &Arc<Embedded>, spec: &Spec, agreed: &Plan) -> Res
     Err(Failure::new(Exit::Stale, text).help("nothing was changed; look at the plan again"))
 }
 
+fn settled(hosts: usize) -> String {
+    let are = if hosts == 1 { "host is" } else { "hosts are" };
+    format!("settled: {hosts} {are} as the spec says")
+}
+
 /// Jitter differs between fleets and is the same for one.
 fn seed(spec: &Spec) -> u64 {
     let digest = crate::secrets::digest(spec.fleet.name.as_bytes());
@@ -331,6 +336,7 @@ impl Run<'_> {
             Duration::from_secs(30)
         };
         let mut dirty = true;
+        let mut rested = false;
         loop {
             tokio::select! {
                 () = signals.any() => {
@@ -364,16 +370,20 @@ impl Run<'_> {
                     let overview = self.engine.overview();
                     let kept = self.reading.borrow().kept.clone();
                     screen.show(&overview, &standing, kept.as_deref(), self.engine.clock().now());
+                    let current = self.is_current(&standing);
+                    let picture = Picture::of(&overview, &standing, current);
+                    let hosts = picture.hosts;
+                    let rests = !picture.moving && picture.waits.is_empty();
+                    if rests && !rested && !self.args.until_settled && !self.term.live() {
+                        self.term.say(&format!("{}; watching the files", settled(hosts)));
+                    }
+                    rested = rests;
                     if self.args.until_settled {
-                        let current = self.is_current(&standing);
-                        let picture = Picture::of(&overview, &standing, current);
-                        let hosts = picture.hosts;
                         match ending.judge(picture, Instant::now()) {
                             Verdict::Wait => {}
                             Verdict::LookAgain => dirty = true,
                             Verdict::Settled => {
-                                let are = if hosts == 1 { "host is" } else { "hosts are" };
-                                self.term.say(&format!("settled: {hosts} {are} as the spec says"));
+                                self.term.say(&settled(hosts));
                                 return Ok(Exit::Success);
                             }
                             Verdict::Stuck(waits) => {

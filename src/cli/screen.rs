@@ -25,6 +25,8 @@ pub(super) struct Screen {
     printed: BTreeMap<Key, (String, &'static str)>,
     /// The pools whose roll stopped, as last printed.
     stopped: BTreeSet<Arc<str>>,
+    /// When the first picture was shown.
+    began: Option<Timestamp>,
 }
 
 /// Rows of the table that are there whatever else is to be seen.
@@ -38,6 +40,7 @@ impl Screen {
             title,
             printed: BTreeMap::new(),
             stopped: BTreeSet::new(),
+            began: None,
         }
     }
 
@@ -99,6 +102,7 @@ impl Screen {
     /// One line for every host whose state or reason is not the printed one.
     fn lines(&mut self, overview: &Overview, now: Timestamp) {
         let mut text = String::new();
+        let began = *self.began.get_or_insert(now);
         let mut gone = std::mem::take(&mut self.printed);
         for line in &overview.hosts {
             let key = line.host.key();
@@ -108,11 +112,15 @@ impl Screen {
                 continue;
             };
             let shown = (line.state(), code);
+            let before = gone.remove(&key);
+            // Who rested before this command began has no news.
+            let rested = line.settled && before.is_none() && is_older(line, began);
+            let news = before.as_ref() != Some(&shown) && (!rested || self.term.json());
             let why = line.why.as_ref();
             let blocked = why.is_some_and(|why| why.blocked);
             // A new host's first step says little; that it cannot begin says much.
             let worth = !shown.0.is_empty() || blocked;
-            if gone.remove(&key).as_ref() != Some(&shown) && worth {
+            if news && worth {
                 let reason = why.map(|why| why.text.as_str()).unwrap_or_default();
                 let state = named(&shown.0);
                 if self.term.json() {
@@ -142,6 +150,12 @@ impl Screen {
             self.term.err(&text);
         }
     }
+}
+
+/// True for a host that was made before then. Its time has whole seconds.
+fn is_older(line: &HostLine, then: Timestamp) -> bool {
+    let made = line.host.metadata.creation_timestamp;
+    made.is_some_and(|made| then.duration_since(made).as_secs() >= 1)
 }
 
 /// A state in words.

@@ -65,8 +65,13 @@ pub fn render(plan: &Plan, rulings: &[Ruling<'_>], palette: Palette, width: usiz
     }
     // Writing into a String does not fail.
     if rulings.is_empty() {
-        let hosts = hosts(plan.unchanged, "is", "are");
-        writeln!(text, "No changes: {hosts} as the spec says.").ok();
+        let count = plan.unchanged;
+        let hosts = if count == 1 { "host" } else { "hosts" };
+        writeln!(
+            text,
+            "No changes: the store has {count} {hosts} as the spec says."
+        )
+        .ok();
     } else {
         writeln!(text, "{}", summary(plan, rulings)).ok();
     }
@@ -128,14 +133,6 @@ fn kept(all: &[Kept], why: KeptFor, palette: Palette) -> String {
     };
     let word = palette.paint(palette.yellow, "kept       ");
     format!("{word} {:>4}  {}: {reason}\n", names.len(), fold(&names))
-}
-
-fn hosts(count: usize, one: &str, many: &str) -> String {
-    if count == 1 {
-        format!("1 host {one}")
-    } else {
-        format!("{count} hosts {many}")
-    }
 }
 
 fn summary(plan: &Plan, rulings: &[Ruling<'_>]) -> String {

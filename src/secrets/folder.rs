@@ -39,7 +39,7 @@ impl Secrets for SecretsFolder {
         loop {
             attempt += 1;
             match contents(&folder) {
-                Ok(data) => return Ok(Secret::new(data)),
+                Ok(data) => return Ok(Secret::new(data).read_from(shown(&folder))),
                 // Replaced while it was read: a mount swaps all keys at once.
                 Err(Trouble { error, .. }) if is_gone(&error) && attempt < ATTEMPTS => {}
                 Err(Trouble { path, error }) if is_gone(&error) && path == folder => {

@@ -199,16 +199,16 @@ fn namespace(host: &BareMetalHost) -> &str {
 /// User name and password, or which key is not usable.
 fn login(name: &str, secret: &Secret) -> Result<(Sealed, Sealed), SecretError> {
     let part = |key: &'static str| {
-        let unusable = |reason: &str| SecretError::Unusable {
+        let unusable = |reason: String| SecretError::Unusable {
             name: name.to_owned(),
             key,
-            reason: reason.to_owned(),
+            reason,
         };
         let text = secret
             .trimmed(key)
-            .ok_or_else(|| unusable("it is not there"))?;
+            .ok_or_else(|| unusable(secret.lacks(key)))?;
         if text.reveal().is_empty() {
-            Err(unusable("it is empty"))
+            Err(unusable("it is empty".to_owned()))
         } else {
             Ok(text)
         }

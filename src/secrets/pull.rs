@@ -31,7 +31,7 @@ pub(super) fn login(name: &str, secret: &Secret, image: &str) -> Result<Sealed, 
     let text = secret
         .data
         .get(key)
-        .ok_or_else(|| unusable("it is not there".to_owned()))?;
+        .ok_or_else(|| unusable(secret.lacks(key)))?;
     // The parser's own words would quote the text.
     let config: Value = serde_json::from_str(text.reveal())
         .map_err(|error| unusable(format!("line {} is not JSON", error.line())))?;

@@ -247,7 +247,12 @@ fn credentials_change_with_user_and_password_alone() {
     let Credentials::Invalid(text) = credentials(&host, &source, &salt()) else {
         panic!("usable")
     };
-    assert_eq!(text, "secret `bmc`, key `password`: it is not there");
+    let tried = dir.path().join("bmc/password");
+    let tried = tried.display();
+    assert_eq!(
+        text,
+        format!("secret `bmc`, key `password`: it is not there: tried {tried}")
+    );
     std::fs::remove_dir_all(dir.path().join("bmc")).unwrap();
     assert!(matches!(
         credentials(&host, &source, &salt()),

@@ -129,7 +129,7 @@ fn what_only_a_person_can_mend_ends_the_wait() {
         .lines()
         .filter(|line| line.starts_with("error"))
         .collect();
-    assert_snapshot!(errors.join("\n"), @"error: w[1-4]: secret `bmc`, key `password`: it is not there [CredentialsInvalid]");
+    assert_snapshot!(errors.join("\n"), @"error: w[1-4]: secret `bmc`, key `password`: it is not there: tried ./secrets/bmc/password [CredentialsInvalid]");
     // Beside a running process, too.
     let mut running = project.start(&["run"]);
     running.says("it is not there");

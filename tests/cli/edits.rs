@@ -62,7 +62,7 @@ fn a_fault_script_that_is_broken_and_mended_is_noticed() {
     running.says("the last good fleet is kept");
     project.write("faults.txt", "limit inspect 4\n");
     // The machines play the one of the start.
-    running.says("`simulated` is not what it was when this command started");
+    running.says("what `simulated` says of faults (its `faults` or `script`) changed, which the process that runs reads at its start only");
     project.write("faults.txt", "limit inspect 3\n");
     running.says("the spec is valid again");
     running.interrupt().code(0);

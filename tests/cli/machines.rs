@@ -3,10 +3,11 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 
-use crate::project::{Project, provisioned};
+use crate::project::{PATIENCE, Project, provisioned};
 
 /// An Ironic that knows no node and never answers a write: enough to see what reaches it.
 struct Mute {
@@ -195,9 +196,11 @@ fn what_drives_the_machines_is_not_exchanged_while_they_are_driven() {
     ] {
         let before = running.err().len();
         project.write("fleet.kdl", &edited);
-        let said = format!("{what} is not what it was when this command started");
+        let said = format!("{what} changed, which the process that runs reads at its start only");
+        let started = Instant::now();
         while !running.err()[before..].contains(&said) {
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            assert!(started.elapsed() < PATIENCE, "not said: {said}");
+            std::thread::sleep(Duration::from_millis(20));
         }
         assert_eq!(project.names(), ["w1", "w2", "w3", "w4"], "kept: {what}");
         let plan = project.run(&["plan"]).code(0).out;

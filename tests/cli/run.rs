@@ -29,7 +29,7 @@ fn the_lab_settles() {
     );
     assert!(!done.err.contains(" to create"), "{}", done.err);
     let plan = lab.run(&["plan", "--exit-code"]).code(0);
-    assert_snapshot!(plan.out, @"No changes: 40 hosts are as the spec says.");
+    assert_snapshot!(plan.out, @"No changes: the store has 40 hosts as the spec says.");
 }
 
 #[test]
@@ -60,11 +60,11 @@ fn a_second_process_is_kept_out_and_the_others_answer() {
         "{}",
         get.out
     );
-    assert_snapshot!(project.run(&["plan"]).code(0).out, @"No changes: 4 hosts are as the spec says.");
+    assert_snapshot!(project.run(&["plan"]).code(0).out, @"No changes: the store has 4 hosts as the spec says.");
     let done = project.run(&["explain", "host/w2", "boot.mac"]).code(0);
     assert_snapshot!(done.out, @r#"
         boot.mac = "52:54:00:01:00:02"
-          wins      fleet.kdl:5   each in the fleet   plain, fleet   "52:54:00:01:00:02"  = mac('52:54:00:01:00:00', 2)
+          wins  fleet.kdl:5   each in the fleet   plain, fleet   "52:54:00:01:00:02"  = mac('52:54:00:01:00:00', 2)
         compiles to BareMetalHost/w2 .spec.bootMACAddress   disruption: destroy (immutable once set)
         MAC address of the card that the machine boots from.
         "#);

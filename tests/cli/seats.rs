@@ -36,7 +36,10 @@ fn a_seat_is_given_to_another_once_its_holder_has_left() {
     project.write("fleet.kdl", &good);
     project.run(&["apply", "--yes"]).code(0);
     let plan = project.run(&["plan", "--exit-code"]).code(0);
-    assert_eq!(plan.out, "No changes: 4 hosts are as the spec says.\n");
+    assert_eq!(
+        plan.out,
+        "No changes: the store has 4 hosts as the spec says.\n"
+    );
     // Meant: it leaves, and another one takes its place.
     project.write(
         "fleet.kdl",

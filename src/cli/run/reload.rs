@@ -66,10 +66,9 @@ impl Run<'_> {
             // What follows may rest on it, and the machines are still those of the start.
             Some(Redrive::Nodes(nodes)) => {
                 self.keep(&format!(
-                    "{nodes} is not what it was when this command started, and is read only then"
+                    "{nodes} changed, which the process that runs reads at its start only: stop it \
+                     (Ctrl-C) and start it again to follow the spec"
                 ));
-                self.term
-                    .help("stop it (Ctrl-C) and start it again to go on with what the spec says");
                 return;
             }
             Some(Redrive::Secrets) if !self.told => {

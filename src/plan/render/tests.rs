@@ -91,8 +91,8 @@ fn lines_are_not_wide() {
 
 #[test]
 fn nothing_to_do_is_said() {
-    insta::assert_snapshot!(show(&Lab::provisioned(&workers(3, "")), &[]), @"No changes: 3 hosts are as the spec says.");
-    insta::assert_snapshot!(show(&Lab::provisioned(&workers(1, "")), &[]), @"No changes: 1 host is as the spec says.");
+    insta::assert_snapshot!(show(&Lab::provisioned(&workers(3, "")), &[]), @"No changes: the store has 3 hosts as the spec says.");
+    insta::assert_snapshot!(show(&Lab::provisioned(&workers(1, "")), &[]), @"No changes: the store has 1 host as the spec says.");
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn what_is_kept_is_said() {
     insta::assert_snapshot!(show(&lab, &[]), @r"
     kept           1  n02: the spec could not be read whole, so nothing is removed and no machine disturbed
     kept           1  n03: declared with an error, so it stays as it is
-    No changes: 1 host is as the spec says.
+    No changes: the store has 1 host as the spec says.
     ");
 }
 
