@@ -8,7 +8,8 @@
 //! Nothing here is kept across a restart. It is rebuilt from what is seen: a machine that already
 //! inspects, cleans or deploys holds its slot even above the limit.
 //!
-//! How the engine uses it, under one lock so that no two hosts are granted the last slot:
+//! How the engine uses it. Between the two calls no other host takes a turn (turns run in one task,
+//! and nothing is awaited here), so that no two are granted the last slot:
 //!
 //! ```text
 //! let grants = budget.grants(host);            // into the View
@@ -208,7 +209,7 @@ impl Budget {
     /// waits for one or not. Returns the hosts to wake, each of which was promised a slot.
     ///
     /// A slot that is not free is taken all the same: the step says so only for a machine that is
-    /// already at it (after a restart), or that the same lock's [`Budget::grants`] allowed.
+    /// already at it (after a restart), or that [`Budget::grants`] allowed in the same turn.
     pub fn settle(
         &mut self,
         host: &Key,

@@ -15,7 +15,6 @@
 //! Shutdown: triggers stop, turns under way end, at most [`Options::grace`] is waited for effects
 //! that hang; what was queued is found again at the next start, by looking.
 
-mod clock;
 mod decide;
 mod follow;
 mod hardware;
@@ -49,7 +48,6 @@ use crate::reconcile::{Code, Credentials, Policy, Why};
 use crate::secrets::{self, Salt, Secrets};
 use crate::store::{Key, Object as _, Store, StoreError, Version};
 
-pub use self::clock::Clock;
 pub use self::follow::{FirstPlan, HeldActions, Standing, Telling, follow};
 use self::line::Line;
 use self::machines::distinct;
@@ -60,6 +58,7 @@ use self::notes::Notes;
 pub use self::overview::{HostLine, Overview};
 use self::slots::Slots;
 use self::ticket::{Ticket, Tickets};
+pub use crate::clock::Clock;
 
 /// A store of all the kinds that the engine reads and writes.
 pub trait Stores: Store<BareMetalHost> + Store<HardwareData> + Store<Event> {}

@@ -1,6 +1,6 @@
 //! metalform: bare-metal fleets as code.
 //!
-//! The modules stand in the order in which data flows:
+//! Data flows through the modules in this order (`ARCHITECTURE.md` has the picture and the rules):
 //!
 //! ```text
 //! KDL files ─ vfs ─► syntax ─► eval ─► fleet ─► desired ─► plan ─► store ─► reconcile ─► provision
@@ -11,6 +11,7 @@
 pub mod api;
 pub mod budget;
 pub mod cli;
+pub mod clock;
 pub mod desired;
 pub mod diag;
 pub mod dice;

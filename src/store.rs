@@ -1,9 +1,9 @@
-//! Where objects live: `trait Store`, with two backends, one semantics.
+//! Where objects live: `trait Store`, and what every backend of it keeps to.
 //!
 //! A store keeps Kubernetes objects (see [`Object`]) and hands them out as shared, immutable values
 //! with a [`Version`] that grows with every change. The embedded backend ([`embedded`]) keeps them
-//! in memory and makes them durable on disk; a Kubernetes API server is the other. Both pass
-//! the same [`conformance`] suite, which is written against this trait.
+//! in memory and makes them durable on disk. The [`conformance`] suite is written against the trait,
+//! so that another one (a Kubernetes API server, say) has to pass it too.
 //!
 //! Semantics, as a real API server has them:
 //! - a write that changes nothing costs no version and no event;

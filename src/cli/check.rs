@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use crate::diag::{Severity, render, worst};
 use crate::eval::Cache;
 
-use super::{Exit, Failure, SpecArgs, Term, spec};
+use super::{Exit, Failure, SpecArgs, Term, machines, spec};
 
 /// Check a spec offline: syntax, evaluation, rules
 ///
@@ -40,7 +40,7 @@ pub(super) fn check(term: &Term, args: &CheckArgs) -> Result<Exit, Failure> {
     let started = Instant::now();
     let found = spec::load_busy(term, &args.spec, &mut Cache::default());
     // Machine formats are valid on early failure too: a reader never meets an empty stdout.
-    let spec = match found {
+    let mut spec = match found {
         Ok(spec) => spec,
         Err(failure) => {
             if args.output_format == OutputFormat::Json {
@@ -49,6 +49,11 @@ pub(super) fn check(term: &Term, args: &CheckArgs) -> Result<Exit, Failure> {
             return Err(failure);
         }
     };
+    if let Some(named) = &spec.fleet.secrets {
+        let folder = spec::folder(&args.spec.spec).join(&**named);
+        let absent = machines::absent_secrets(&spec.fleet, &folder);
+        spec.evaluation.diagnostics.extend(absent);
+    }
     let (files, found) = (&spec.files, spec.diagnostics());
     let mut text = String::new();
     let look = render::Look {
@@ -76,6 +81,12 @@ pub(super) fn check(term: &Term, args: &CheckArgs) -> Result<Exit, Failure> {
             count(files.len(), "file"),
             started.elapsed().as_millis()
         ));
+        if spec.fleet.simulation.is_none() && spec.fleet.ironics.is_empty() {
+            term.say(
+                "nothing says what drives these machines: `run` and `apply` want `simulated` or an \
+                 `ironic` in the spec, or --ironic URL",
+            );
+        }
     }
     Ok(match worst(found) {
         Some(Severity::Error) => Exit::No,

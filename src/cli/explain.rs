@@ -7,6 +7,7 @@ use crate::diag::Code;
 use crate::diag::codes;
 use crate::diag::suggest::similar;
 use crate::eval::{self, Ladder, Rung};
+use crate::fleet::Fleet;
 use crate::plan::{HoldCode, Palette};
 use crate::reconcile::why;
 use crate::schema::Entity;
@@ -77,7 +78,9 @@ fn reasons(code: &str) -> String {
     let plans = HoldCode::ALL.iter().map(|one| (one.as_str(), one.doc()));
     let hosts = hosts.map(|(name, doc)| (name, "what a host waits for", doc));
     let plans = plans.map(|(name, doc)| (name, "what a change of a plan waits for", doc));
-    let pages = hosts.chain(plans).filter(|(name, ..)| *name == code);
+    let pages = hosts
+        .chain(plans)
+        .filter(|(name, ..)| name.eq_ignore_ascii_case(code));
     let page = |(name, of, doc): (&str, &str, &str)| {
         let lines: Vec<&str> = doc.lines().map(str::trim).collect();
         format!("{name} ({of})\n\n{}\n", lines.join("\n"))
@@ -120,7 +123,10 @@ fn value(term: &Term, args: &SpecArgs, host: &str, field: &str) -> Result<Exit, 
     let spec = spec::load_busy(term, args, &mut eval::Cache::default())?;
     match eval::explain(&spec.evaluation, host, field) {
         Ok(ladder) => {
-            term.out(&show(&ladder, term.palette()));
+            let text = show(&ladder, term.palette());
+            let of_pool = field.split('.').next() == Some("deploy");
+            let seats = of_pool.then(|| seats(&spec.fleet, host)).flatten();
+            term.out(&(text + &seats.unwrap_or_default()));
             Ok(Exit::Success)
         }
         Err(error) => {
@@ -170,8 +176,28 @@ fn values(term: &Term, args: &SpecArgs, name: &str) -> Result<Exit, Failure> {
     for [field, said, site] in &rows {
         let _ = writeln!(text, "{field:<path$}  {said:<value$}  {dim}{site}{off}");
     }
+    text.push_str(&seats(&spec.fleet, name).unwrap_or_default());
     term.out(&text);
     Ok(Exit::Success)
+}
+
+/// A line for a host that a pool selects which takes only some of those it selects: who is in it is
+/// no matter of the spec alone.
+fn seats(fleet: &Fleet, name: &str) -> Option<String> {
+    let pool = &fleet.host(name)?.pool.as_ref()?.pool;
+    let replicas = fleet
+        .pools
+        .iter()
+        .find(|other| other.name == *pool)?
+        .replicas?;
+    let select = fleet.hosts.iter().filter_map(|host| host.pool.as_ref());
+    let all = select.filter(|candidate| candidate.pool == *pool).count();
+    (all > replicas as usize).then(|| {
+        format!(
+            "pool `{pool}` takes {replicas} of the {all} hosts that it selects: `metalform get` \
+             shows who is in it\n"
+        )
+    })
 }
 
 /// The ladder of definitions, as columns.

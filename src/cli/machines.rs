@@ -17,7 +17,7 @@ use super::{Exit, Failure, books::Books, spec};
 
 mod findings;
 
-pub(super) use findings::findings;
+pub(super) use findings::{absent_secrets, findings};
 
 /// Where machines come from, as the command line says.
 #[derive(Debug, Clone, Default, clap::Args)]

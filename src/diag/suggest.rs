@@ -123,6 +123,8 @@ fn best<'c>(word: &str, fitting: impl Iterator<Item = &'c str>) -> Option<Sugges
 fn nearest<'c>(word: &str, lower: &str, candidates: &[&'c str]) -> Option<Suggestion<'c>> {
     /// Longer words are not compared: nobody mistypes them, and the comparison is quadratic.
     const MOST: usize = 128;
+    /// From here on two slips still leave no doubt.
+    const LONG: usize = 8;
     let len = lower.chars().count();
     let limit = len.max(3) / 3;
     let mut found: Vec<(usize, &'c str)> = Vec::new();
@@ -137,13 +139,18 @@ fn nearest<'c>(word: &str, lower: &str, candidates: &[&'c str]) -> Option<Sugges
         }
     }
     let least = found.iter().map(|(distance, _)| *distance).min()?;
-    best(
-        word,
-        found
-            .into_iter()
-            .filter(|(distance, _)| *distance == least)
-            .map(|(_, candidate)| candidate),
-    )
+    let near = found.into_iter().filter(|(distance, _)| *distance == least);
+    let meant = best(word, near.map(|(_, candidate)| candidate))?;
+    // `fleet.region` is three slips from `fleet.edition`, and another name.
+    let begins = |text: &str| text.to_lowercase().chars().next();
+    let alike = least <= 1 || (least == 2 && len >= LONG && begins(word) == begins(meant.word));
+    Some(Suggestion {
+        fix: meant.fix.map(|fix| match fix {
+            Applicability::Safe if !alike => Applicability::Unsafe,
+            fix => fix,
+        }),
+        ..meant
+    })
 }
 
 /// The words of a name in alphabetical order, in lower case: `UEFISecureBoot` and
@@ -233,6 +240,25 @@ mod tests {
                 word: "n2",
                 fix: Some(Applicability::Safe)
             })
+        );
+    }
+
+    #[test]
+    fn many_slips_are_no_safe_fix() {
+        let fix = |word, meant| similar(word, [meant]).and_then(|found| found.fix);
+        assert_eq!(
+            fix("fleet.region", "fleet.edition"),
+            Some(Applicability::Unsafe)
+        );
+        assert_eq!(fix("router", "rooted"), Some(Applicability::Unsafe));
+        assert_eq!(fix("adrress", "address"), Some(Applicability::Safe));
+        assert_eq!(
+            fix("achitecture", "architecture"),
+            Some(Applicability::Safe)
+        );
+        assert_eq!(
+            fix("arhcitectur", "architecture"),
+            Some(Applicability::Safe)
         );
     }
 

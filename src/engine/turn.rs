@@ -12,7 +12,7 @@ use tracing::{Instrument as _, debug, info_span, warn};
 
 use crate::api::BareMetalHost;
 use crate::provision::{Effect, Fault, Job, PowerTarget, Sight};
-use crate::reconcile::{Code, Credentials, Outcome, Wake};
+use crate::reconcile::{Code, Credentials, Outcome, Wake, Why};
 use crate::secrets;
 use crate::store::{Key, Object as _, Store, StoreError};
 
@@ -240,7 +240,10 @@ fn store_failed<S: Stores>(
 ) -> Next {
     match error {
         StoreError::Conflict { .. } | StoreError::NotFound { .. } => Next::Step,
-        StoreError::Busy(delay) => Next::Rest(Some(*delay)),
+        StoreError::Busy(delay) => {
+            shared.note_why(key, host, Why::new(Code::StoreFailed, error.to_string()));
+            Next::Rest(Some(*delay))
+        }
         StoreError::Owned { .. }
         | StoreError::Exists { .. }
         | StoreError::Invalid { .. }

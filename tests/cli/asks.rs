@@ -1,5 +1,7 @@
 //! What `get` and `explain` answer to those who ask in another way than was thought of.
 
+use insta::assert_snapshot;
+
 use crate::project::Project;
 
 #[test]
@@ -52,4 +54,45 @@ fn get_says_what_it_did_not_find_and_where_to_look() {
     assert!(done.err.contains("did you mean `w1`?"), "{}", done.err);
     let done = project.run(&["get"]).code(0);
     assert!(done.err.contains("drives these hosts"), "{}", done.err);
+}
+
+#[test]
+fn explain_tells_of_a_pool_that_takes_some_of_those_it_selects() {
+    let project = Project::workers();
+    let told = || {
+        project
+            .run(&["explain", "host/w1", "deploy.image"])
+            .code(0)
+            .out
+    };
+    assert!(!told().contains("takes"), "{}", told());
+    project.edit("fleet.kdl", "deploy debian", "replicas 2; deploy debian");
+    let text =
+        "pool `workers` takes 2 of the 4 hosts that it selects: `metalform get` shows who is in it";
+    assert!(told().contains(text), "{}", told());
+}
+
+#[test]
+fn check_says_which_secrets_are_not_there_where_there_are_some() {
+    let project = Project::workers();
+    let check = || {
+        project
+            .run(&["check", "--output-format", "concise"])
+            .code(0)
+            .out
+    };
+    assert_eq!(check(), "");
+    project.edit("fleet.kdl", "(secret)cloud", "(secret)cluod");
+    assert_snapshot!(check(), @"fleet.kdl:12:62: warning[MF7122] the secret `cluod` is not there");
+    std::fs::remove_dir_all(project.path("secrets")).unwrap();
+    assert_eq!(check(), "", "they are not in git");
+}
+
+#[test]
+fn check_says_when_nothing_drives_the_machines() {
+    let project = Project::workers();
+    let said = |project: &Project| project.run(&["check"]).code(0).err;
+    assert!(!said(&project).contains("nothing says"));
+    project.edit("fleet.kdl", "simulated pace=50; ", "");
+    assert!(said(&project).contains("nothing says what drives these machines"));
 }

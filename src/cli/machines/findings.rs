@@ -1,9 +1,13 @@
 //! What is wrong with what a spec says of its machines, found without reaching for any of them: so
 //! that `check` refuses what `run` would.
 
-use crate::diag::{Code, Diagnostic, Place, Span};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::diag::suggest::similar;
+use crate::diag::{Code, Diagnostic, Place, Span, Subject};
 use crate::eval::Evaluation;
-use crate::fleet::Origin;
+use crate::fleet::{Fields, Fleet, Host, Origin, RefKind, Value};
 use crate::provision::sim::{Options, OptionsError, ScriptError};
 
 /// MF7120 and MF7121.
@@ -39,6 +43,54 @@ pub(in crate::cli) fn findings(evaluation: &Evaluation) -> Vec<Diagnostic> {
             "",
         )],
     }
+}
+
+/// MF7122, for those who ask before anything runs. `folder` is where the spec's secrets are; one that
+/// is not there is no mistake: secrets are not in git.
+pub(in crate::cli) fn absent_secrets<'a>(fleet: &'a Fleet, folder: &Path) -> Vec<Diagnostic> {
+    if !folder.is_dir() {
+        return Vec::new();
+    }
+    let of_host = |host: &'a Host| {
+        let pool = host.pool.as_ref().map(|pool| &pool.fields);
+        [Some(&host.fields), pool].into_iter().flatten()
+    };
+    let mut absent: BTreeMap<&str, (Origin, Vec<String>)> = BTreeMap::new();
+    for host in &fleet.hosts {
+        for found in of_host(host).flat_map(Fields::iter) {
+            let Value::Ref(wanted) = found.value else {
+                continue;
+            };
+            if wanted.kind == RefKind::Secret {
+                let place = || (found.origin, Vec::new());
+                let (_, hosts) = absent.entry(&wanted.name).or_insert_with(place);
+                hosts.push(host.name.to_string());
+            }
+        }
+    }
+    absent.retain(|name, _| !folder.join(name).is_dir());
+    let there: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    let finding = |(name, (origin, hosts)): (&str, (Origin, Vec<String>))| {
+        let path = folder.join(name);
+        let text = format!("the secret `{name}` is not there");
+        Diagnostic::warning(Code(7122), text, origin.place(), "wanted here")
+            .note(format!("tried {}", path.display()))
+            .did_you_mean(
+                similar(name, there.iter().map(String::as_str)),
+                origin.place(),
+                str::to_owned,
+            )
+            .subject(Subject {
+                kind: "host",
+                names: hosts,
+                path: None,
+            })
+    };
+    absent.into_iter().map(finding).collect()
 }
 
 /// A line that cannot be read, at the word that is wrong.

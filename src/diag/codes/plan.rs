@@ -113,4 +113,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         good: "",
         fix: "`docs/simulation.md` has all lines of a fault script.",
     },
+    Entry {
+        code: Code(7122),
+        slug: "secret-not-there",
+        severity: Severity::Warning,
+        summary: "A secret that is not in the folder of secrets",
+        why: "A host waits until its secrets are there. Where the folder itself is missing (in CI, \
+              say) nothing is said.",
+        bad: "",
+        good: "",
+        fix: "Correct the name, or make the folder `NAME` with one file a key in it.",
+    },
 ];

@@ -17,7 +17,7 @@ use super::options::Options;
 use super::world::{Glance, World};
 use crate::api::{BareMetalHost, Timestamp};
 use crate::budget::Limits;
-use crate::engine::Clock;
+use crate::clock::Clock;
 use crate::provision::{Ack, Drift, Facts, Fault, Job, NodeState, Provisioner, Sight, Tick};
 
 /// From one tick to the next at least: what happens in between is told at once…

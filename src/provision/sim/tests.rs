@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::*;
 use crate::api::{BareMetalHost, Timestamp};
-use crate::engine::Clock;
+use crate::clock::Clock;
 use crate::provision::{
     Ack, Effect, Facts, Fault, Job, NodeState, PowerTarget, Provisioner, Sight, Tick,
 };

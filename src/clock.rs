@@ -1,4 +1,4 @@
-//! The engine's clock: wall time that follows tokio's clock, so that a paused (virtual) clock moves
+//! The clock of the engine and of simulated machines: wall time that follows tokio's clock, so that a paused (virtual) clock moves
 //! timestamps and timers together.
 
 use jiff::SignedDuration;
