@@ -11,14 +11,15 @@
 //! a thread of its own.
 
 mod checkout;
+mod content;
 mod trail;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
@@ -26,8 +27,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use self::checkout::Checkouts;
+use self::content::{Content, Stamp, content, stamp};
 use self::trail::Trail;
-use super::{Digest, Files};
+use super::Files;
 
 /// How patient a [`Watch`] is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,23 +69,6 @@ impl Default for Options {
 pub struct Reload {
     /// What differs, in order.
     pub paths: Vec<PathBuf>,
-}
-
-/// What is known of a path's content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Content {
-    /// A file's bytes, or a folder's names.
-    Known(Digest),
-    /// Nothing there, or nothing that can be read.
-    Absent,
-}
-
-/// What the system says about a path without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    len: u64,
-    identity: (u64, u64),
 }
 
 #[derive(Debug)]
@@ -418,53 +403,6 @@ fn matters(event: &notify::Result<Event>) -> bool {
         },
         Err(_) => true,
     }
-}
-
-fn content(path: &Path) -> Content {
-    /// Larger files are refused when they are read; a prefix tells them apart well enough.
-    const MOST: u64 = 32 << 20;
-    let read = || -> std::io::Result<Digest> {
-        if fs::metadata(path)?.is_dir() {
-            let mut names: Vec<_> = fs::read_dir(path)?
-                .map(|entry| entry.map(|entry| entry.file_name()))
-                .collect::<Result<_, _>>()?;
-            names.sort();
-            let mut list = Vec::new();
-            for name in names {
-                list.extend_from_slice(name.as_encoded_bytes());
-                list.push(0);
-            }
-            return Ok(Digest::of(&list));
-        }
-        super::Disk::read(&super::RealDisk, path, MOST).map(|bytes| Digest::of(&bytes))
-    };
-    read().map_or(Content::Absent, Content::Known)
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let data = fs::metadata(path).ok()?;
-    Some(Stamp {
-        modified: data.modified().ok(),
-        len: data.len(),
-        identity: identity(&data),
-    })
-}
-
-/// What tells a folder from another of the same name.
-#[cfg(unix)]
-fn identity(data: &fs::Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt as _;
-    (data.dev(), data.ino())
-}
-
-/// What tells a folder from another of the same name.
-#[cfg(not(unix))]
-fn identity(data: &fs::Metadata) -> (u64, u64) {
-    let created = data
-        .created()
-        .ok()
-        .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
-    (0, created.map_or(0, |time| time.as_nanos() as u64))
 }
 
 #[cfg(test)]
