@@ -1,5 +1,5 @@
-//! The clock of the engine and of simulated machines: wall time that follows tokio's clock, so that a paused (virtual) clock moves
-//! timestamps and timers together.
+//! The clock of the engine and of simulated machines: wall time that follows tokio's clock, so that
+//! a paused (virtual) one moves timestamps and timers together.
 
 use jiff::SignedDuration;
 use tokio::time::Instant;

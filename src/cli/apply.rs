@@ -21,12 +21,16 @@ use super::{Exit, Failure, SpecArgs, Term, spec};
 /// How long a process that holds the store may take until it answers: it reads ten thousand hosts in a
 /// second, on a machine that has time for it.
 const STARTING: Duration = Duration::from_secs(20);
+/// How long a process that ended may take to be there again: a service that is restarted. It goes
+/// before one that only waited.
+const SUCCESSOR: Duration = Duration::from_secs(5);
 
 /// Carry out what the spec says and wait until it is so
 ///
 /// Shows the plan and asks before anything is changed; what is saved after that is not looked at.
 /// Where `metalform run` holds the store it is the one that carries out: `apply` waits until it
-/// follows the very same text, hands it what was allowed, and waits until it is done.
+/// follows the very same text, hands it what was allowed, and waits until it is done. When that one
+/// ends before, `apply` asks (or takes --yes) and goes on with what is left of the plan.
 #[derive(Debug, clap::Args)]
 pub struct ApplyArgs {
     #[command(flatten)]
@@ -80,59 +84,80 @@ pub(super) fn apply(term: &Term, args: &ApplyArgs) -> Result<Exit, Failure> {
     let by_itself = rulings.iter().any(goes);
     drop((rulings, observed));
     let others = runtime.block_on(Client::connect(&home.socket())).is_ok();
-    match (plan.is_empty(), others) {
-        (true, _) => {}
-        (false, false) => ask(term, args, &CARRY_OUT)?,
-        // What asks for no word is done already, or about to be.
-        (false, true) if grants.tokens.is_empty() => {}
-        (false, true) => ask(term, args, &GIVE_WORDS)?,
-    }
-    let client = match runtime.block_on(hands(&home))? {
-        Hands::Own(taken) => {
-            return runtime.block_on(carry_out(term, args, taken, spec, plan, grants));
+    let mut agreed = args.yes || plan.is_empty();
+    match others {
+        _ if plan.is_empty() => {}
+        false => {
+            ask(term, args, &CARRY_OUT)?;
+            agreed = true;
         }
-        Hands::Others(client) => client,
-    };
-    drop(spec);
+        // What asks for no word is done already, or about to be.
+        true if grants.tokens.is_empty() => {}
+        true => ask(term, args, &GIVE_WORDS)?,
+    }
     let wanted = through::Wanted {
         reading: args.spec.reading(),
         digest: wanted.digest,
         by_itself,
     };
-    let through = through::through(term, args, &client, &wanted, &grants);
-    match runtime.block_on(through)? {
-        through::Outcome::Ended(exit) => Ok(exit),
-        through::Outcome::Left => {
-            term.say("the process that carried this out ended; going on where it was");
-            let (spec, left, taken) = left(term, args, &runtime, &plan, wanted.digest)?;
-            runtime.block_on(carry_out(term, args, taken, spec, left, grants))
+    let mut spec = Some(spec);
+    let mut patience = Duration::ZERO;
+    loop {
+        match runtime.block_on(hands(&home, patience))? {
+            Hands::Others(client) => {
+                // It may take hours.
+                spec = None;
+                let through = through::through(term, args, &client, &wanted, &grants);
+                match runtime.block_on(through)? {
+                    through::Outcome::Ended(exit) => return Ok(exit),
+                    through::Outcome::Left => {
+                        term.say("the process that carried this out ended");
+                        patience = SUCCESSOR;
+                    }
+                }
+            }
+            Hands::Own(taken) if agreed => {
+                let (spec, plan) = match spec {
+                    Some(spec) => (spec, plan),
+                    None => {
+                        let left = left(term, args, &taken, &plan, wanted.digest);
+                        let found = runtime.block_on(left)?;
+                        term.say("going on where it was");
+                        found
+                    }
+                };
+                return runtime.block_on(carry_out(term, args, taken, spec, plan, grants));
+            }
+            // Until now another process did it, whose start somebody agreed to.
+            Hands::Own((_, store)) => {
+                let closed = runtime.block_on(store.close());
+                closed.map_err(|error| Failure::new(Exit::Remote, error.to_string()))?;
+                drop(store);
+                ask(term, args, &CARRY_OUT)?;
+                agreed = true;
+            }
         }
     }
 }
 
-/// What a process left of a plan when it ended, and the store. It has to be some of the plan that
-/// was agreed to, and nothing else.
-fn left(
+/// What a process left of a plan when it ended. It has to be some of the plan that was agreed to,
+/// and nothing else.
+async fn left(
     term: &Term,
     args: &ApplyArgs,
-    runtime: &tokio::runtime::Runtime,
+    taken: &Taken,
     agreed: &Plan,
     digest: Digest,
-) -> Result<(spec::Spec, Plan, Taken), Failure> {
-    let again = |text: &str| Failure::new(Exit::Stale, text).help("say `apply` again");
+) -> Result<(spec::Spec, Plan), Failure> {
     let spec = spec::load_valid(term, &args.spec)?;
-    let Hands::Own(taken) = runtime.block_on(hands(&Home::of(&args.spec.spec)))? else {
-        return Err(again("another process took the store meanwhile"));
-    };
     let source = Source::Stored(Arc::clone(&taken.1));
-    let (wanted, plan, _) = runtime.block_on(super::plan::make(&source, &spec))?;
+    let (wanted, plan, _) = super::plan::make(&source, &spec).await?;
     let is_agreed = |action| agreed.actions.contains(action);
     if wanted.digest != digest || !plan.actions.iter().all(is_agreed) {
-        return Err(again(
-            "what is left is another plan than the one that was shown",
-        ));
+        let text = "what is left is another plan than the one that was shown";
+        return Err(Failure::new(Exit::Stale, text).help("say `apply` again"));
     }
-    Ok((spec, plan, taken))
+    Ok((spec, plan))
 }
 
 /// Carries out a plan that a person agreed to, in this process.
@@ -174,7 +199,8 @@ enum Hands {
 }
 
 /// Finds out who carries out. One who holds the store and does not answer is about to: it starts.
-async fn hands(home: &Home) -> Result<Hands, Failure> {
+/// For so long another process may come first.
+async fn hands(home: &Home, patience: Duration) -> Result<Hands, Failure> {
     home.make()?;
     let started = Instant::now();
     loop {
@@ -183,10 +209,12 @@ async fn hands(home: &Home) -> Result<Hands, Failure> {
             Err(ClientError::NobodyThere(_)) => {}
             Err(error) => return Err(Failure::new(Exit::Remote, error.to_string())),
         }
-        match home.take() {
-            Ok(taken) => return Ok(Hands::Own(taken)),
-            Err(failure) if failure.exit == Exit::Stale && started.elapsed() < STARTING => {}
-            Err(failure) => return Err(failure),
+        if started.elapsed() >= patience {
+            match home.take() {
+                Ok(taken) => return Ok(Hands::Own(taken)),
+                Err(failure) if failure.exit == Exit::Stale && started.elapsed() < STARTING => {}
+                Err(failure) => return Err(failure),
+            }
         }
         tokio::time::sleep(HELD_STEP).await;
     }

@@ -109,8 +109,8 @@ struct Run<'a> {
     place: Option<PathBuf>,
     /// Keeps those out who come by another path.
     others: Others,
-    /// The link leads to a folder that somebody else drives.
-    held_off: bool,
+    /// How often in a row the link was found to lead to a folder that somebody else drives.
+    held_off: u32,
     /// That its secrets changed was said.
     told: bool,
     /// What a person agreed to is carried out: the spec is not read again.
@@ -207,7 +207,7 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
         drive,
         place: home.place(),
         others,
-        held_off: false,
+        held_off: 0,
         told: false,
         shared: None,
     };

@@ -4,8 +4,8 @@
 //! - A new host waits until its machine is nobody else's.
 //! - A guarded action waits for a grant that names this very change. One that takes a machine away
 //!   then goes, whatever the pool is at: a person has said so.
-//! - A change that deploys machines of a pool anew rolls, a move into the pool included: at most `max-unavailable` at once, the
-//!   next when the last is provisioned; a failed machine in the pool stops the roll. A machine
+//! - A change that deploys machines of a pool anew rolls, a move into the pool included: at most
+//!   `max-unavailable` at once, the next when the last is provisioned; a failed machine in the pool stops the roll. A machine
 //!   whose system runs counts as running, whatever its BMC is at.
 //!
 //! Everything else goes at once. Pure and without memory: called again whenever a host changes.
@@ -119,9 +119,15 @@ pub fn gate<'a>(
         })
         .collect();
     let rolling = |ruling: &&mut Ruling<'a>| ruling.hold.is_none() && roll::rolls(ruling.action);
-    // One that waits for another's machine may wait for ever; one that waits for its own is made anew.
+    // One that waits for another's machine may wait for ever; one that waits for its own is made
+    // anew, unless its deletion is delayed.
     let come = rulings.iter().filter(|Ruling { action, hold }| {
-        let anew = action.machine_of.as_ref() == Some(&action.host);
+        let delayed = |host: &BareMetalHost| {
+            let wish = host.detached();
+            wish.is_some_and(|wish| wish.delays_deletion())
+        };
+        let anew = action.machine_of.as_ref() == Some(&action.host)
+            && !live.get(&action.host).is_some_and(delayed);
         action.verb == Verb::Create && (hold.is_none() || anew)
     });
     let come = come.map(|ruling| ruling.action);

@@ -7,7 +7,7 @@ use super::draft::{Draft, Flow};
 use super::phase::Phase;
 use super::{Code, Credentials, deploy, inspect, profile, remove};
 use crate::api::names::reason;
-use crate::api::{BareMetalHost, ErrorType, OperationalStatus, Payload};
+use crate::api::{BareMetalHost, ErrorType, Nic, OperationalStatus, Payload};
 use crate::provision::{Effect, Facts, Footing, NodeState, Sight};
 
 /// `fault` of a machine whose BMC the provisioner lost.
@@ -307,19 +307,26 @@ pub(super) fn finish(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
     if external {
         return draft.enter(Phase::ExternallyProvisioned);
     }
-    if carries_wanted(draft.view.host, facts) {
+    let carries = carries_wanted(draft.view.host, facts);
+    if carries && let Some(flow) = inspect::read_first(draft, facts) {
+        return flow;
+    }
+    if carries && has_boot_mac(draft) {
         // The host is new and its machine is not: its status went with a store that was lost.
-        return match inspect::read_first(draft, facts) {
-            Some(flow) => flow,
-            None => deploy::carries(draft, facts),
-        };
+        return deploy::carries(draft, facts);
     }
     if holds_image {
         let image = facts.image.as_deref().unwrap_or("nothing that is known");
+        let why = if carries {
+            "; that is what the host wants, but the machine was found by its name, and no inventory \
+             shows the host's boot MAC address"
+        } else {
+            ", which is not what the host wants"
+        };
         let text = format!(
-            "the provisioner has this machine as `{}` with {image}, which is not what the host \
-             wants; undeploy it there, or take it over as it is: take the host out of the spec, \
-             and when it is gone put it back with externally-provisioned #true",
+            "the provisioner has this machine as `{}` with {image}{why}; undeploy it there, or take \
+             it over as it is: take the host out of the spec, and when it is gone put it back with \
+             externally-provisioned #true",
             facts.state
         );
         return draft.wait(Code::UnexpectedMachineState, text);
@@ -341,6 +348,16 @@ fn carries_wanted(host: &BareMetalHost, facts: &Facts) -> bool {
         && wanted.method.is_empty()
         && !wanted.is_none()
         && facts.image.as_deref() == Some(wanted.url)
+}
+
+/// True when the machine's inventory has the host's boot MAC address. A node is found by its name,
+/// too, which may be another machine's: of another spec, or of one that was replaced.
+fn has_boot_mac(draft: &Draft<'_>) -> bool {
+    let wanted = draft.view.host.spec.boot_mac_address.as_str();
+    let hardware = draft.status.hardware.as_ref();
+    let details = hardware.and_then(|hardware| hardware.get().ok());
+    let is_it = |nic: &Nic| nic.mac.eq_ignore_ascii_case(wanted);
+    !wanted.is_empty() && details.is_some_and(|details| details.nics.iter().any(is_it))
 }
 
 /// Waits for what somebody else started.

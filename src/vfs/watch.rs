@@ -4,8 +4,8 @@
 //! by renaming, a mounted ConfigMap swaps a link called `..data`, folders vanish and come back. It
 //! waits until things have been quiet for a moment, compares contents, and says so only if they
 //! differ from what was last read; a checkout of a hundred files is one reload, however long git
-//! takes for it, and saving without a change is none. A file that is gone is waited for a little. Where the system does not say what happens, it
-//! polls.
+//! takes for it, and saving without a change is none. A file that is gone is waited for a little.
+//! Where the system does not say what happens, it polls.
 //!
 //! Nothing is spawned: whoever waits on [`Watch::changed`] does the work. The system's watcher has
 //! a thread of its own.
@@ -188,8 +188,14 @@ impl Watch {
             };
             self.paths.insert(path, mark);
         }
+        // Gone, or back already in a folder whose list was read without it.
+        let lists = |path: &PathBuf| {
+            path.parent()
+                .is_some_and(|folder| self.paths.contains_key(folder))
+        };
         let lost = before.into_iter().filter(|(path, mark)| {
-            matches!(mark.content, Content::Known(_)) && fs::metadata(path).is_err()
+            matches!(mark.content, Content::Known(_))
+                && (fs::metadata(path).is_err() || lists(path))
         });
         let lost: Vec<PathBuf> = lost.map(|(path, _)| path).collect();
         let whole = lost.is_empty();

@@ -220,3 +220,35 @@ fn when_the_time_is_over_what_is_left_is_named() {
     let left = done.err.split("not settled after").nth(1).unwrap();
     assert!(left.contains("w2: "), "{left}");
 }
+
+/// Stopping the process that rolls is the brake; who only waits does not take it off.
+#[test]
+fn without_a_yes_apply_does_not_go_on_for_a_run_that_was_stopped() {
+    let project = Project::workers();
+    project.edit("fleet.kdl", "pace=50", "pace=5");
+    let mut running = project.start(&["run"]);
+    project.until("four", |hosts| provisioned(hosts, 4));
+    project.edit("fleet.kdl", "debian-1.qcow2", "debian-2.qcow2");
+    running.says("deprovisioning");
+    let mut waiting = project.start(&["apply"]);
+    waiting.says("hosts under way");
+    running.interrupt().code(0);
+    let done = waiting.end().code(2);
+    assert!(done.err.contains("so nobody can be asked"), "{}", done.err);
+    assert!(!done.err.contains("going on"), "{}", done.err);
+}
+
+#[test]
+fn apply_waits_on_with_a_run_that_is_started_again() {
+    let project = Project::workers();
+    project.edit("fleet.kdl", "pace=50", "pace=5");
+    let mut running = project.start(&["run"]);
+    running.says("w1  ");
+    let mut waiting = project.start(&["apply"]);
+    waiting.says("hosts under way");
+    running.interrupt().code(0);
+    let running = project.start(&["run"]);
+    waiting.end().code(0);
+    assert!(provisioned(&project.hosts(), 4));
+    running.interrupt().code(0);
+}

@@ -84,6 +84,8 @@ fn check_says_which_secrets_are_not_there_where_there_are_some() {
     assert_eq!(check(), "");
     project.edit("fleet.kdl", "(secret)cloud", "(secret)cluod");
     assert_snapshot!(check(), @"fleet.kdl:12:62: warning[MF7122] the secret `cluod` is not there");
+    let full = || project.run(&["check"]).code(0).out;
+    assert!(full().contains("did you mean `cloud`?"), "{}", full());
     std::fs::remove_dir_all(project.path("secrets")).unwrap();
     assert_eq!(check(), "", "they are not in git");
 }

@@ -23,10 +23,11 @@ pub(in crate::cli) struct Others {
 }
 
 impl Others {
-    /// Goes with the link where it leads somewhere else now. On an error the folder of before stays
-    /// locked.
+    /// Goes with the link where it leads somewhere else now. On an error, and where it leads nowhere,
+    /// the folder of before stays locked: its machines are still driven.
     pub fn follow(&mut self, home: &Home) -> Result<(), Failure> {
-        if home.behind() != self.folder {
+        let behind = home.behind();
+        if behind.is_some() && behind != self.folder {
             *self = Self::take(home)?;
         }
         Ok(())
@@ -126,6 +127,13 @@ mod tests {
         assert_eq!(open(&dir.path().join("v1")), Ok(()));
         assert_eq!(open(&dir.path().join("v2")), Err(Exit::Stale));
         others.follow(&home).unwrap();
+        // Its machines are driven, wherever the link leads.
+        std::fs::remove_file(&link).unwrap();
+        for _ in 0..2 {
+            others.follow(&Home::of(&link)).unwrap();
+            assert_eq!(open(&dir.path().join("v2")), Err(Exit::Stale));
+            std::fs::create_dir(&link).ok();
+        }
         drop(others);
         assert_eq!(open(&dir.path().join("v2")), Ok(()));
     }

@@ -1,7 +1,7 @@
 //! What is wrong with what a spec says of its machines, found without reaching for any of them: so
 //! that `check` refuses what `run` would.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::diag::suggest::similar;
@@ -55,16 +55,16 @@ pub(in crate::cli) fn absent_secrets<'a>(fleet: &'a Fleet, folder: &Path) -> Vec
         let pool = host.pool.as_ref().map(|pool| &pool.fields);
         [Some(&host.fields), pool].into_iter().flatten()
     };
-    let mut absent: BTreeMap<&str, (Origin, Vec<String>)> = BTreeMap::new();
+    let mut absent: BTreeMap<&str, (Origin, BTreeSet<&str>)> = BTreeMap::new();
     for host in &fleet.hosts {
         for found in of_host(host).flat_map(Fields::iter) {
             let Value::Ref(wanted) = found.value else {
                 continue;
             };
             if wanted.kind == RefKind::Secret {
-                let place = || (found.origin, Vec::new());
+                let place = || (found.origin, BTreeSet::new());
                 let (_, hosts) = absent.entry(&wanted.name).or_insert_with(place);
-                hosts.push(host.name.to_string());
+                hosts.insert(&host.name);
             }
         }
     }
@@ -74,21 +74,21 @@ pub(in crate::cli) fn absent_secrets<'a>(fleet: &'a Fleet, folder: &Path) -> Vec
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .collect();
-    let finding = |(name, (origin, hosts)): (&str, (Origin, Vec<String>))| {
-        let path = folder.join(name);
+    let finding = |(name, (origin, hosts)): (&str, (Origin, BTreeSet<&str>))| {
+        let near = similar(name, there.iter().map(String::as_str));
         let text = format!("the secret `{name}` is not there");
-        Diagnostic::warning(Code(7122), text, origin.place(), "wanted here")
-            .note(format!("tried {}", path.display()))
-            .did_you_mean(
-                similar(name, there.iter().map(String::as_str)),
-                origin.place(),
-                str::to_owned,
-            )
-            .subject(Subject {
-                kind: "host",
-                names: hosts,
-                path: None,
-            })
+        let finding = Diagnostic::warning(Code(7122), text, origin.place(), "wanted here")
+            .note(format!("tried {}", folder.join(name).display()));
+        // No fix: the name may be written as an expression.
+        let finding = match near {
+            Some(near) => finding.help(format!("did you mean `{}`?", near.word)),
+            None => finding,
+        };
+        finding.subject(Subject {
+            kind: "host",
+            names: hosts.into_iter().map(str::to_owned).collect(),
+            path: None,
+        })
     };
     absent.into_iter().map(finding).collect()
 }

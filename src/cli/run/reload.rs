@@ -97,21 +97,22 @@ impl Run<'_> {
         }
     }
 
-    /// Keeps others out of the folder that the spec's link leads to now. False, and said once, where
-    /// somebody drives from there: they came by that folder before the link led to it.
+    /// Keeps others out of the folder that the spec's link leads to now. False where somebody drives
+    /// from there: they came by that folder before the link led to it. Said at the second look, for
+    /// a verb that reads holds a store for a moment.
     pub(super) fn goes_with_the_link(&mut self) -> bool {
-        let followed = self.others.follow(&Home::of(&self.args.spec.spec));
-        match followed {
-            Ok(()) => self.held_off = false,
-            Err(failure) if !self.held_off => {
-                self.held_off = true;
-                self.keep(&failure.to_string());
-                self.term
-                    .help("both drive these machines now: stop one of the two");
+        match self.others.follow(&Home::of(&self.args.spec.spec)) {
+            Ok(()) => self.held_off = 0,
+            Err(failure) => {
+                self.held_off += 1;
+                if self.held_off == 2 {
+                    self.keep(&failure.to_string());
+                    self.term
+                        .help("both drive these machines now: stop one of the two");
+                }
             }
-            Err(_) => {}
         }
-        !self.held_off
+        self.held_off == 0
     }
 
     /// False, and said, when the path of the spec leads to another folder than at the start: whoever

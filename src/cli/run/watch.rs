@@ -59,6 +59,7 @@ impl Run<'_> {
         } else {
             Duration::from_secs(30)
         };
+        let mut ages = tokio::time::interval(idle);
         let mut dirty = true;
         let mut rested = false;
         loop {
@@ -76,9 +77,13 @@ impl Run<'_> {
                     }
                 }
                 _ = looks.tick(), if linked => {
-                    let was_held_off = self.held_off;
-                    if self.goes_with_the_link() && was_held_off && !self.agreed {
-                        self.reload(&mut cache, &mut reloads);
+                    let was_held_off = self.held_off > 0;
+                    if self.goes_with_the_link() && was_held_off {
+                        if self.agreed {
+                            self.reading.send_modify(|reading| reading.kept = None);
+                        } else {
+                            self.reload(&mut cache, &mut reloads);
+                        }
                     }
                 }
                 _ = activity.changed() => dirty = true,
@@ -97,7 +102,7 @@ impl Run<'_> {
                     let current = self.is_current(&standing);
                     let picture = Picture::of(&overview, &standing, current);
                     let hosts = picture.hosts;
-                    let rests = !picture.moving && picture.waits.is_empty();
+                    let rests = !picture.moving && picture.waits.is_empty() && kept.is_none();
                     if rests && !rested && !self.args.until_settled && !self.term.live() {
                         self.term.say(&format!("{}; watching the files", settled(hosts)));
                     }
@@ -117,7 +122,7 @@ impl Run<'_> {
                         }
                     }
                 }
-                () = tokio::time::sleep(idle) => dirty = true,
+                _ = ages.tick() => dirty = true,
             }
             let limit = self.args.timeout.map(Duration::from_secs);
             if limit.is_some_and(|limit| started.elapsed() > limit) {

@@ -268,6 +268,16 @@ async fn a_file_that_vanished_before_it_was_read_is_waited_for_too() {
     scene.watch.again();
     scene.reload().await;
     assert!(scene.watch.replace(paths(), &Files::new()));
+    // It is back before anybody looks again.
+    scene.write("racks/r1.kdl", "r1");
+    scene.reload().await;
+    scene.watch_usual();
+    scene.quiet().await;
+    assert!(!scene.watch.replace(paths(), &Files::new()));
+    assert!(
+        scene.watch.replace(paths(), &Files::new()),
+        "it is told once"
+    );
 }
 
 #[tokio::test]

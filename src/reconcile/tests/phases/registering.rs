@@ -137,6 +137,24 @@ fn a_machine_that_runs_what_a_new_host_wants_is_taken_as_it_is() {
     assert_eq!(driver.machine.hardware.disk.as_deref(), Some(A));
 }
 
+/// The node has the host's name, and is of another machine.
+#[test]
+fn a_machine_with_another_mac_is_not_taken_for_the_hosts() {
+    let mut driver = provisioned();
+    let host = driver.host.as_mut().unwrap();
+    host.status = None;
+    host.spec.boot_mac_address = "52:54:00:99:99:99".to_owned();
+    driver.settle(100);
+    assert_eq!(driver.code(), "UnexpectedMachineState");
+    let text = waiting(&driver).unwrap();
+    assert!(
+        text.contains("no inventory shows the host's boot MAC address"),
+        "{text}"
+    );
+    assert_eq!(driver.machine.hardware.disk.as_deref(), Some(A));
+    assert!(!driver.sent().contains(&"deploy"));
+}
+
 #[test]
 fn a_machine_that_runs_something_else_is_not_touched_by_a_new_host() {
     for method in [false, true] {
