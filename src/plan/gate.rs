@@ -5,8 +5,8 @@
 //! - A guarded action waits for a grant that names this very change. One that takes a machine away
 //!   then goes, whatever the pool is at: a person has said so.
 //! - A change that deploys machines of a pool anew rolls, a move into the pool included: at most
-//!   `max-unavailable` at once, the next when the last is provisioned; a failed machine in the pool stops the roll. A machine
-//!   whose system runs counts as running, whatever its BMC is at.
+//!   `max-unavailable` at once, the next when the last is provisioned; a failed machine in the pool
+//!   stops the roll. A machine whose system runs counts as running, whatever its BMC is at.
 //!
 //! Everything else goes at once. Pure and without memory: called again whenever a host changes.
 

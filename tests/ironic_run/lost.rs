@@ -90,3 +90,34 @@ fn answers_that_are_lost() {
     running.interrupt().code(0);
     fleet.remove();
 }
+
+/// The store is lost with all statuses; what is deployed stays as it is.
+#[test]
+fn a_store_that_was_lost_finds_its_machines_again_as_they_are() {
+    let Some(lab) = lab::shared() else { return };
+    let mut fleet = Fleet::new(&lab, "books", 12, 2);
+    fleet.image = Some(0);
+    fleet.save();
+    fleet.settle(&[]);
+    let before = lab.nodes_of("books");
+    for file in ["store.redb", "store.redb.log"] {
+        let path = fleet.project.path(&format!(".metalform/{file}"));
+        std::fs::remove_file(path).unwrap();
+    }
+    let from = lab.mark();
+    fleet.settle(&[]);
+    fleet.all_provisioned();
+    let after = lab.nodes_of("books");
+    let ids = |nodes: &std::collections::BTreeMap<String, lab::Node>| -> Vec<String> {
+        nodes.values().map(|node| node.uuid.clone()).collect()
+    };
+    assert_eq!(ids(&after), ids(&before));
+    assert!(
+        lab.done("books", from).is_empty(),
+        "{:?}",
+        lab.done("books", from)
+    );
+    let known = |host: &serde_json::Value| host["status"]["hardware"]["nics"].is_array();
+    assert!(fleet.project.hosts().iter().all(known));
+    fleet.remove();
+}
