@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::clump;
 use super::scan::{Kind, Token};
-use super::script::Oddity;
+use super::script::{self, Oddity};
 use crate::diag::Applicability::{Safe, Unsafe};
 use crate::diag::codes::{limits, syntax as codes};
 use crate::diag::{Diagnostic, Edit, FileId, Fix, Place, Span, veiled_at};
@@ -190,6 +190,10 @@ impl<'t> Source<'t> {
                 ),
                 "another name than it seems".to_owned(),
             ),
+            Oddity::Quotes(c) => (
+                format!("`{shown}` has `{c}`, which is no quotation mark to KDL"),
+                "a letter of the word, as KDL reads it".to_owned(),
+            ),
             Oddity::Mixed {
                 letter,
                 script,
@@ -211,8 +215,41 @@ impl<'t> Source<'t> {
                 "another name than it seems".to_owned(),
             ),
         };
-        Diagnostic::warning(codes::CONFUSABLE, message, self.place(span), label)
-            .help("type the word anew if that was not meant")
+        let found = Diagnostic::warning(codes::CONFUSABLE, message, self.place(span), label);
+        match oddity {
+            Oddity::Quotes(_) => {
+                let found = found.help("texts stand between two `\"`");
+                match self.straight_quotes(span) {
+                    Some(fix) => found.fix(fix),
+                    None => found,
+                }
+            }
+            _ => found.help("type the word anew if that was not meant"),
+        }
+    }
+
+    /// Puts `"` in the place of the marks around a word.
+    fn straight_quotes(self, span: Span) -> Option<Fix> {
+        let word = self.str(span);
+        let (first, last) = (word.chars().next()?, word.chars().next_back()?);
+        let inside = word.get(first.len_utf8()..word.len().checked_sub(last.len_utf8())?)?;
+        let around = script::is_quote(first) && script::is_quote(last);
+        if !around || inside.contains(|c| c == '"' || c == '\\' || script::is_quote(c)) {
+            return None;
+        }
+        let edit = |start, end| Edit {
+            place: self.place(Span::new(start, end)),
+            text: "\"".to_owned(),
+        };
+        let edits = vec![
+            edit(span.start, span.start + first.len_utf8() as u32),
+            edit(span.end - last.len_utf8() as u32, span.end),
+        ];
+        Some(Fix {
+            title: "write `\"`".to_owned(),
+            applicability: Unsafe,
+            edits,
+        })
     }
 
     /// MF1015, for something after a block.

@@ -5,6 +5,8 @@
 pub(super) enum Oddity {
     /// A code point that does not show.
     Invisible(char),
+    /// A quotation mark as a word processor writes it: a letter like any other to KDL.
+    Quotes(char),
     /// A letter of another alphabet among Latin ones.
     Mixed {
         /// The letter.
@@ -22,6 +24,9 @@ pub(super) enum Oddity {
 pub(super) fn oddity(word: &str) -> Option<Oddity> {
     if let Some(c) = word.chars().find(|c| is_invisible(*c)) {
         return Some(Oddity::Invisible(c));
+    }
+    if let Some(c) = word.chars().find(|c| is_quote(*c)) {
+        return Some(Oddity::Quotes(c));
     }
     let latin = word.chars().any(|c| script(c) == Some("Latin"));
     let mut others = word.chars().filter_map(|c| {
@@ -48,6 +53,14 @@ fn is_invisible(c: char) -> bool {
         '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{115f}'
             | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{fe00}'..='\u{fe0f}'
             | '\u{e0000}'..='\u{e01ef}'
+    )
+}
+
+/// True for quotation marks that are not those of KDL.
+pub(super) fn is_quote(c: char) -> bool {
+    matches!(
+        c,
+        '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{2039}' | '\u{203a}'
     )
 }
 
@@ -124,6 +137,7 @@ mod tests {
         );
         assert_eq!(oddity("сосо"), Some(Oddity::Lookalike("Cyrillic")));
         assert_eq!(oddity("r01\u{200b}"), Some(Oddity::Invisible('\u{200b}')));
+        assert_eq!(oddity("“db”"), Some(Oddity::Quotes('“')));
         for fine in ["größe", "москва", "αβγ", "機械", "node-é", "π"] {
             assert_eq!(oddity(fine), None, "{fine}");
         }

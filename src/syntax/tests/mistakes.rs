@@ -599,6 +599,17 @@ fn findings_show_the_lines_they_are_about() {
 }
 
 #[test]
+fn quotes_of_a_word_processor_are_no_quotes() {
+    assert_snapshot!(said("pool “db” {\n    select role=“db one”\n}"), @r"
+    1:6: warning[MF1014] `“db”` has `“`, which is no quotation mark to KDL
+    2:17: warning[MF1014] `“db` has `“`, which is no quotation mark to KDL
+    2:21: warning[MF1014] `one”` has `”`, which is no quotation mark to KDL
+    ");
+    let text = marked("pool “db”");
+    assert_eq!(fixed(&text, Applicability::Unsafe), marked("pool \"db\""));
+}
+
+#[test]
 fn what_looks_like_a_password_is_in_no_finding() {
     for text in [
         "bmc password=0penSesame",
