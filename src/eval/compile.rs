@@ -224,9 +224,19 @@ pub(super) fn expression(entry: Entry<'_>, error: &ExprError) -> Diagnostic {
         finding = finding.help(help.clone());
     }
     if let [only] = error.suggestions.as_slice() {
+        // `fleet.region` is three slips from `fleet.edition`, and another name.
+        let text = entry.value().as_str().unwrap_or_default();
+        let written = text.get(error.range.clone()).unwrap_or_default();
+        let slips = strsim::damerau_levenshtein(&words(written), &words(only));
+        let below = only.strip_suffix(written);
+        let sure = if slips <= 1 || below.is_some_and(|scope| scope.ends_with('.')) {
+            Applicability::Safe
+        } else {
+            Applicability::Unsafe
+        };
         finding = finding.fix(Fix::replace(
             format!("write `{only}`"),
-            Applicability::Safe,
+            sure,
             place,
             only.clone(),
         ));
@@ -239,6 +249,11 @@ pub(super) fn expression(entry: Entry<'_>, error: &ExprError) -> Diagnostic {
         finding = finding.note(format!("did you mean {}?", list.join(" or ")));
     }
     finding
+}
+
+/// A name in lower case with its parts joined in one way.
+fn words(name: &str) -> String {
+    name.to_lowercase().replace(['-', '.'], "_")
 }
 
 /// A template from an entry that is one.

@@ -4,6 +4,7 @@
 mod habits;
 
 use super::*;
+use crate::diag::Applicability;
 
 fn said(text: &str) -> Vec<String> {
     findings(&one(text))
@@ -480,4 +481,24 @@ fn what_a_misspelt_declaration_leads_to_is_not_reported() {
     // What has nothing to do with it is.
     let two = "profle base { online #true; }\nhost n1 { use base; deploy debian; }\n";
     assert_eq!(codes(&one(two)), [2001, 4101]);
+}
+
+#[test]
+fn a_name_that_is_far_from_the_next_is_no_safe_fix() {
+    let fix = |expression: &str| {
+        let host = format!(
+            "/- kdl-version 2\nspec a {{ simulated; }}\nhost \"n[slot=1-2]\" {{ description \"${{{expression}}}\"; }}\n"
+        );
+        let found = evaluate_files(&[("fleet.kdl", &host)]);
+        let unknown = |finding: &&Diagnostic| finding.code.0 == 2301;
+        let fix = &found.diagnostics.iter().find(unknown).unwrap().fixes[0];
+        (fix.edits[0].text.clone(), fix.applicability)
+    };
+    let pair = |text: &str, applicability| (text.to_owned(), applicability);
+    assert_eq!(
+        fix("fleet.region"),
+        pair("fleet.edition", Applicability::Unsafe)
+    );
+    assert_eq!(fix("host.slto"), pair("host.slot", Applicability::Safe));
+    assert_eq!(fix("slot"), pair("host.slot", Applicability::Safe));
 }
