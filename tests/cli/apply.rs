@@ -168,7 +168,7 @@ fn a_plan_for_machines_says_what_waits() {
 #[test]
 fn a_second_apply_waits_with_the_first_and_goes_on_where_that_ended() {
     let project = Project::workers();
-    project.edit("fleet.kdl", "pace=50", "pace=5");
+    project.edit("fleet.kdl", "pace=50", "pace=2");
     let mut first = project.start(&["apply", "--yes"]);
     first.says("w1  ");
     let mut second = project.start(&["apply", "--yes"]);
@@ -225,7 +225,8 @@ fn when_the_time_is_over_what_is_left_is_named() {
 #[test]
 fn without_a_yes_apply_does_not_go_on_for_a_run_that_was_stopped() {
     let project = Project::workers();
-    project.edit("fleet.kdl", "pace=50", "pace=5");
+    project.edit("fleet.kdl", "pace=50", "pace=2");
+    project.edit("fleet.kdl", "max-unavailable=2", "max-unavailable=1");
     let mut running = project.start(&["run"]);
     project.until("four", |hosts| provisioned(hosts, 4));
     project.edit("fleet.kdl", "debian-1.qcow2", "debian-2.qcow2");
@@ -241,7 +242,7 @@ fn without_a_yes_apply_does_not_go_on_for_a_run_that_was_stopped() {
 #[test]
 fn apply_waits_on_with_a_run_that_is_started_again() {
     let project = Project::workers();
-    project.edit("fleet.kdl", "pace=50", "pace=5");
+    project.edit("fleet.kdl", "pace=50", "pace=2");
     let mut running = project.start(&["run"]);
     running.says("w1  ");
     let mut waiting = project.start(&["apply"]);
