@@ -63,14 +63,20 @@ fn a_detached_host_is_forgotten_and_adopted_when_attached() {
     assert_eq!(*driver.state(), State::Provisioned);
 }
 
-#[test]
-fn a_detached_host_is_deleted_as_its_annotation_says() {
+/// A provisioned host that is detached and deleted, and whose annotation delays that.
+fn delayed() -> Driver {
     let mut driver = provisioned();
     driver.annotate(annotation::DETACHED, "{\"deleteAction\":\"delay\"}");
     driver.settle(100);
     driver.delete();
     driver.settle(100);
     assert_eq!(driver.code(), "DeleteDelayed");
+    driver
+}
+
+#[test]
+fn a_detached_host_is_deleted_as_its_annotation_says() {
+    let mut driver = delayed();
     driver.annotate(annotation::DETACHED, "");
     driver.settle(100);
     assert!(driver.host.is_none());
@@ -83,12 +89,7 @@ fn a_detached_host_is_deleted_as_its_annotation_says() {
 
 #[test]
 fn a_delayed_deletion_is_like_any_other_once_the_annotation_is_gone() {
-    let mut driver = provisioned();
-    driver.annotate(annotation::DETACHED, "{\"deleteAction\":\"delay\"}");
-    driver.settle(100);
-    driver.delete();
-    driver.settle(100);
-    assert_eq!(driver.code(), "DeleteDelayed");
+    let mut driver = delayed();
     driver.remove_annotation(annotation::DETACHED);
     driver.settle(300);
     assert!(driver.host.is_none());
