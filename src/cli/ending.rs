@@ -93,13 +93,7 @@ pub(super) fn left(overview: &Overview, standing: &Standing) -> Vec<Wait> {
         };
         (!why.is_some_and(|why| why.blocked), wait)
     });
-    let held = standing.held.iter().map(|(action, hold)| Wait {
-        host: action.host.name.to_string(),
-        text: hold.text.to_string(),
-        code: hold.code.to_string(),
-        guarded: hold.code.needs_person(),
-    });
-    worst_first(hosts).chain(held).collect()
+    worst_first(hosts).chain(held(standing)).collect()
 }
 
 /// The same, as the running process tells it.
@@ -113,6 +107,16 @@ pub(super) fn left_told(following: &Following, reasons: &[Reason]) -> Vec<Wait> 
         guarded: held.needs_person,
     });
     worst_first(hosts).chain(held).collect()
+}
+
+/// The changes that wait.
+fn held(standing: &Standing) -> impl Iterator<Item = Wait> + '_ {
+    standing.held.iter().map(|(action, hold)| Wait {
+        host: action.host.name.to_string(),
+        text: hold.text.to_string(),
+        code: hold.code.to_string(),
+        guarded: hold.code.needs_person(),
+    })
 }
 
 fn worst_first(hosts: impl Iterator<Item = (bool, Wait)>) -> impl Iterator<Item = Wait> {
@@ -142,12 +146,7 @@ impl Picture {
             || overview.hosts.iter().any(free);
         let mut waits = Vec::new();
         if !moving {
-            waits.extend(standing.held.iter().map(|(action, hold)| Wait {
-                host: action.host.name.to_string(),
-                text: hold.text.to_string(),
-                code: hold.code.to_string(),
-                guarded: hold.code.needs_person(),
-            }));
+            waits.extend(held(standing));
             let stuck = overview.hosts.iter().filter(|line| line.needs_person);
             waits.extend(stuck.filter_map(|line| {
                 let why = line.why.as_ref()?;
