@@ -2,8 +2,8 @@
 //!
 //! A store keeps Kubernetes objects (see [`Object`]) and hands them out as shared, immutable values
 //! with a [`Version`] that grows with every change. The embedded backend ([`embedded`]) keeps them
-//! in memory and makes them durable on disk. The [`conformance`] suite is written against the trait,
-//! so that another one (a Kubernetes API server, say) has to pass it too.
+//! in memory and makes them durable on disk; the other one ([`kube`]) is a Kubernetes API server.
+//! Both pass the [`conformance`] suite, which is written against the trait.
 //!
 //! Semantics, as a real API server has them:
 //! - a write that changes nothing costs no version and no event;
@@ -22,6 +22,7 @@ mod disk;
 pub mod embedded;
 mod fields;
 mod kinds;
+pub mod kube;
 mod lock;
 mod log;
 mod managed;
@@ -44,6 +45,7 @@ use serde_json::Value;
 use crate::api::Metadata;
 
 pub use embedded::{Embedded, OpenError, Options};
+pub use kube::Kube;
 pub use lock::Holder;
 pub(crate) use lock::{Lock, NoLock};
 
@@ -122,6 +124,9 @@ pub trait Object:
     const RETENTION: Option<Retention> = None;
     /// False for what may go with the process: the embedded store then keeps it in memory only.
     const DURABLE: bool = true;
+    /// False for what is written and never read here: a store on a server does not keep a copy of
+    /// it, and its `get` and `list` find nothing.
+    const CACHED: bool = true;
     /// Metadata.
     fn meta(&self) -> &Metadata;
     /// Metadata, to change.
@@ -321,8 +326,9 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// that fails with [`StoreError::Backend`] may still come through where the backend cannot know
 /// (a server that did not answer); the embedded store takes it back.
 ///
-/// Writes run when they are polled, and go on when their future is dropped after that. Fields that
-/// `create`, `patch` and `update_status` change belong to the field manager of the store's handle.
+/// Writes run when they are polled. One whose future is dropped after that may come through or not
+/// (the embedded store carries it out). Fields that `create`, `patch` and `update_status` change
+/// belong to the field manager of the store's handle.
 pub trait Store<K: Object>: Send + Sync + 'static {
     /// All objects, from memory.
     fn snapshot(&self) -> BoxFuture<'_, Result<Snapshot<K>>>;

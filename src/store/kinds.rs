@@ -69,6 +69,7 @@ impl Object for HardwareData {
     const KIND: &'static str = "HardwareData";
     const PLURAL: &'static str = "hardwaredata";
     const HAS_STATUS: bool = false;
+    const CACHED: bool = false;
 
     fn meta(&self) -> &Metadata {
         &self.metadata
@@ -105,6 +106,7 @@ impl Object for Event {
     });
     /// They tell what happened and decide nothing. In a roll they were more than half of all writes.
     const DURABLE: bool = false;
+    const CACHED: bool = false;
 
     fn meta(&self) -> &Metadata {
         &self.metadata

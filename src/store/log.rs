@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt as _};
 
-use super::table::Table;
-use super::{Change, Object, Version};
+use super::{Change, Object, Snapshot, Version};
 
 /// How many changes a watcher takes at once.
-const CHUNK: usize = 256;
+pub(super) const CHUNK: usize = 256;
 
 /// The last changes, oldest first.
 #[derive(Debug)]
@@ -57,39 +57,94 @@ impl<K: Object> Ring<K> {
     }
 }
 
-/// Follows a table from a version on. Ends when the store is closed and all is told.
-pub(super) fn watch<K: Object>(
-    table: Arc<Table<K>>,
+/// A place in the changes of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place(pub u64);
+
+/// Where somebody starts to follow.
+pub(super) struct Start {
+    pub place: Place,
+    /// What comes there of this version or before is known to them.
+    pub after: Option<Version>,
+}
+
+impl From<Place> for Start {
+    fn from(place: Place) -> Self {
+        Self { place, after: None }
+    }
+}
+
+/// Where the recent changes of a kind are found.
+pub(super) trait Changes<K>: Send + Sync + 'static {
+    /// All objects, and the place of what comes after.
+    fn all(&self) -> (Snapshot<K>, Place);
+
+    /// Where the changes after a version start; `None` when that is lost.
+    fn start(&self, from: Version) -> Option<Start>;
+
+    /// The next changes at a place and where they lead; `None` when some of them are lost.
+    fn after(&self, place: Place) -> Option<(Place, VecDeque<Change<K>>)>;
+
+    /// Ready once [`Changes::all`] shows what is written by now.
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Moves with everything new; true once there will be no more.
+    fn news(&self) -> tokio::sync::watch::Receiver<bool>;
+}
+
+/// Follows a kind from a version on. Ends when there will be no more and all is told.
+pub(super) fn watch<K: Object, C: Changes<K>>(
+    changes: Arc<C>,
     from: Version,
 ) -> BoxStream<'static, Change<K>> {
-    struct Watcher<K: Object> {
-        table: Arc<Table<K>>,
+    let start = changes.start(from);
+    follow(changes, start)
+}
+
+/// Follows a kind from a place on; without one it begins with all.
+pub(super) fn follow<K: Object, C: Changes<K>>(
+    changes: Arc<C>,
+    start: Option<Start>,
+) -> BoxStream<'static, Change<K>> {
+    struct Watcher<K: Object, C> {
+        changes: Arc<C>,
         news: tokio::sync::watch::Receiver<bool>,
-        at: Version,
+        /// `None`: lost.
+        at: Option<Place>,
+        after: Option<Version>,
         next: VecDeque<Change<K>>,
     }
-    let news = table.news();
-    let watcher = Watcher {
-        table,
-        news,
-        at: from,
+    let watcher: Watcher<K, C> = Watcher {
+        news: changes.news(),
+        at: start.as_ref().map(|start| start.place),
+        after: start.and_then(|start| start.after),
+        changes,
         next: VecDeque::new(),
     };
     stream::unfold(watcher, |mut watcher| async move {
         loop {
             if let Some(change) = watcher.next.pop_front() {
-                return Some((change, watcher));
+                match (&change, watcher.after) {
+                    (Change::Applied(object) | Change::Deleted(object), Some(after))
+                        if object.version() <= after => {}
+                    _ => return Some((change, watcher)),
+                }
+                continue;
             }
             // Before looking, so that what comes after the look wakes us.
             let closed = *watcher.news.borrow_and_update();
-            match watcher.table.after(watcher.at) {
+            match watcher.at.and_then(|at| watcher.changes.after(at)) {
                 None => {
-                    let snapshot = watcher.table.snapshot();
-                    watcher.at = snapshot.version;
+                    watcher.changes.settled().await;
+                    watcher.after = None;
+                    let (snapshot, place) = watcher.changes.all();
+                    watcher.at = Some(place);
                     return Some((Change::Reset(snapshot), watcher));
                 }
                 Some((at, next)) => {
-                    watcher.at = at;
+                    watcher.at = Some(at);
                     watcher.next = next;
                 }
             }

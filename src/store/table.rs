@@ -17,7 +17,7 @@ use self::objects::Objects;
 use self::pieces::draft;
 use self::retained::Retained;
 use super::disk::Stored;
-use super::log::Ring;
+use super::log::{Changes, Place, Ring, Start};
 use super::managed::{Managed, Shapes};
 use super::{Change, Key, Object, Retention, Snapshot, Version};
 use crate::api::Timestamp;
@@ -218,20 +218,6 @@ impl<K: Object> Table<K> {
             .max(Version(self.version.load(Ordering::Acquire)))
     }
 
-    /// The next changes after a version and where they lead; `None` when that place is lost.
-    pub fn after(&self, from: Version) -> Option<(Version, VecDeque<Change<K>>)> {
-        let published = self.read();
-        if from > self.now(&published) {
-            return None;
-        }
-        published.ring.after(from)
-    }
-
-    /// Wakes whoever holds it with every publication.
-    pub fn news(&self) -> tokio::sync::watch::Receiver<bool> {
-        self.news.subscribe()
-    }
-
     /// The newest accepted state, and whether it is still on its way.
     pub fn newest(&self, key: &Key) -> (Option<Item<K>>, bool) {
         if let Some((_, item)) = self.pending().newest.get(key) {
@@ -292,6 +278,28 @@ impl<K: Object> Table<K> {
             }
         }
         self.unannounced.store(true, Ordering::Release);
+    }
+}
+
+/// A place is the version before it.
+impl<K: Object> Changes<K> for Table<K> {
+    fn all(&self) -> (Snapshot<K>, Place) {
+        let all = self.snapshot();
+        let place = Place(all.version.0);
+        (all, place)
+    }
+
+    fn start(&self, from: Version) -> Option<Start> {
+        (from <= self.now(&self.read())).then(|| Place(from.0).into())
+    }
+
+    fn after(&self, place: Place) -> Option<(Place, VecDeque<Change<K>>)> {
+        let (at, next) = self.read().ring.after(Version(place.0))?;
+        Some((Place(at.0), next))
+    }
+
+    fn news(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.news.subscribe()
     }
 }
 

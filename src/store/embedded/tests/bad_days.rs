@@ -44,6 +44,23 @@ async fn lived(folder: &tempfile::TempDir) -> PathBuf {
     path
 }
 
+#[tokio::test]
+async fn the_version_does_not_go_back_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = Embedded::open(&path, options()).unwrap();
+    apply(&store, "a", json!({})).await;
+    // A deletion's version is no object's.
+    Store::<Widget>::delete(&store, &key("a"), None)
+        .await
+        .unwrap();
+    let before = Store::<Widget>::snapshot(&store).await.unwrap().version;
+    store.close().await.unwrap();
+    let store = Embedded::open(&path, options()).unwrap();
+    let after = Store::<Widget>::snapshot(&store).await.unwrap().version;
+    assert!(after >= before, "{after:?} after {before:?}");
+}
+
 fn log_of(path: &Path) -> PathBuf {
     path.with_extension("db.log")
 }

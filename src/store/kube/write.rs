@@ -1,0 +1,438 @@
+//! The writes, each as the requests that it is.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, header};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::api::{DeleteParams, Patch as Way, PatchParams, PostParams, Preconditions};
+use kube::core::Request;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::api::Metadata;
+use crate::store::{Deleted, Key, Object, Patch, Result, StoreError, Version};
+
+use super::Kube;
+use super::delta::{Delta, at_version};
+use super::follow::prune;
+use super::request::{Refusal, error};
+
+/// A request, or why it cannot be made (a name that is none).
+type Built = std::result::Result<http::Request<Vec<u8>>, kube::core::request::Error>;
+
+/// What every object has.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+/// `metadata` of one object and what a write of it is called.
+struct Target<'a> {
+    key: &'a Key,
+    expected: Option<Version>,
+    what: String,
+}
+
+impl<'a> Target<'a> {
+    fn new<K: Object>(verb: &str, key: &'a Key, expected: Option<Version>) -> Self {
+        Self {
+            key,
+            expected,
+            what: format!("{verb} {} {key}", K::KIND),
+        }
+    }
+
+    fn error<K: Object>(&self, refusal: Refusal) -> StoreError {
+        error::<K>(self.key, self.expected, refusal, &self.what)
+    }
+
+    fn invalid<K: Object>(&self, reason: impl Into<String>) -> StoreError {
+        StoreError::Invalid {
+            kind: K::KIND,
+            key: self.key.clone(),
+            reason: reason.into(),
+        }
+    }
+}
+
+fn requests<K: Object>(namespace: &str) -> Request {
+    let group = if K::GROUP.is_empty() {
+        "/api".to_owned()
+    } else {
+        format!("/apis/{}", K::GROUP)
+    };
+    let (version, plural) = (K::VERSION, K::PLURAL);
+    Request::new(format!("{group}/{version}/namespaces/{namespace}/{plural}"))
+}
+
+impl Kube {
+    /// The object that the server answered with, which is shown from now on.
+    fn take<K: Object>(&self, target: &Target<'_>, answer: &Bytes) -> Result<Arc<K>> {
+        let mut object: K = serde_json::from_slice(answer).map_err(|error| {
+            StoreError::Backend(format!(
+                "{}: the API server answered with something else: {error}",
+                target.what
+            ))
+        })?;
+        prune(&mut object);
+        let object = Arc::new(object);
+        self.shows(target.key, &object);
+        Ok(object)
+    }
+
+    /// From now on the object is this, or gone with its last finalizer.
+    fn shows<K: Object>(&self, key: &Key, object: &Arc<K>) {
+        let Some(shard) = self.shard::<K>(key) else {
+            return;
+        };
+        let meta = object.meta();
+        if meta.deletion_timestamp.is_some() && meta.finalizers().is_empty() {
+            shard.removed(key, meta.uid.as_ref());
+        } else {
+            shard.wrote(object);
+        }
+    }
+
+    /// Carries a write out. After a conflict the object is read, so that what is decided next is
+    /// decided on what is there, however late the watch is.
+    async fn send<K: Object>(&self, target: &Target<'_>, request: Built) -> Result<Bytes> {
+        let request = request.map_err(|error| target.invalid::<K>(error.to_string()))?;
+        match self.call(request, &target.what).await {
+            Ok(answer) => Ok(answer),
+            Err(refusal) => match target.error::<K>(refusal) {
+                StoreError::Conflict { expected, .. } => {
+                    let found = self.read::<K>(target.key).await?;
+                    Err(StoreError::Conflict {
+                        kind: K::KIND,
+                        key: target.key.clone(),
+                        expected,
+                        found: found.version(),
+                    })
+                }
+                not_found @ StoreError::NotFound { .. } => {
+                    if let Some(shard) = self.shard::<K>(target.key) {
+                        shard.removed(target.key, None);
+                    }
+                    Err(not_found)
+                }
+                error => Err(error),
+            },
+        }
+    }
+
+    /// The object as the server has it now.
+    async fn read<K: Object>(&self, key: &Key) -> Result<Arc<K>> {
+        let target = Target::new::<K>("read", key, None);
+        let answer = self.fetch::<K>(&target).await?;
+        self.take(&target, &answer)
+    }
+
+    async fn fetch<K: Object>(&self, target: &Target<'_>) -> Result<Bytes> {
+        let key = target.key;
+        let request = requests::<K>(&key.namespace).get(&key.name, &Default::default());
+        let request = request.map_err(|error| target.invalid::<K>(error.to_string()))?;
+        let answer = self.call(request, &target.what).await;
+        answer.map_err(|refusal| target.error::<K>(refusal))
+    }
+
+    pub(super) async fn owners<K: Object>(&self, key: &Key) -> Result<Vec<ManagedFieldsEntry>> {
+        let target = Target::new::<K>("read", key, None);
+        let answer = self.fetch::<K>(&target).await?;
+        let head: Head = serde_json::from_slice(&answer)
+            .map_err(|error| StoreError::Backend(format!("{}: {error}", target.what)))?;
+        let fields = head.metadata.managed_fields;
+        Ok(fields.as_deref().cloned().unwrap_or_default())
+    }
+
+    pub(super) async fn do_create<K: Object>(&self, object: K) -> Result<Arc<K>> {
+        let key = object.key();
+        let target = Target::new::<K>("create", &key, None);
+        let version = object.meta().resource_version.as_deref();
+        if version.is_some_and(|version| !version.is_empty()) {
+            return Err(
+                target.invalid::<K>("metadata.resourceVersion is set on an object to create")
+            );
+        }
+        let body = to_bytes(&target, &object)?;
+        let params = PostParams {
+            dry_run: false,
+            field_manager: Some(self.manager.to_string()),
+        };
+        let request = requests::<K>(&key.namespace).create(&params, body);
+        let answer = self.send::<K>(&target, request).await?;
+        self.take(&target, &answer)
+    }
+
+    pub(super) async fn do_apply<K: Object>(
+        &self,
+        key: &Key,
+        mut wanted: Value,
+        owner: &str,
+        force: bool,
+    ) -> Result<Arc<K>> {
+        let target = Target::new::<K>("apply", key, None);
+        complete::<K>(&target, &mut wanted)?;
+        let params = PatchParams {
+            force,
+            field_manager: Some(owner.to_owned()),
+            ..PatchParams::default()
+        };
+        let request = requests::<K>(&key.namespace).patch(&key.name, &params, &Way::Apply(&wanted));
+        let answer = self.send::<K>(&target, request).await?;
+        self.take(&target, &answer)
+    }
+
+    pub(super) async fn do_patch<K: Object>(
+        &self,
+        key: &Key,
+        patch: Patch,
+        expected: Option<Version>,
+    ) -> Result<Arc<K>> {
+        let target = Target::new::<K>("change", key, expected);
+        let answer = match patch {
+            Patch::Merge(mut patch) => {
+                if let Some(expected) = expected {
+                    at_version_of(&mut patch, expected);
+                }
+                self.merge::<K>(&target, patch).await?
+            }
+            Patch::Json(patch) => {
+                let mut steps = to_value(&target, &patch)?;
+                if let (Some(steps), Some(Version(version))) = (steps.as_array_mut(), expected) {
+                    let path = "/metadata/resourceVersion";
+                    let step =
+                        json!({ "op": "replace", "path": path, "value": version.to_string() });
+                    steps.insert(0, step);
+                }
+                let body = to_bytes(&target, &steps)?;
+                let request = self.json_patch::<K>(key, body);
+                self.send::<K>(&target, request).await?
+            }
+        };
+        self.take(&target, &answer)
+    }
+
+    async fn merge<K: Object>(&self, target: &Target<'_>, patch: Value) -> Result<Bytes> {
+        let params = PatchParams {
+            field_manager: Some(self.manager.to_string()),
+            ..PatchParams::default()
+        };
+        let key = target.key;
+        let requests = requests::<K>(&key.namespace);
+        let request = requests.patch(&key.name, &params, &Way::Merge(&patch));
+        self.send::<K>(target, request).await
+    }
+
+    /// kube's own needs another feature of it for this one media type.
+    fn json_patch<K: Object>(&self, key: &Key, body: Vec<u8>) -> Built {
+        let path = &requests::<K>(&key.namespace).url_path;
+        let (name, manager) = (&key.name, &self.manager);
+        http::Request::builder()
+            .method(Method::PATCH)
+            .uri(format!("{path}/{name}?fieldManager={manager}"))
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, "application/json-patch+json")
+            .body(body)
+            .map_err(kube::core::request::Error::BuildRequest)
+    }
+
+    pub(super) async fn do_update_status<K: Object>(
+        &self,
+        mut object: K,
+        expected: Version,
+    ) -> Result<Arc<K>> {
+        let key = object.key();
+        let target = Target::new::<K>("write the status of", &key, Some(expected));
+        let base = self.base::<K>(&target, expected).await?;
+        let delta = Delta::between(base.meta(), object.meta());
+        let status = !object.same_status(&base);
+        let mut now = base;
+        if let Some(gains) = delta.gains {
+            now = self.change_metadata(&target, &now, gains).await?;
+        }
+        // What goes with its last finalizer needs no status any more.
+        let goes = delta.lets_go && now.meta().deletion_timestamp.is_some();
+        if status && !goes {
+            *object.meta_mut() = now.meta().clone();
+            object.set_spec(&now);
+            now = self.put_status(&target, object).await?;
+        }
+        if let Some(losses) = delta.losses {
+            now = self.change_metadata(&target, &now, losses).await?;
+        }
+        Ok(now)
+    }
+
+    /// The object at this version.
+    async fn base<K: Object>(&self, target: &Target<'_>, expected: Version) -> Result<Arc<K>> {
+        let known = self
+            .shard::<K>(target.key)
+            .and_then(|shard| shard.get(target.key));
+        let base = match known {
+            Some(known) if known.version() >= expected => known,
+            // Written by somebody else, and the watch is late; or not watched at all.
+            _ => self.read::<K>(target.key).await?,
+        };
+        if base.version() == expected {
+            return Ok(base);
+        }
+        Err(StoreError::Conflict {
+            kind: K::KIND,
+            key: target.key.clone(),
+            expected,
+            found: base.version(),
+        })
+    }
+
+    async fn change_metadata<K: Object>(
+        &self,
+        target: &Target<'_>,
+        now: &Arc<K>,
+        metadata: Value,
+    ) -> Result<Arc<K>> {
+        let version = now.meta().resource_version.as_deref().unwrap_or_default();
+        let answer = self
+            .merge::<K>(target, at_version(metadata, version))
+            .await?;
+        self.take(target, &answer)
+    }
+
+    /// Writes the status of an object with the metadata and the spec that the server has. Of the
+    /// answer only the head is read: the status is what was sent.
+    async fn put_status<K: Object>(&self, target: &Target<'_>, mut object: K) -> Result<Arc<K>> {
+        let whole = object.meta().clone();
+        *object.meta_mut() = Metadata {
+            name: whole.name.clone(),
+            namespace: whole.namespace.clone(),
+            resource_version: whole.resource_version.clone(),
+            uid: whole.uid.clone(),
+            ..Metadata::default()
+        };
+        let body = to_bytes(target, &object)?;
+        let params = PostParams {
+            dry_run: false,
+            field_manager: Some(self.manager.to_string()),
+        };
+        let key = target.key;
+        let requests = requests::<K>(&key.namespace);
+        let request = requests.replace_subresource("status", &key.name, &params, body);
+        let answer = self.send::<K>(target, request).await?;
+        let head: Head = serde_json::from_slice(&answer)
+            .map_err(|error| StoreError::Backend(format!("{}: {error}", target.what)))?;
+        *object.meta_mut() = head.metadata;
+        prune(&mut object);
+        let object = Arc::new(object);
+        self.shows(key, &object);
+        Ok(object)
+    }
+
+    pub(super) async fn do_delete<K: Object>(
+        &self,
+        key: &Key,
+        expected: Option<Version>,
+    ) -> Result<Deleted> {
+        let target = Target::new::<K>("delete", key, expected);
+        let mut params = DeleteParams::background();
+        if let Some(Version(version)) = expected {
+            params.preconditions = Some(Preconditions {
+                resource_version: Some(version.to_string()),
+                uid: None,
+            });
+        }
+        let request = requests::<K>(&key.namespace).delete(&key.name, &params);
+        let answer = self.send::<K>(&target, request).await?;
+        // An object that is still there, or a `Status` that it is not.
+        let answered: Value = to_json(&target, &answer)?;
+        if answered["kind"] != "Status" && answered["metadata"]["deletionTimestamp"].is_string() {
+            let object = self.take::<K>(&target, &answer)?;
+            if !object.meta().finalizers().is_empty() {
+                return Ok(Deleted::Marked);
+            }
+        }
+        if let Some(shard) = self.shard::<K>(key) {
+            let uid = answered["details"]["uid"].as_str().map(Arc::from);
+            shard.removed(key, uid.as_ref());
+        }
+        Ok(Deleted::Gone)
+    }
+}
+
+fn to_bytes(target: &Target<'_>, value: &impl serde::Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value)
+        .map_err(|error| StoreError::Backend(format!("{}: no JSON: {error}", target.what)))
+}
+
+fn to_value(target: &Target<'_>, value: &impl serde::Serialize) -> Result<Value> {
+    serde_json::to_value(value)
+        .map_err(|error| StoreError::Backend(format!("{}: no JSON: {error}", target.what)))
+}
+
+fn to_json(target: &Target<'_>, answer: &Bytes) -> Result<Value> {
+    serde_json::from_slice(answer)
+        .map_err(|error| StoreError::Backend(format!("{}: {error}", target.what)))
+}
+
+fn at_version_of(patch: &mut Value, Version(version): Version) {
+    if !patch["metadata"].is_object() {
+        patch["metadata"] = json!({});
+    }
+    patch["metadata"]["resourceVersion"] = version.to_string().into();
+}
+
+/// Fills in what names the object; refuses what names another one.
+fn complete<K: Object>(target: &Target<'_>, wanted: &mut Value) -> Result<()> {
+    let api_version = if K::GROUP.is_empty() {
+        K::VERSION.to_owned()
+    } else {
+        format!("{}/{}", K::GROUP, K::VERSION)
+    };
+    let key = target.key;
+    let Some(all) = wanted.as_object_mut() else {
+        return Err(target.invalid::<K>("it is not an object"));
+    };
+    let metadata = all.entry("metadata").or_insert_with(|| json!({}));
+    if !metadata.is_object() {
+        return Err(target.invalid::<K>("metadata is not an object"));
+    }
+    let names = [
+        ("namespace", key.namespace.as_ref()),
+        ("name", key.name.as_ref()),
+    ];
+    for (field, own) in names {
+        name::<K>(
+            target,
+            &mut metadata[field],
+            own,
+            &format!("metadata.{field}"),
+        )?;
+    }
+    for (field, own) in [("apiVersion", api_version.as_str()), ("kind", K::KIND)] {
+        let value = all.entry(field).or_insert(Value::Null);
+        name::<K>(target, value, own, field)?;
+    }
+    // A server keeps nulls; whoever applies one means that there is nothing.
+    drop_nulls(wanted);
+    Ok(())
+}
+
+fn name<K: Object>(target: &Target<'_>, value: &mut Value, own: &str, field: &str) -> Result<()> {
+    if value.is_null() {
+        *value = own.into();
+    }
+    if value.as_str() == Some(own) {
+        return Ok(());
+    }
+    Err(target.invalid::<K>(format!("{field} is {value}, not {own:?}")))
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

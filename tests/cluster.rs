@@ -1,0 +1,16 @@
+//! The store and the controller on a real Kubernetes API server, a topic a file.
+//!
+//! Runs when `METALFORM_KUBE` names the description of a cluster (`tests/run` starts one with
+//! `tests/kube/cluster`), and says so when it does not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a test fails by panicking, and says what it measured"
+)]
+
+#[path = "cluster/conformance.rs"]
+mod conformance;
+#[path = "cluster/server.rs"]
+mod server;
