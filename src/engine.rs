@@ -15,6 +15,7 @@
 //! Shutdown: triggers stop, turns under way end, at most [`Options::grace`] is waited for effects
 //! that hang; what was queued is found again at the next start, by looking.
 
+mod claims;
 mod decide;
 mod follow;
 mod hardware;
@@ -190,6 +191,7 @@ impl<S: Stores> Engine<S> {
                 machines.ticks(),
             ));
         }
+        tasks.spawn(triggers::secrets(Arc::clone(shared)));
         tasks.spawn(notes::flush(Arc::clone(shared)));
         let source = (Arc::clone(shared), tickets.clone());
         let requests = futures::stream::unfold(source, |(shared, tickets)| async move {

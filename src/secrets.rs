@@ -1,10 +1,11 @@
 //! Secrets: where they come from, and values that never show.
 //!
 //! In local mode a secret is a folder with one file a key, as Kubernetes mounts them:
-//! `<dir>/<name>/<key>` ([`SecretsFolder`]). Decisions are made on a version of what is in them (a
+//! `<dir>/<name>/<key>` ([`SecretsFolder`]); in a cluster it is a Secret ([`ClusterSecrets`]). Decisions are made on a version of what is in them (a
 //! salted digest, [`Salt`], never the content); the content goes to the effect that needs it.
 
 mod cached;
+mod cluster;
 mod folder;
 mod host;
 mod pull;
@@ -17,11 +18,17 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use sha2::{Digest, Sha256};
 
+use crate::api::BareMetalHost;
+use crate::store::{Key, StoreError};
+
 pub use self::cached::CachedSecrets;
+pub use self::cluster::ClusterSecrets;
 pub use self::folder::SecretsFolder;
-pub use self::host::{Missing, credentials, job_secrets, missing};
+pub use self::host::{Missing, Use, credentials, job_secrets, missing, named};
 pub use self::salt::Salt;
 
 /// Text that is never shown: `Debug` prints `(secret)`, there is no `Display` and no `Serialize`.
@@ -60,6 +67,9 @@ pub struct Secret {
     pub data: Arc<BTreeMap<String, Sealed>>,
     /// Where it was read, for errors; empty where that has no path.
     pub from: Arc<str>,
+    /// Its version where it is kept, if that has one: changes with its contents and tells nothing
+    /// of them.
+    pub version: Option<Arc<str>>,
 }
 
 impl Secret {
@@ -68,6 +78,7 @@ impl Secret {
         Self {
             data: Arc::new(data),
             from: "".into(),
+            version: None,
         }
     }
 
@@ -191,10 +202,55 @@ impl SecretError {
     }
 }
 
+/// How many other hosts name a secret, counted up to a number: `others("bmc", 1)` tells whether
+/// anybody does.
+pub type Others<'a> = &'a (dyn Fn(&str, usize) -> usize + Sync);
+
 /// A source of secrets. Reading is cheap or cached; a source never logs content.
 pub trait Secrets: Send + Sync + 'static {
     /// One secret by namespace and name.
     fn read(&self, namespace: &str, name: &str) -> Result<Secret, SecretError>;
+
+    /// True when `read` can answer for all that the host names. Else [`Secrets::prepare`] makes it
+    /// so.
+    fn is_ready(&self, _host: &BareMetalHost) -> bool {
+        true
+    }
+
+    /// Makes `read` ready for all that the host names, and marks it as used by a host that stays.
+    /// `others` counts the other hosts that name a secret, up to a number.
+    ///
+    /// # Errors
+    /// When whoever keeps the secrets does not answer, or not as it should. That a secret is not
+    /// there is no error: `read` says so.
+    fn prepare<'a>(
+        &'a self,
+        _host: &'a BareMetalHost,
+        _others: Others<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// The host does not use the secret `name` any more. Takes its marks off, as far as no other
+    /// host needs them.
+    ///
+    /// # Errors
+    /// As with [`Secrets::prepare`].
+    fn release<'a>(
+        &'a self,
+        _host: &'a BareMetalHost,
+        _name: &'a str,
+        _others: Others<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Secrets that changed, came or went, by namespace and name; whoever names them has to look
+    /// again. Without an end; empty where somebody else looks after that (files are watched with
+    /// the spec's).
+    fn changes(&self) -> BoxStream<'static, Key> {
+        Box::pin(futures::stream::pending())
+    }
 }
 
 impl SecretsFolder {

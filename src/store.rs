@@ -336,6 +336,21 @@ pub trait Store<K: Object>: Send + Sync + 'static {
     /// One object, from memory.
     fn get(&self, key: &Key) -> Option<Arc<K>>;
 
+    /// One object as it is now where objects live, for those that are not kept in memory
+    /// ([`Object::CACHED`]) and for those who cannot wait for a watch.
+    fn read<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Arc<K>>> {
+        let found = self.get(key).ok_or_else(|| StoreError::NotFound {
+            kind: K::KIND,
+            key: key.clone(),
+        });
+        Box::pin(std::future::ready(found))
+    }
+
+    /// True when objects go by themselves with those who own them (`ownerReferences`).
+    fn collects_garbage(&self) -> bool {
+        false
+    }
+
     /// All objects in order of key, from memory.
     fn list(&self) -> Vec<Arc<K>>;
 

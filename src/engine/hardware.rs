@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::api::names::finalizer;
 use crate::api::{BareMetalHost, HardwareData, HardwareJson};
-use crate::store::{Key, Object as _, Store, StoreError};
+use crate::store::{Key, Object as _, Patch, Store, StoreError};
 
 use super::{Shared, Stores};
 
@@ -35,6 +36,7 @@ impl<S: Stores> Shared<S> {
                     "name": *key.name,
                     "uid": host.metadata.uid,
                     "controller": true,
+                    "blockOwnerDeletion": true,
                 }],
             },
             "spec": { "hardware": hardware },
@@ -43,8 +45,11 @@ impl<S: Stores> Shared<S> {
         Ok(())
     }
 
-    /// Removes the HardwareData of a host that is gone; a cluster's garbage collector would.
+    /// Removes the HardwareData of a host that is gone, where nobody else does.
     pub(super) async fn drop_hardware_data(&self, key: &Key) {
+        if Store::<HardwareData>::collects_garbage(self.store.as_ref()) {
+            return;
+        }
         match Store::<HardwareData>::delete(self.store.as_ref(), key, None).await {
             Ok(_) | Err(StoreError::NotFound { .. }) => {}
             Err(error) => tracing::warn!(
@@ -52,6 +57,32 @@ impl<S: Stores> Shared<S> {
                 code = error.code(),
                 "HardwareData of the deleted host is left: {error}"
             ),
+        }
+    }
+
+    /// Lets the HardwareData of a host go with it: the Bare Metal Operator puts a finalizer on it,
+    /// which would keep it for ever once that operator is not there any more.
+    pub(super) async fn release_hardware_data(&self, key: &Key) -> Result<(), StoreError> {
+        let store: &dyn Store<HardwareData> = self.store.as_ref();
+        let data = match store.read(key).await {
+            Err(StoreError::NotFound { .. }) => return Ok(()),
+            other => other?,
+        };
+        let meta = &data.metadata;
+        if !meta.has_finalizer(finalizer::HARDWARE_DATA) {
+            return Ok(());
+        }
+        let others = meta.finalizers().iter();
+        let others: Vec<&str> = others
+            .map(|name| &**name)
+            .filter(|name| *name != finalizer::HARDWARE_DATA)
+            .collect();
+        let patch = json!({ "metadata": {
+            "finalizers": others, "resourceVersion": meta.resource_version,
+        } });
+        match store.patch(key, Patch::Merge(patch), None).await {
+            Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }

@@ -15,7 +15,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use tracing::{debug, info, warn};
 
-use crate::api::{BareMetalHost, Timestamp, event};
+use crate::api::{BareMetalHost, Timestamp, event, whole_seconds};
 use crate::reconcile::Note;
 use crate::store::{Key, Object as _, Patch, Store, StoreError};
 
@@ -48,8 +48,16 @@ pub(super) struct Notes(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     waiting: BTreeMap<What, Waiting>,
-    written: BTreeMap<What, (Key, Timestamp)>,
+    written: BTreeMap<What, Written>,
     dropped: u64,
+}
+
+/// An event that was written.
+#[derive(Debug, Clone)]
+struct Written {
+    key: Key,
+    count: i32,
+    at: Timestamp,
 }
 
 #[derive(Debug)]
@@ -92,34 +100,34 @@ impl<S: Stores> Shared<S> {
         }
     }
 
-    /// Writes an event, or counts it in an equal one that was written lately. Answers where it is.
+    /// Writes an event, or counts it in an equal one that was written lately. Answers where it is
+    /// and how often it happened.
     async fn write_event(
         &self,
         waiting: Waiting,
-        earlier: Option<Key>,
+        earlier: Option<Written>,
         now: Timestamp,
-    ) -> Result<Key, StoreError> {
+    ) -> Result<(Key, i32), StoreError> {
         let Waiting { host, note, count } = waiting;
-        let mut new: Event = event::event(&host, note.reason, &note.message, note.warning, now);
         let store = self.store.as_ref();
-        if let Some(key) = earlier
-            && let Some(known) = Store::<Event>::get(store, &key)
-            && event::is_repeat(&known, &new)
+        if let Some(Written {
+            key, count: before, ..
+        }) = earlier
         {
-            let mut known = Event::clone(&known);
-            event::repeat(&mut known, count, now);
-            let last = known.last_timestamp.map(|time| time.to_string());
-            let change = json!({ "count": known.count, "lastTimestamp": last });
+            let count = before.saturating_add(count);
+            let last = whole_seconds(now).to_string();
+            let change = json!({ "count": count, "lastTimestamp": last });
             match Store::<Event>::patch(store, &key, Patch::Merge(change), None).await {
                 // Kept no longer: a new one.
                 Err(StoreError::NotFound { .. }) => {}
-                other => return other.map(|_| key),
+                other => return other.map(|_| (key, count)),
             }
         }
+        let mut new: Event = event::event(&host, note.reason, &note.message, note.warning, now);
         new.count = Some(count);
         let key = new.key();
         match Store::<Event>::create(store, new).await {
-            Ok(_) | Err(StoreError::Exists { .. }) => Ok(key),
+            Ok(_) | Err(StoreError::Exists { .. }) => Ok((key, count)),
             Err(error) => Err(error),
         }
     }
@@ -151,12 +159,12 @@ async fn drain<S: Stores>(shared: &Shared<S>) {
         let mut inner = shared.notes.lock();
         // Now and then: at each look it would walk over all of them for the few that are too many.
         if inner.written.len() > KNOWN + KNOWN / 4 {
-            let mut times: Vec<Timestamp> = inner.written.values().map(|(_, at)| *at).collect();
+            let mut times: Vec<Timestamp> = inner.written.values().map(|known| known.at).collect();
             times.sort_unstable();
             let oldest = times[times.len() - KNOWN];
             inner
                 .written
-                .retain(|_, (_, at)| *at > oldest && is_late(at));
+                .retain(|_, known| known.at > oldest && is_late(&known.at));
         }
         let waiting = std::mem::take(&mut inner.waiting);
         (waiting, std::mem::take(&mut inner.dropped))
@@ -170,9 +178,16 @@ async fn drain<S: Stores>(shared: &Shared<S>) {
     stream::iter(waiting)
         .for_each_concurrent(WRITES, |(what, waiting)| async move {
             let earlier = shared.notes.lock().written.get(&what).cloned();
-            let earlier = earlier.filter(|(_, at)| is_late(at)).map(|(key, _)| key);
+            let earlier = earlier.filter(|known| is_late(&known.at));
             match shared.write_event(waiting, earlier, now).await {
-                Ok(key) => drop(shared.notes.lock().written.insert(what, (key, now))),
+                Ok((key, count)) => {
+                    let written = Written {
+                        key,
+                        count,
+                        at: now,
+                    };
+                    shared.notes.lock().written.insert(what, written);
+                }
                 Err(error) => debug!(code = error.code(), "event not written: {error}"),
             }
         })

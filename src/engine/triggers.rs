@@ -53,6 +53,14 @@ pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, from: Version) {
     debug!("the store's changes ended");
 }
 
+/// Follows the secrets: hosts that name one that changed.
+pub(super) async fn secrets<S: Stores>(shared: Arc<Shared<S>>) {
+    let mut changes = shared.secrets.changes();
+    while let Some(secret) = changes.next().await {
+        shared.secret_changed(&secret);
+    }
+}
+
 /// Follows one provisioner: hosts whose machine changed, and those whose effect is now confirmed.
 pub(super) async fn machines<S: Stores>(
     shared: Arc<Shared<S>>,

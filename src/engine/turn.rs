@@ -64,6 +64,11 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
             None => Next::Rest(None),
         };
     };
+    let host = match shared.with_secrets(key, host).await {
+        Ok(Some(host)) => host,
+        Ok(None) => return Next::Step,
+        Err((host, error)) => return store_failed(key, shared, &host, &error),
+    };
     shared.memos.looks(key, host.version());
     shared.leave_others(key, &host);
     let machines = shared.machines_of(&host);
@@ -77,6 +82,9 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
         shared.settle_slots(key, &host, &decided.step);
     }
     if decided.changed {
+        if let Err(error) = shared.let_go(&host, &decided.host).await {
+            return store_failed(key, shared, &host, &error);
+        }
         match write(shared, &host, decided.host).await {
             // What was decided for it is decided for its new version.
             Ok(written) => {

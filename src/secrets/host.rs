@@ -7,9 +7,52 @@ use crate::reconcile::Credentials;
 
 use super::{JobSecrets, Salt, Sealed, Secret, SecretError, Secrets, pull};
 
+/// How a host uses a Secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// To reach its BMC: nothing can be done without it, a deletion neither.
+    Access,
+    /// The ramdisk's network: a deletion that cleans needs it.
+    Ramdisk,
+    /// For one deployment.
+    Deployment,
+}
+
+impl Use {
+    /// True when the Secret has to stay as long as the host does.
+    pub(super) fn holds(self) -> bool {
+        matches!(self, Self::Access | Self::Ramdisk)
+    }
+}
+
+/// The Secrets that the spec names, each once.
+pub fn named(host: &BareMetalHost) -> Vec<(&str, Use)> {
+    let spec = &host.spec;
+    let pull = spec
+        .image
+        .as_ref()
+        .map(|image| &*image.oci_auth_secret_name);
+    let all = [
+        (&*spec.bmc.credentials_name, Use::Access),
+        (&*spec.preprovisioning_network_data_name, Use::Ramdisk),
+        (name(spec.user_data.as_ref()), Use::Deployment),
+        (name(spec.meta_data.as_ref()), Use::Deployment),
+        (name(spec.network_data.as_ref()), Use::Deployment),
+        (pull.unwrap_or_default(), Use::Deployment),
+    ];
+    let mut named: Vec<(&str, Use)> = Vec::new();
+    for (name, of) in all {
+        // The first use of it asks for the most.
+        if !name.is_empty() && !named.iter().any(|(known, _)| *known == name) {
+            named.push((name, of));
+        }
+    }
+    named
+}
+
 /// What is known of the host's BMC credentials: keys `username` and `password`, white space around
 /// them ignored, as the Bare Metal Operator reads them. Other keys do not matter, nor does it when
-/// they change.
+/// they change, unless the secret has a version of its own ([`Secret::version`]).
 pub fn credentials(host: &BareMetalHost, secrets: &dyn Secrets, salt: &Salt) -> Credentials {
     let name = &host.spec.bmc.credentials_name;
     if name.is_empty() {
@@ -26,8 +69,9 @@ pub fn credentials(host: &BareMetalHost, secrets: &dyn Secrets, salt: &Salt) -> 
                     secret_key::USERNAME,
                     user.reveal(),
                 ];
+                let known = secret.version.as_deref().map(str::to_owned);
                 Credentials::Present {
-                    version: salt.version(parts),
+                    version: known.unwrap_or_else(|| salt.version(parts)),
                 }
             }
         },

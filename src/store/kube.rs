@@ -226,6 +226,14 @@ impl<K: Object> Store<K> for Kube {
         self.shard::<K>(key)?.get(key)
     }
 
+    fn read<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Arc<K>>> {
+        self.read_now(key).boxed()
+    }
+
+    fn collects_garbage(&self) -> bool {
+        true
+    }
+
     fn list(&self) -> Vec<Arc<K>> {
         let mut all: Vec<Arc<K>> = Vec::new();
         for shard in self.shards::<K>().iter() {

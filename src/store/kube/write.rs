@@ -103,7 +103,7 @@ impl Kube {
             Ok(answer) => Ok(answer),
             Err(refusal) => match target.error::<K>(refusal) {
                 StoreError::Conflict { expected, .. } => {
-                    let found = self.read::<K>(target.key).await?;
+                    let found = self.read_now::<K>(target.key).await?;
                     Err(StoreError::Conflict {
                         kind: K::KIND,
                         key: target.key.clone(),
@@ -123,7 +123,10 @@ impl Kube {
     }
 
     /// The object as the server has it now.
-    async fn read<K: Object>(&self, key: &Key) -> Result<Arc<K>> {
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] and those of any request.
+    pub async fn read_now<K: Object>(&self, key: &Key) -> Result<Arc<K>> {
         let target = Target::new::<K>("read", key, None);
         let answer = self.fetch::<K>(&target).await?;
         self.take(&target, &answer)
@@ -273,7 +276,7 @@ impl Kube {
         let base = match known {
             Some(known) if known.version() >= expected => known,
             // Written by somebody else, and the watch is late; or not watched at all.
-            _ => self.read::<K>(target.key).await?,
+            _ => self.read_now::<K>(target.key).await?,
         };
         if base.version() == expected {
             return Ok(base);

@@ -1,30 +1,20 @@
 """The virtualenv with Ironic and sushy-tools, kept in a cache outside the repository.
 
-The folder's name holds a hash of the pins and of the Python that runs it, so a change of either makes a new one and
-old ones can simply be deleted. It appears by rename when it is complete; a lock keeps two runs from building it twice.
+The folder's name holds a hash of the pins and of the Python that runs it.
 """
 
-import ctypes
-import fcntl
 import hashlib
 import os
 import platform
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+from . import cache
+
 PINS = Path(__file__).resolve().parent.parent
 SCHEMA = "ironic-schema.sqlite"
-
-
-def cache() -> Path:
-    given = os.environ.get("METALFORM_TEST_CACHE")
-    if given:
-        return Path(given).absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "metalform-tests"
 
 
 def location() -> Path:
@@ -33,7 +23,7 @@ def location() -> Path:
     for name in ("requirements.txt", "constraints.txt"):
         digest.update((PINS / name).read_bytes())
     digest.update(f"{sys.version} {platform.machine()}".encode())
-    return cache() / f"ironic-{digest.hexdigest()[:16]}"
+    return cache.location() / f"ironic-{digest.hexdigest()[:16]}"
 
 
 def ensure() -> Path:
@@ -41,9 +31,7 @@ def ensure() -> Path:
     target = location()
     if target.is_dir():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with (target.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with cache.locked("lock"):
         if not target.is_dir():
             _build(target)
     return target
@@ -51,7 +39,7 @@ def ensure() -> Path:
 
 def _build(target: Path) -> None:
     started = time.monotonic()
-    for stale in target.parent.glob("*.building"):  # of a run that was killed; the lock says that nobody builds now
+    for stale in target.parent.glob("ironic-*.building"):  # of a run that was killed: the lock says nobody builds
         shutil.rmtree(stale, ignore_errors=True)
     wanted = [line for line in (PINS / "requirements.txt").read_text().split("\n") if line and line[0] != "#"]
     _say(f"installing {', '.join(wanted)} and what they need into {target} (about 350 MB, under a minute)")
@@ -95,20 +83,10 @@ def _schema(venv: Path) -> None:
 
 
 def _run(what: str, *argv) -> None:
-    done = subprocess.run(
-        [str(arg) for arg in argv],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=_end_with_parent,
-    )
-    if done.returncode != 0:
-        sys.exit(f"tests/ironic: cannot {what}:\n{done.stdout.strip()}")
-
-
-def _end_with_parent() -> None:
-    """A pip that outlived a killed install would go on writing beside the next one."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    try:
+        cache.run(*argv)
+    except cache.Failed as failed:
+        sys.exit(f"tests/ironic: cannot {what}:\n{failed}")
 
 
 def _say(text: str) -> None:
