@@ -3,7 +3,7 @@
 //! What the types cannot say (that a list may be null, a default, which integers Go gives a format)
 //! stands beside the field as `x-go` and is merged in here; `schemars`'s own idea of these things
 //! is dropped. The outcome has the same paths, types and constraints as BMO's CRDs: a test compares
-//! them with the lists of facts in `tests/data/crds`. Descriptions are ours.
+//! them with the lists of facts in `tests/data/crds`. Descriptions are ours, and so is the Fleet.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceSubresources, CustomResourceValidation, JSONSchemaProps,
@@ -17,12 +17,13 @@ use super::data_image::DataImageCrd;
 use super::firmware_components::HostFirmwareComponentsCrd;
 use super::firmware_schema::FirmwareSchemaCrd;
 use super::firmware_settings::HostFirmwareSettingsCrd;
+use super::fleet::FleetCrd;
 use super::host::BareMetalHostCrd;
 use super::inventory::HardwareDataCrd;
 use super::preprovisioning_image::PreprovisioningImageCrd;
 use super::update_policy::HostUpdatePolicyCrd;
 
-/// The CRDs of the kinds that metalform reads and writes, as a cluster takes them.
+/// The CRDs of the kinds that metalform reads and writes, as a cluster takes them: BMO's, then ours.
 ///
 /// Fails only by a mistake in the types here, which the tests would show.
 pub fn crds() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
@@ -35,6 +36,7 @@ pub fn crds() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
         crd::<HostUpdatePolicyCrd>()?,
         crd::<PreprovisioningImageCrd>()?,
         crd::<DataImageCrd>()?,
+        crd::<FleetCrd>()?,
     ];
     for crd in &mut all {
         let subresources = match crd.spec.names.kind.as_str() {

@@ -1,5 +1,5 @@
-//! Round trips of what stands beside a host: what was written comes back the same, with the fields
-//! and words that we do not know.
+//! Round trips of what stands beside a host, and of a fleet: what was written comes back the same,
+//! with the fields and words that we do not know.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -89,6 +89,28 @@ pub(crate) fn golden() -> Vec<Value> {
                 "newer": null,
             },
         }),
+        json!({
+            "apiVersion": "metalform.dev/v1alpha1", "kind": "Fleet",
+            "metadata": { "name": "a" },
+            "spec": { "newer": 1, "paused": true },
+            "status": {
+                "conditions": [condition("Valid", "SpecErrors"), condition("Ready", "Moonlight")],
+                "digest": "d",
+                "errors": 101,
+                "findings": [
+                    { "code": "MF2400", "column": 5, "file": "racks/r01.kdl", "fix": {}, "line": 3,
+                        "message": "m", "severity": "error" },
+                    { "code": "MF9999", "message": "m", "severity": "hint" },
+                ],
+                "hosts": { "failed": 1, "held": 2, "lost": 9, "progressing": 3, "ready": 4,
+                    "total": 10 },
+                "lastGood": { "commit": "c", "digest": "d", "time": time },
+                "newer": 1,
+                "observedGeneration": 3,
+                "source": { "digest": "e", "path": "specs/lab/fleet.kdl", "revision": "r" },
+                "warnings": 0,
+            },
+        }),
     ]
 }
 
@@ -112,6 +134,7 @@ fn written_again(value: &Value) -> String {
         "HostUpdatePolicy" => again::<HostUpdatePolicy>(value),
         "PreprovisioningImage" => again::<PreprovisioningImage>(value),
         "DataImage" => again::<DataImage>(value),
+        "Fleet" => again::<Fleet>(value),
         other => panic!("what is {other}?"),
     }
 }
@@ -168,6 +191,8 @@ fn what_is_empty_is_written_as_go_writes_it() {
         empty::<PreprovisioningImageStatus>("ramdisk status"),
         empty::<DataImageSpec>("medium"),
         empty::<DataImageStatus>("medium status"),
+        empty::<FleetSpec>("fleet"),
+        empty::<FleetStatus>("fleet status"),
     ];
     insta::assert_snapshot!(all.concat(), @r#"
     settings {"settings":{}}
@@ -183,5 +208,14 @@ fn what_is_empty_is_written_as_go_writes_it() {
     ramdisk status {"networkData":{}}
     medium {"url":""}
     medium status {"attachedImage":{"url":""},"error":{"count":0,"message":""}}
+    fleet {}
+    fleet status {"hosts":{"total":0,"ready":0,"progressing":0,"failed":0,"held":0},"errors":0,"warnings":0}
     "#);
+}
+
+#[test]
+fn a_fleet_is_of_a_group_of_its_own() {
+    let fleet = Fleet::new("lab", FleetSpec::default());
+    let text = serde_json::to_string(&fleet).unwrap();
+    insta::assert_snapshot!(text, @r#"{"apiVersion":"metalform.dev/v1alpha1","kind":"Fleet","metadata":{"name":"lab"},"spec":{}}"#);
 }

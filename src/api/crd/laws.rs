@@ -153,6 +153,7 @@ fn what_a_crd_allows_its_type_keeps() {
             "HostUpdatePolicy" => keeps::<HostUpdatePolicy>(&crd),
             "PreprovisioningImage" => keeps::<PreprovisioningImage>(&crd),
             "DataImage" => keeps::<DataImage>(&crd),
+            "Fleet" => keeps::<Fleet>(&crd),
             other => panic!("what is {other}?"),
         }
     }

@@ -215,3 +215,73 @@ fn every_field_is_described() {
         assert!(bare.is_empty(), "no description: {bare:?}");
     }
 }
+
+/// Nobody else has a Fleet: what it says to whom is agreed on here. A field may come; none may go
+/// or become another one while there is only this version.
+#[test]
+fn a_fleet_is_what_was_agreed_on() {
+    let all = crds().unwrap();
+    let fleet = all.iter().find(|crd| crd.spec.names.kind == "Fleet");
+    let fleet = fleet.unwrap();
+    let labels = fleet.metadata.labels.as_ref().unwrap();
+    // KEP-3659: or kubectl does not take one for the parent of an ApplySet.
+    assert_eq!(labels["applyset.kubernetes.io/is-parent-type"], "true");
+    let of_condition = |path: &str| path.starts_with(".status.conditions[].");
+    let lines = made(fleet).into_iter();
+    let lines = lines.filter(|(path, _)| !of_condition(path)).map(
+        |(path, (kind, required, constraints))| {
+            let mark = if required { "!" } else { "" };
+            match constraints.as_object().unwrap().is_empty() {
+                true => format!("{path} {kind}{mark}"),
+                false => format!("{path} {kind}{mark} {constraints}"),
+            }
+        },
+    );
+    let head = head(fleet).into_iter().map(|line| line.replace('\t', " "));
+    let lines: Vec<_> = head.chain(lines).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    # group=metalform.dev version=v1alpha1 kind=Fleet plural=fleets singular=fleet shortNames=mff categories= scope=Namespaced storage=True served=True deprecated=False subresources=status
+    # column Ready string .status.conditions[?(@.type=='Ready')].status priority=0
+    # column Reason string .status.conditions[?(@.type=='Ready')].reason priority=0
+    # column Hosts integer .status.hosts.total priority=0
+    # column Failed integer .status.hosts.failed priority=0
+    # column Held integer .status.hosts.held priority=0
+    # column Errors integer .status.errors priority=0
+    # column Source string .status.source.path priority=1
+    # column Digest string .status.digest priority=1
+    # column Age date .metadata.creationTimestamp priority=0
+    . object
+    .apiVersion string
+    .kind string
+    .metadata object
+    .spec object
+    .spec.paused boolean
+    .status object
+    .status.conditions array {"x-kubernetes-list-map-keys":["type"],"x-kubernetes-list-type":"map"}
+    .status.conditions[] object
+    .status.digest string
+    .status.errors integer {"format":"int64","minimum":0}
+    .status.findings array {"maxItems":100,"x-kubernetes-list-type":"atomic"}
+    .status.findings[] object
+    .status.findings[].code string!
+    .status.findings[].column integer {"format":"int64","minimum":1}
+    .status.findings[].file string
+    .status.findings[].line integer {"format":"int64","minimum":1}
+    .status.findings[].message string!
+    .status.findings[].severity string! {"enum":["error","warning"]}
+    .status.hosts object
+    .status.hosts.failed integer! {"format":"int64","minimum":0}
+    .status.hosts.held integer! {"format":"int64","minimum":0}
+    .status.hosts.progressing integer! {"format":"int64","minimum":0}
+    .status.hosts.ready integer! {"format":"int64","minimum":0}
+    .status.hosts.total integer! {"format":"int64","minimum":0}
+    .status.lastGood object
+    .status.lastGood.digest string!
+    .status.lastGood.time string! {"format":"date-time"}
+    .status.observedGeneration integer {"format":"int64","minimum":0}
+    .status.source object
+    .status.source.digest string
+    .status.source.path string!
+    .status.warnings integer {"format":"int64","minimum":0}
+    "#);
+}
