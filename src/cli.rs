@@ -8,6 +8,7 @@ mod books;
 mod busy;
 mod check;
 mod completions;
+mod crd;
 mod ending;
 mod explain;
 mod get;
@@ -142,6 +143,7 @@ enum Verb {
     Run(run::RunArgs),
     Get(get::GetArgs),
     Explain(explain::ExplainArgs),
+    Crd(crd::CrdArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -233,6 +235,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(&term, &args),
         Verb::Get(args) => get::get(&term, &args),
         Verb::Explain(args) => explain::explain(&term, &args),
+        Verb::Crd(args) => crd::crd(&term, &args),
         Verb::Completions(args) => completions::completions(&term, &args),
     };
     let lost = term.lost().map(|reason| {

@@ -18,6 +18,8 @@ mod canary;
 mod check;
 #[path = "cli/crash.rs"]
 mod crash;
+#[path = "cli/crd.rs"]
+mod crd;
 #[path = "cli/destroy.rs"]
 mod destroy;
 #[path = "cli/edits.rs"]

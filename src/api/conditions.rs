@@ -124,13 +124,21 @@ pub fn conditions(inputs: &Inputs<'_>) -> Vec<Condition> {
     list
 }
 
-/// Sets one condition in a list, as the API machinery does: a new one goes to the end, and
-/// `lastTransitionTime` moves only when `status` changes.
-pub fn set(
-    list: &mut Vec<Condition>,
-    kind: ConditionType,
+/// The condition of this type, of a host or of any other object.
+pub fn find<'a, K: PartialEq, R>(
+    list: &'a [Condition<K, R>],
+    kind: &K,
+) -> Option<&'a Condition<K, R>> {
+    list.iter().find(|condition| condition.kind == *kind)
+}
+
+/// Sets one condition in a list, of a host or of any other object, as the API machinery does: a new
+/// one goes to the end, and `lastTransitionTime` moves only when `status` changes.
+pub fn set<K: PartialEq, R>(
+    list: &mut Vec<Condition<K, R>>,
+    kind: K,
     status: ConditionStatus,
-    reason: Reason,
+    reason: R,
     message: String,
     observed_generation: i64,
     now: Timestamp,

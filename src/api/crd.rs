@@ -3,35 +3,67 @@
 //! What the types cannot say (that a list may be null, a default, which integers Go gives a format)
 //! stands beside the field as `x-go` and is merged in here; `schemars`'s own idea of these things
 //! is dropped. The outcome has the same paths, types and constraints as BMO's CRDs: a test compares
-//! them with the list of facts in `tests/data/crds`. Descriptions are ours.
+//! them with the lists of facts in `tests/data/crds`. Descriptions are ours, and so is the Fleet.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, CustomResourceValidation, JSONSchemaProps,
+    CustomResourceDefinition, CustomResourceSubresources, CustomResourceValidation, JSONSchemaProps,
 };
 use kube::CustomResourceExt;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use super::data_image::DataImageCrd;
+use super::firmware_components::HostFirmwareComponentsCrd;
+use super::firmware_schema::FirmwareSchemaCrd;
+use super::firmware_settings::HostFirmwareSettingsCrd;
+use super::fleet::FleetCrd;
 use super::host::BareMetalHostCrd;
 use super::inventory::HardwareDataCrd;
+use super::preprovisioning_image::PreprovisioningImageCrd;
+use super::update_policy::HostUpdatePolicyCrd;
 
-/// The CRDs of the kinds that metalform reads and writes, as a cluster takes them.
+/// The CRDs of the kinds that metalform reads and writes, as a cluster takes them: BMO's, then ours.
 ///
 /// Fails only by a mistake in the types here, which the tests would show.
 pub fn crds() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
-    Ok(vec![crd::<BareMetalHostCrd>()?, crd::<HardwareDataCrd>()?])
+    let mut all = vec![
+        crd::<BareMetalHostCrd>()?,
+        crd::<HardwareDataCrd>()?,
+        crd::<HostFirmwareSettingsCrd>()?,
+        crd::<FirmwareSchemaCrd>()?,
+        crd::<HostFirmwareComponentsCrd>()?,
+        crd::<HostUpdatePolicyCrd>()?,
+        crd::<PreprovisioningImageCrd>()?,
+        crd::<DataImageCrd>()?,
+        crd::<FleetCrd>()?,
+    ];
+    for crd in &mut all {
+        let subresources = match crd.spec.names.kind.as_str() {
+            // A list of none, which means the same as no list.
+            "HardwareData" => Some(CustomResourceSubresources::default()),
+            // It has a status that is written with the rest.
+            "HostUpdatePolicy" => None,
+            _ => continue,
+        };
+        for version in &mut crd.spec.versions {
+            version.subresources.clone_from(&subresources);
+        }
+    }
+    Ok(all)
 }
 
 /// File name and text of each CRD, as in the folder `crds/`.
 pub fn files() -> Result<Vec<(String, String)>, serde_json::Error> {
     crds()?
         .iter()
-        .map(|crd| {
-            let name = format!("{}_{}.yaml", crd.spec.group, crd.spec.names.plural);
-            Ok((name, to_yaml(crd)?))
-        })
+        .map(|crd| Ok((file_name(crd), to_yaml(crd)?)))
         .collect()
+}
+
+/// Name of a CRD's file, as in the folder `crds/`.
+pub fn file_name(crd: &CustomResourceDefinition) -> String {
+    format!("{}_{}.yaml", crd.spec.group, crd.spec.names.plural)
 }
 
 /// The YAML of a CRD, keys sorted, with a line that says where it comes from.
@@ -85,7 +117,7 @@ fn schema<K: JsonSchema>() -> Result<JSONSchemaProps, serde_json::Error> {
         .to_value();
     tidy(&mut schema);
     if let Some(root) = schema.as_object_mut() {
-        // A host without a spec is a discovered one.
+        // None needs a spec: a host without one is a discovered one.
         root.remove("required");
         if let Some(Value::Object(properties)) = root.get_mut("properties") {
             properties.insert("apiVersion".into(), json!({ "type": "string" }));
@@ -119,8 +151,10 @@ fn tidy(schema: &mut Value) {
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
         properties.values_mut().for_each(tidy);
     }
-    if let Some(items) = schema.get_mut("items") {
-        tidy(items);
+    for key in ["items", "additionalProperties"] {
+        if let Some(each) = schema.get_mut(key) {
+            tidy(each);
+        }
     }
 }
 
@@ -151,5 +185,7 @@ fn unwrap_option(schema: &mut Map<String, Value>) {
     }
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

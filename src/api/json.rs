@@ -99,6 +99,16 @@ impl<T> Clone for Json<T> {
     }
 }
 
+/// The object without a field.
+impl<T> Default for Json<T> {
+    fn default() -> Self {
+        Self {
+            text: texts::kept("{}"),
+            of: PhantomData,
+        }
+    }
+}
+
 impl<T> PartialEq for Json<T> {
     fn eq(&self, other: &Self) -> bool {
         self.is_same(other) || self.text() == other.text()

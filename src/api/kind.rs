@@ -1,13 +1,14 @@
 //! Objects on the wire: kind, metadata, and the rest.
 
-/// Declares a kind of this API: its metadata, its spec, and its status where it has one.
+/// Declares a kind: its metadata, its spec, and its status where it has one. Its `apiVersion` is
+/// BMO's unless another one is told.
 ///
 /// kube's derive makes such a type too, with metadata as the API machinery has it, which is too
 /// large to have ten thousand of (see [`super::Metadata`]); that one serves the CRD.
 macro_rules! kind {
     (
         $(#[$meta:meta])*
-        pub struct $name:ident ($kind:literal) {
+        pub struct $name:ident ($kind:literal $(of $api_version:expr)?) {
             $(#[$about:meta])* spec: $spec:ty,
             $( status: $status:ty, )?
         }
@@ -52,7 +53,7 @@ macro_rules! kind {
                     )?
                 }
                 let wire = Wire {
-                    api_version: super::API_VERSION,
+                    api_version: $crate::api::kind::kind!(@of $($api_version)?),
                     kind: $kind,
                     metadata: &self.metadata,
                     spec: &self.spec,
@@ -62,6 +63,8 @@ macro_rules! kind {
             }
         }
     };
+    (@of) => { super::API_VERSION };
+    (@of $api_version:expr) => { $api_version };
 }
 
 pub(super) use kind;

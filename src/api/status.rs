@@ -182,9 +182,7 @@ pub struct BareMetalHostStatus {
 impl BareMetalHostStatus {
     /// The condition of this type.
     pub fn condition(&self, kind: &ConditionType) -> Option<&Condition> {
-        self.conditions
-            .iter()
-            .find(|condition| condition.kind == *kind)
+        super::conditions::find(&self.conditions, kind)
     }
 }
 
@@ -322,29 +320,33 @@ impl JsonSchema for ConditionStatus {
     }
 }
 
-/// One aspect of a host's state.
+/// One aspect of an object's state; a host's unless the parameters say which object's: its types
+/// `K` and its reasons `R`.
 ///
 /// The wire form of the API machinery's Condition, in less memory: every host has six.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-go" = { "required": [
-    "lastTransitionTime",
-    "message",
-    "reason",
-    "status",
-    "type"
-] }))]
-pub struct Condition {
+#[schemars(
+    description = "One aspect of the object's state.",
+    extend("x-go" = { "required": [
+        "lastTransitionTime",
+        "message",
+        "reason",
+        "status",
+        "type"
+    ] })
+)]
+pub struct Condition<K = ConditionType, R = super::conditions::Reason> {
     /// Which aspect.
     #[serde(rename = "type")]
     #[schemars(extend(
         "maxLength" = 316,
         "pattern" = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
     ))]
-    pub kind: ConditionType,
+    pub kind: K,
     /// Its value.
     pub status: ConditionStatus,
-    /// The generation of the host that the value was computed from; 0 when not told.
+    /// The generation of the object that the value was computed from; 0 when not told.
     #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(extend("minimum" = 0, "x-go" = { "format": "int64" }))]
     pub observed_generation: i64,
@@ -358,7 +360,7 @@ pub struct Condition {
         "minLength" = 1,
         "pattern" = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
     ))]
-    pub reason: super::conditions::Reason,
+    pub reason: R,
     /// Why, in words; may be empty.
     #[serde(default)]
     #[schemars(extend("maxLength" = 32768))]

@@ -5,7 +5,46 @@ use std::time::Duration;
 use crate::api::Metadata;
 
 use super::{Object, Retention};
-use crate::api::{BareMetalHost, Event, HardwareData, HardwareJson};
+use crate::api::{
+    BareMetalHost, DataImage, Event, FirmwareSchema, Fleet, HardwareData, HardwareJson,
+    HostFirmwareComponents, HostFirmwareSettings, HostUpdatePolicy, PreprovisioningImage, fleet,
+};
+
+/// How a store gets at the parts of a kind: of its spec, or of its spec and its status.
+macro_rules! parts {
+    (spec) => {
+        fn meta(&self) -> &Metadata {
+            &self.metadata
+        }
+
+        fn meta_mut(&mut self) -> &mut Metadata {
+            &mut self.metadata
+        }
+
+        fn same_spec(&self, other: &Self) -> bool {
+            self.spec == other.spec
+        }
+
+        fn set_spec(&mut self, other: &Self) {
+            self.spec.clone_from(&other.spec);
+        }
+
+        fn compact(&mut self) {
+            self.metadata.compact();
+        }
+    };
+    (spec, status) => {
+        parts!(spec);
+
+        fn same_status(&self, other: &Self) -> bool {
+            self.status == other.status
+        }
+
+        fn set_status(&mut self, other: Option<&Self>) {
+            self.status = other.and_then(|other| other.status.clone());
+        }
+    };
+}
 
 impl Object for BareMetalHost {
     const GROUP: &'static str = "metal3.io";
@@ -71,6 +110,60 @@ impl Object for HardwareData {
     const HAS_STATUS: bool = false;
     const CACHED: bool = false;
 
+    parts!(spec);
+}
+
+impl Object for HostFirmwareSettings {
+    const GROUP: &'static str = "metal3.io";
+    const VERSION: &'static str = "v1alpha1";
+    const KIND: &'static str = "HostFirmwareSettings";
+    const PLURAL: &'static str = "hostfirmwaresettings";
+    const HAS_STATUS: bool = true;
+    const LARGE_STATUS: &'static [&'static str] = &["settings"];
+    const KEYED: &'static [(&'static str, &'static [&'static str])] =
+        &[("status.conditions", &["type"])];
+
+    parts!(spec, status);
+
+    fn shares_large_status(&self, other: &Self) -> bool {
+        match (&self.status, &other.status) {
+            (Some(one), Some(other)) => one.settings.is_same(&other.settings),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+}
+
+impl Object for FirmwareSchema {
+    const GROUP: &'static str = "metal3.io";
+    const VERSION: &'static str = "v1alpha1";
+    const KIND: &'static str = "FirmwareSchema";
+    const PLURAL: &'static str = "firmwareschemas";
+    const HAS_STATUS: bool = false;
+
+    parts!(spec);
+}
+
+impl Object for HostFirmwareComponents {
+    const GROUP: &'static str = "metal3.io";
+    const VERSION: &'static str = "v1alpha1";
+    const KIND: &'static str = "HostFirmwareComponents";
+    const PLURAL: &'static str = "hostfirmwarecomponents";
+    const HAS_STATUS: bool = true;
+    const KEYED: &'static [(&'static str, &'static [&'static str])] =
+        &[("status.conditions", &["type"])];
+
+    parts!(spec, status);
+}
+
+/// Its status is no subresource, and so a part of what is wanted.
+impl Object for HostUpdatePolicy {
+    const GROUP: &'static str = "metal3.io";
+    const VERSION: &'static str = "v1alpha1";
+    const KIND: &'static str = "HostUpdatePolicy";
+    const PLURAL: &'static str = "hostupdatepolicies";
+    const HAS_STATUS: bool = false;
+
     fn meta(&self) -> &Metadata {
         &self.metadata
     }
@@ -80,16 +173,51 @@ impl Object for HardwareData {
     }
 
     fn same_spec(&self, other: &Self) -> bool {
-        self.spec == other.spec
+        self.spec == other.spec && self.status == other.status
     }
 
     fn set_spec(&mut self, other: &Self) {
         self.spec.clone_from(&other.spec);
+        self.status.clone_from(&other.status);
     }
 
     fn compact(&mut self) {
         self.metadata.compact();
     }
+}
+
+impl Object for PreprovisioningImage {
+    const GROUP: &'static str = "metal3.io";
+    const VERSION: &'static str = "v1alpha1";
+    const KIND: &'static str = "PreprovisioningImage";
+    const PLURAL: &'static str = "preprovisioningimages";
+    const HAS_STATUS: bool = true;
+    const KEYED: &'static [(&'static str, &'static [&'static str])] =
+        &[("status.conditions", &["type"])];
+
+    parts!(spec, status);
+}
+
+impl Object for DataImage {
+    const GROUP: &'static str = "metal3.io";
+    const VERSION: &'static str = "v1alpha1";
+    const KIND: &'static str = "DataImage";
+    const PLURAL: &'static str = "dataimages";
+    const HAS_STATUS: bool = true;
+
+    parts!(spec, status);
+}
+
+impl Object for Fleet {
+    const GROUP: &'static str = fleet::GROUP;
+    const VERSION: &'static str = "v1alpha1";
+    const KIND: &'static str = "Fleet";
+    const PLURAL: &'static str = "fleets";
+    const HAS_STATUS: bool = true;
+    const KEYED: &'static [(&'static str, &'static [&'static str])] =
+        &[("status.conditions", &["type"])];
+
+    parts!(spec, status);
 }
 
 impl Object for Event {
@@ -126,3 +254,6 @@ impl Object for Event {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests;
