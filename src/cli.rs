@@ -8,6 +8,7 @@ mod books;
 mod busy;
 mod check;
 mod completions;
+mod controller;
 mod crd;
 mod ending;
 mod explain;
@@ -141,6 +142,7 @@ enum Verb {
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
     Run(run::RunArgs),
+    Controller(controller::ControllerArgs),
     Get(get::GetArgs),
     Explain(explain::ExplainArgs),
     Crd(crd::CrdArgs),
@@ -226,13 +228,15 @@ pub fn main() -> ExitCode {
         }
     };
     let term = Term::new(&args.global);
-    log::init(&args.global, &term);
+    let chatty = matches!(args.verb, Verb::Controller(_));
+    log::init(&args.global, &term, chatty);
     let result = match args.verb {
         Verb::Check(args) => check::check(&term, &args),
         Verb::Render(args) => render::render(&term, &args),
         Verb::Plan(args) => plan::plan(&term, &args),
         Verb::Apply(args) => apply::apply(&term, &args),
         Verb::Run(args) => run::run(&term, &args),
+        Verb::Controller(args) => controller::controller(&term, &args),
         Verb::Get(args) => get::get(&term, &args),
         Verb::Explain(args) => explain::explain(&term, &args),
         Verb::Crd(args) => crd::crd(&term, &args),

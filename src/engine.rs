@@ -42,8 +42,9 @@ use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::api::names::annotation;
+use crate::api::names::{annotation, finalizer};
 use crate::api::{BareMetalHost, Event, HardwareData, Timestamp};
+use crate::fence::Fence;
 use crate::provision::Provisioner;
 use crate::reconcile::{Code, Credentials, Policy, Why};
 use crate::secrets::{self, Salt, Secrets};
@@ -80,6 +81,8 @@ pub struct Options {
     /// Salts the versions of credentials in statuses. Has to be the same at the next start, or all
     /// credentials are written once more: the store keeps one.
     pub salt: Salt,
+    /// Closed: nothing is written and nothing is asked of a machine.
+    pub fence: Fence,
 }
 
 impl Default for Options {
@@ -90,6 +93,7 @@ impl Default for Options {
             policy: Policy::default(),
             seed: 0,
             salt: Salt::random(),
+            fence: Fence::none(),
         }
     }
 }
@@ -304,6 +308,9 @@ impl<S: Stores> Shared<S> {
     }
 
     fn machines_of(&self, host: &BareMetalHost) -> Option<Driven> {
+        if self.is_of_another_world(host) {
+            return None;
+        }
         let (name, machines) = self.machines.get_key_value(self.machines_name(host))?;
         Some(Driven {
             name: Arc::clone(name),
@@ -315,8 +322,26 @@ impl<S: Stores> Shared<S> {
         secrets::credentials(host, self.secrets.as_ref(), &self.options.salt)
     }
 
+    /// True for a host with a real machine where machines are invented, and the other way round:
+    /// nothing that is known here is about its machine.
+    fn is_of_another_world(&self, host: &BareMetalHost) -> bool {
+        let is_new = !host.metadata.has_finalizer(finalizer::HOST);
+        !is_new && host.annotation(annotation::SIMULATED).is_some() != self.policy.simulated
+    }
+
     /// The reason of a host whose Ironic is not configured.
     fn no_machines(&self, key: &Key, host: &BareMetalHost) -> turn::Again {
+        if self.is_of_another_world(host) {
+            let text = if self.policy.simulated {
+                "this controller only simulates machines, and the host was registered by one that \
+                 drives real ones; it is left alone"
+            } else {
+                "the host's machine was simulated (annotation metalform.dev/simulated); delete the \
+                 host, or run the controller with --simulate"
+            };
+            self.note_why(key, host, Why::new(Code::NoProvisioner, text.to_owned()));
+            return None;
+        }
         let text = format!(
             "no Ironic named `{}` is configured; known: {}",
             self.machines_name(host),

@@ -175,6 +175,9 @@ pub struct Policy {
     pub max_delete_retries: i64,
     /// The shortest wait after a refusal because of a lock. The longest is three times this.
     pub busy_unit: Duration,
+    /// Machines are invented, beside a store that may have hosts with real ones: hosts get an
+    /// annotation that says so.
+    pub simulated: bool,
 }
 
 impl Default for Policy {
@@ -185,6 +188,7 @@ impl Default for Policy {
             max_provisioning_retries: 5,
             max_delete_retries: 3,
             busy_unit: Duration::from_secs(1),
+            simulated: false,
         }
     }
 }

@@ -37,6 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -61,6 +62,15 @@ pub struct Served<S> {
     engine: Arc<Engine<S>>,
     standing: channel::Receiver<Standing>,
     reading: channel::Receiver<Reading>,
+    /// Why it is not ready; `None`: it is once a spec was compared with the store.
+    waits: Option<channel::Receiver<Option<String>>>,
+    guard: Option<Arc<dyn Guard>>,
+}
+
+/// Who may read metrics.
+pub trait Guard: Send + Sync + 'static {
+    /// Whether whoever has this bearer token may. A text when nobody can tell.
+    fn allows<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<bool, String>>;
 }
 
 impl<S> Clone for Served<S> {
@@ -69,6 +79,8 @@ impl<S> Clone for Served<S> {
             engine: Arc::clone(&self.engine),
             standing: self.standing.clone(),
             reading: self.reading.clone(),
+            waits: self.waits.clone(),
+            guard: self.guard.clone(),
         }
     }
 }
@@ -84,6 +96,35 @@ impl<S: Stores> Served<S> {
             engine,
             standing,
             reading,
+            waits: None,
+            guard: None,
+        }
+    }
+
+    /// Is ready once this says nothing any more, whatever became of a spec.
+    #[must_use]
+    pub fn ready_without(self, waits: channel::Receiver<Option<String>>) -> Self {
+        Self {
+            waits: Some(waits),
+            ..self
+        }
+    }
+
+    /// Shows metrics to those only whom the guard lets in.
+    #[must_use]
+    pub fn guarded(self, guard: Arc<dyn Guard>) -> Self {
+        Self {
+            guard: Some(guard),
+            ..self
+        }
+    }
+
+    /// Why it is not ready.
+    fn waits(&self) -> Option<String> {
+        match &self.waits {
+            Some(waits) => waits.borrow().clone(),
+            None if self.standing.borrow().round > 0 => None,
+            None => Some("no spec applied yet".to_owned()),
         }
     }
 }
@@ -234,15 +275,17 @@ async fn answer<S: Stores>(
     match route {
         Some(Route::Health) if read => answer::text(StatusCode::OK, "ok"),
         Some(Route::Ready) if read => {
-            let ready = served.standing.borrow().round > 0;
-            let code = if ready {
-                StatusCode::OK
-            } else {
-                StatusCode::SERVICE_UNAVAILABLE
+            let waits = served.waits();
+            let code = match waits {
+                None => StatusCode::OK,
+                Some(_) => StatusCode::SERVICE_UNAVAILABLE,
             };
-            answer::text(code, if ready { "ok" } else { "no spec applied yet" })
+            answer::text(code, waits.unwrap_or_else(|| "ok".to_owned()))
         }
         Some(Route::Metrics) if read => {
+            if let Some(refused) = refuse(&served, &request).await {
+                return refused;
+            }
             let overview = served.engine.overview();
             let metrics = served.engine.metrics();
             let followed = served.reading.borrow().kept.is_none();
@@ -263,5 +306,24 @@ async fn answer<S: Stores>(
             "read only",
         ),
         None => answer::not_found("no such path"),
+    }
+}
+
+/// What is answered to somebody who may not read metrics.
+async fn refuse<S: Stores>(
+    served: &Served<S>,
+    request: &Request<Incoming>,
+) -> Option<Response<Body>> {
+    let guard = served.guard.as_ref()?;
+    let header = request.headers().get(http::header::AUTHORIZATION);
+    let token = header.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let Some(token) = token else {
+        let text = "a bearer token is wanted";
+        return Some(answer::text(StatusCode::UNAUTHORIZED, text));
+    };
+    match guard.allows(token.trim()).await {
+        Ok(true) => None,
+        Ok(false) => Some(answer::text(StatusCode::FORBIDDEN, "not for this account")),
+        Err(text) => Some(answer::text(StatusCode::SERVICE_UNAVAILABLE, text)),
     }
 }

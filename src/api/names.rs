@@ -34,6 +34,9 @@ pub mod annotation {
     /// metalform: `true`: no plan may destroy the machine's content, also not by taking the host
     /// out of the spec.
     pub const PREVENT_DESTROY: &str = "metalform.dev/prevent-destroy";
+    /// metalform: the host has no real machine; a controller with `--simulate` invented one. One
+    /// that drives real machines leaves it alone, and the other way round.
+    pub const SIMULATED: &str = "metalform.dev/simulated";
     /// metalform: what all annotations of ours begin with.
     pub const OURS: &str = "metalform.dev/";
     /// metalform: the fleet that the host belongs to; also a label.

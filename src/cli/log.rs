@@ -6,9 +6,10 @@ use tracing_subscriber::fmt;
 use super::{Global, LogFormat, Term};
 
 /// Sets up the process's one subscriber. `METALFORM_LOG` takes tracing's filter language and wins
-/// over `-v`.
-pub(super) fn init(global: &Global, term: &Term) {
-    let level = match (global.quiet, global.verbose, global.log_format) {
+/// over `-v`. `chatty`: lines are all that a verb shows, so that it says more.
+pub(super) fn init(global: &Global, term: &Term, chatty: bool) {
+    let verbose = global.verbose + u8::from(chatty);
+    let level = match (global.quiet, verbose, global.log_format) {
         (true, ..) => "error",
         // What a host comes to is in the table, or in a line of its own.
         (false, 0, LogFormat::Text) => "warn,metalform::event=error",

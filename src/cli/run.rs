@@ -5,6 +5,8 @@ mod reload;
 mod signals;
 mod watch;
 
+pub(super) use self::signals::Signals;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,7 +78,7 @@ pub(super) fn run(term: &Term, args: &RunArgs) -> Result<Exit, Failure> {
 /// Has memory given in small pages from here on. What stays for months after the start lies
 /// scattered, and huge pages keep all that is around it: 13 of 123 MB with 10,000 hosts
 /// (`benches/settled.rs`). Where the system does not do so, nothing is lost but that.
-fn small_pages() {
+pub(super) fn small_pages() {
     #[cfg(target_os = "linux")]
     rustix::thread::disable_transparent_huge_pages(true).ok();
 }
@@ -237,7 +239,7 @@ pub(super) async fn drive(term: &Term, args: &RunArgs, order: Order) -> Result<E
 }
 
 /// An address and port.
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let example = "an IP address and a port are wanted, as in 127.0.0.1:9090 or [::]:9090";
     text.parse().map_err(|_| example.to_owned())
 }

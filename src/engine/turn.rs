@@ -23,6 +23,9 @@ use super::{Driven, Shared, Stores};
 /// more means that a step does not settle, which is logged.
 const MOST_DECISIONS: usize = 16;
 
+/// When to look again while somebody else may act: by then this process has ended.
+const FENCED: Duration = Duration::from_secs(1);
+
 /// When the host comes back by itself.
 pub(super) type Again = Option<Duration>;
 
@@ -56,6 +59,9 @@ enum Next {
 }
 
 async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
+    if !shared.options.fence.is_open() {
+        return Next::Rest(Some(FENCED));
+    }
     let Some(host) = shared.host(key) else {
         shared.forget(key).await;
         // One that came anew meanwhile was told to this turn, which has just forgotten it.
@@ -213,6 +219,10 @@ async fn act<S: Stores>(
         | Sight::Absent
         | Sight::Taken(_) => None,
     };
+    // The last look before it is out of our hands: writing may have taken longer than the lease.
+    if !shared.options.fence.is_open() {
+        return again(effect);
+    }
     let started = Instant::now();
     let what = effect.name();
     let result = machines

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::annotations::{self, Reboot, Which};
 use super::phase::{self, Phase};
 use super::{Code, Hold, MetaChange, Note, View, Wake, Why, backoff};
-use crate::api::names::{finalizer, reason};
+use crate::api::names::{annotation, finalizer, reason};
 use crate::api::{
     BareMetalHostStatus, ConditionType, ErrorType, OperationalStatus, Timestamp, whole_seconds,
 };
@@ -143,6 +143,10 @@ impl<'a> Draft<'a> {
     /// Adds our finalizer where it is missing.
     pub fn keep_finalizer(&mut self) {
         self.meta.add_finalizer = !self.view.host.metadata.has_finalizer(finalizer::HOST);
+        if self.meta.add_finalizer && self.view.policy.simulated {
+            let mark = (annotation::SIMULATED.to_owned(), "true".to_owned());
+            self.meta.put_annotations.push(mark);
+        }
     }
 
     // --- Errors.

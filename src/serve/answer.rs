@@ -26,12 +26,9 @@ fn whole(code: StatusCode, kind: &'static str, bytes: Bytes) -> Response<Body> {
 }
 
 /// Plain text.
-pub(super) fn text(code: StatusCode, text: &'static str) -> Response<Body> {
-    whole(
-        code,
-        "text/plain; charset=utf-8",
-        Bytes::from_static(text.as_bytes()),
-    )
+pub(super) fn text(code: StatusCode, text: impl Into<String>) -> Response<Body> {
+    let text: String = text.into();
+    whole(code, "text/plain; charset=utf-8", Bytes::from(text))
 }
 
 /// OpenMetrics text.

@@ -50,6 +50,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use crate::fence::Fence;
+
 use super::{
     Change, Deleted, Key, Object, Patch, Result, Snapshot, Store, StoreError, Version, log,
 };
@@ -67,6 +69,7 @@ const CAUGHT_UP: Duration = Duration::from_secs(30);
 pub struct Kube {
     shared: Arc<Shared>,
     manager: Arc<str>,
+    fence: Fence,
 }
 
 struct Shared {
@@ -123,6 +126,7 @@ impl Kube {
         Self {
             shared: Arc::new(shared),
             manager: manager.into(),
+            fence: Fence::none(),
         }
     }
 
@@ -132,6 +136,16 @@ impl Kube {
         Self {
             shared: Arc::clone(&self.shared),
             manager: manager.into(),
+            fence: self.fence.clone(),
+        }
+    }
+
+    /// The same store, whose writes are refused while the fence is closed.
+    #[must_use]
+    pub fn behind(&self, fence: Fence) -> Self {
+        Self {
+            fence,
+            ..self.clone()
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::cli::{Exit, Failure};
 
 /// Ctrl-C and SIGTERM.
-pub(super) struct Signals {
+pub struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }

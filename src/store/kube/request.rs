@@ -42,6 +42,11 @@ impl Kube {
         what: &str,
     ) -> Result<Bytes, Refusal> {
         let server = &self.shared.server;
+        if *request.method() != http::Method::GET && !self.fence.is_open() {
+            return Err(Refusal::Unclear(format!(
+                "cannot {what}: this process does not hold its lease (any more)"
+            )));
+        }
         let answer = async {
             let response = self.shared.client.send(request.map(Body::from)).await;
             let response =
