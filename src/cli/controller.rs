@@ -11,6 +11,8 @@
 
 mod drive;
 mod guard;
+mod report;
+mod specs;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -32,6 +34,7 @@ use crate::store::kube::Cluster;
 use crate::store::{Key, Kube, Store, StoreError};
 
 use self::drive::DriveArgs;
+use self::specs::{Source, SpecsArgs};
 use super::run::Signals;
 use super::{Exit, Failure, Term};
 
@@ -60,6 +63,8 @@ pub struct ControllerArgs {
     namespace: Vec<String>,
     #[command(flatten)]
     drive: DriveArgs,
+    #[command(flatten)]
+    specs: SpecsArgs,
     /// Answer /livez, /readyz and /metrics on this address; `none` for not at all
     #[arg(long, value_name = "ADDR", default_value = "[::]:9440", value_parser = listen)]
     listen: Listen,
@@ -218,7 +223,13 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
         let key = args.lease.key(&cluster);
         Candidate::new(free, key, identity(), times, fence)
     });
-    let mut leading = tokio::spawn(lead(engine, candidate, ready, stop.clone()));
+    let mut leading = tokio::spawn(lead(
+        engine,
+        args.specs.source(args.drive.simulates()),
+        candidate,
+        ready,
+        stop.clone(),
+    ));
     let ended = tokio::select! {
         ended = &mut leading => ended,
         () = signals.any() => {
@@ -257,6 +268,7 @@ enum Ended {
 /// Fills the caches, waits for the lease and works until `stop`, or until the lease is lost.
 async fn lead(
     engine: Arc<Engine<Kube>>,
+    source: Option<Source>,
     candidate: Option<Candidate<Kube>>,
     ready: channel::Sender<Option<String>>,
     stop: CancellationToken,
@@ -271,16 +283,13 @@ async fn lead(
     }
     ready.send_replace(None);
     let Some(candidate) = candidate else {
-        return engine
-            .run(stop)
-            .await
-            .map(|()| Ended::Asked)
-            .map_err(failed);
+        let ended = run_all(&engine, source, &stop).await;
+        return ended.map(|()| Ended::Asked).map_err(failed);
     };
     // The lease is kept until the engine has come to its end.
     let keep = CancellationToken::new();
     let holding = candidate.run(keep.clone());
-    let working = work(&engine, candidate.standing(), &stop);
+    let working = work(&engine, source, candidate.standing(), &stop);
     let ended = tokio::select! {
         () = holding => {
             stop.cancel();
@@ -295,13 +304,14 @@ async fn lead(
 
 /// Works once the lease is held.
 async fn work(
-    engine: &Engine<Kube>,
+    engine: &Arc<Engine<Kube>>,
+    source: Option<Source>,
     mut standing: channel::Receiver<lease::Standing>,
     stop: &CancellationToken,
 ) -> Result<(), StoreError> {
     loop {
         if standing.borrow_and_update().leads {
-            return engine.run(stop.clone()).await;
+            return run_all(engine, source, stop).await;
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -310,6 +320,20 @@ async fn work(
             },
         }
     }
+}
+
+/// The engine, and beside it the spec that is followed.
+async fn run_all(
+    engine: &Arc<Engine<Kube>>,
+    source: Option<Source>,
+    stop: &CancellationToken,
+) -> Result<(), StoreError> {
+    let Some(source) = source else {
+        return engine.run(stop.clone()).await;
+    };
+    let following = specs::follow(Arc::clone(engine), source, stop.clone());
+    let (ended, ()) = tokio::join!(engine.run(stop.clone()), following);
+    ended
 }
 
 /// What this is and works on.
