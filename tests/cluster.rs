@@ -12,5 +12,11 @@
 
 #[path = "cluster/conformance.rs"]
 mod conformance;
+#[path = "cluster/controller.rs"]
+mod controller;
+#[path = "cluster/lease.rs"]
+mod lease;
+#[path = "cluster/life.rs"]
+mod life;
 #[path = "cluster/server.rs"]
 mod server;

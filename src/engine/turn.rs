@@ -34,6 +34,10 @@ pub(super) async fn turn<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Again
     let span = info_span!("turn", host = %key);
     async {
         for _ in 0..MOST_DECISIONS {
+            if !shared.options.fence.is_open() {
+                shared.memos.breaks_off(key);
+                return Some(FENCED);
+            }
             match once(key, shared).await {
                 Next::Step => {}
                 Next::Rest(again) if shared.memos.rests(key) => return again,
@@ -59,9 +63,6 @@ enum Next {
 }
 
 async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
-    if !shared.options.fence.is_open() {
-        return Next::Rest(Some(FENCED));
-    }
     let Some(host) = shared.host(key) else {
         shared.forget(key).await;
         // One that came anew meanwhile was told to this turn, which has just forgotten it.
@@ -256,6 +257,9 @@ fn store_failed<S: Stores>(
     host: &BareMetalHost,
     error: &StoreError,
 ) -> Next {
+    if !shared.options.fence.is_open() {
+        return Next::Step;
+    }
     match error {
         StoreError::Conflict { .. } | StoreError::NotFound { .. } => Next::Step,
         StoreError::Busy(delay) => {

@@ -31,6 +31,12 @@ impl Server {
         self.about["kubeconfig"].as_str().unwrap().into()
     }
 
+    /// What the kubeconfig says.
+    pub fn config(&self) -> Value {
+        let text = self.kubectl(&["config", "view", "--raw", "--flatten", "-o", "json"]);
+        serde_json::from_str(&text).unwrap()
+    }
+
     /// The cluster with the administrator's rights.
     pub async fn admin(&self) -> Cluster {
         let cluster = Cluster::of_kubeconfig(self.kubeconfig(), None).await;
