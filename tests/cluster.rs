@@ -14,6 +14,8 @@
 mod conformance;
 #[path = "cluster/controller.rs"]
 mod controller;
+#[path = "cluster/deploy.rs"]
+mod deploy;
 #[path = "cluster/lease.rs"]
 mod lease;
 #[path = "cluster/life.rs"]

@@ -58,6 +58,26 @@ sidecars:
   securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: [ALL] } }
 ";
 
+/// A kustomization of one's own, as docs/install.md has it, with the component that no overlay has.
+const OWN: &str = r"
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources:
+- ../kustomize/overlays/ironic
+components:
+- ../kustomize/components/metrics-auth
+images:
+- name: metalform
+  newName: images.example.org/metalform
+configMapGenerator:
+- name: metalform-ironic
+  namespace: metalform-system
+  behavior: merge
+  literals:
+  - IRONIC_ENDPOINT=http://127.0.0.1:6385
+  - DEPLOY_ISO_URL=http://127.0.0.1/iso
+";
+
 /// A path of the repository.
 fn at(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -125,6 +145,31 @@ fn metalform(arguments: &[&str]) -> String {
 fn kustomized(server: &Server, folder: &str) -> String {
     let folder = at(folder);
     server.kubectl(&["kustomize", folder.to_str().unwrap()])
+}
+
+/// [`OWN`] beside a copy of what it builds on: kustomize takes relative paths only.
+fn kustomized_own(server: &Server) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for part in ["deploy/kustomize", "deploy/rbac"] {
+        let copied = Command::new("cp")
+            .arg("-r")
+            .arg(at(part))
+            .arg(folder.path())
+            .status();
+        assert!(copied.unwrap().success());
+    }
+    let own = folder.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    std::fs::write(own.join("kustomization.yaml"), OWN).unwrap();
+    let rendered = server.kubectl(&["kustomize", own.to_str().unwrap()]);
+    for said in [
+        "image: images.example.org/metalform:",
+        "IRONIC_ENDPOINT: http://127.0.0.1:6385\n",
+        "- --metrics-auth\n",
+    ] {
+        assert!(rendered.contains(said), "{said}");
+    }
+    rendered
 }
 
 /// Helm, with a home of its own.
@@ -201,6 +246,7 @@ fn ways(server: &Server, helm: &Helm) -> Vec<(&'static str, String)> {
         ("ironic", overlay("ironic")),
         ("namespaced", overlay("namespaced")),
         ("fleet", overlay("fleet")),
+        ("one's own", kustomized_own(server)),
         (
             "chart, simulated",
             helm.template("simulate: { enabled: true, pace: 10 }"),
