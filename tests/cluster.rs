@@ -36,3 +36,5 @@ mod shared_lease;
 mod stage;
 #[path = "cluster/take_over.rs"]
 mod take_over;
+#[path = "cluster/way_back.rs"]
+mod way_back;

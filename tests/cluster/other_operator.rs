@@ -91,7 +91,9 @@ impl OtherOperator<'_> {
             "apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost",
             "metadata": { "name": name }, "spec": spec_of(lines.next().unwrap()),
         });
-        self.write_secrets(name, change);
+        let mut specs = recording.host.iter().map(|line| &line["spec"]);
+        let last = specs.rfind(|spec| !spec.is_null()).unwrap();
+        self.write_secrets(last, change);
         host = self.send("POST", &self.path("baremetalhosts", ""), &host, USER);
         for line in lines {
             let mut manager = USER;
@@ -120,24 +122,22 @@ impl OtherOperator<'_> {
         host["metadata"]["uid"].as_str().unwrap().to_owned()
     }
 
-    /// The Secrets that recorded hosts name, as people write them.
-    pub fn write_secrets(&self, name: &str, change: &Change) {
+    /// The Secrets that a spec names, as people write them.
+    pub fn write_secrets(&self, spec: &Value, change: &Change) {
         let password = change
             .password
             .unwrap_or_else(|| self.lab.text("bmc", "password"));
         let user = self.lab.text("bmc", "username");
-        for (suffix, contents) in [
-            ("bmc", json!({ "username": user, "password": password })),
-            ("ud", json!({ "userData": "#cloud-config\nhostname: a\n" })),
-            (
-                "nd",
-                json!({ "networkData": "links: []\nnetworks: []\nservices: []\n" }),
-            ),
-            ("md", json!({ "metaData": "custom: x\n" })),
-        ] {
+        for (name, of) in named(spec) {
+            let contents = match of {
+                "bmc" => json!({ "username": user, "password": password }),
+                "userData" => json!({ of: "#cloud-config\nhostname: a\n" }),
+                "networkData" => json!({ of: "links: []\nnetworks: []\nservices: []\n" }),
+                _ => json!({ of: "custom: x\n" }),
+            };
             let secret = json!({
                 "apiVersion": "v1", "kind": "Secret",
-                "metadata": { "name": format!("{name}-{suffix}") }, "stringData": contents,
+                "metadata": { "name": name }, "stringData": contents,
             });
             self.send("POST", &self.path("secrets", ""), &secret, USER);
         }
@@ -255,18 +255,18 @@ impl OtherOperator<'_> {
 
     /// Marks the Secrets. Answers the version of the credentials.
     fn claim_secrets(&self, machine: &Machine, uid: &str) -> String {
+        let host = self.read("baremetalhosts", &machine.name);
         let mut version = String::new();
-        for suffix in ["bmc", "ud", "nd", "md"] {
-            let name = format!("{}-{suffix}", machine.name);
+        for (name, of) in named(&host["spec"]) {
             let mut secret = self.read("secrets", &name);
             let meta = &mut secret["metadata"];
             meta["labels"] = json!({ "environment.metal3.io": "baremetal" });
-            if suffix == "bmc" {
+            if of == "bmc" {
                 meta["finalizers"] = json!([OF_SECRET]);
                 meta["ownerReferences"] = json!([owner(&machine.name, uid)]);
             }
             let secret = self.send("PUT", &self.path("secrets", &name), &secret, MANAGER);
-            if suffix == "bmc" {
+            if of == "bmc" {
                 let text = secret["metadata"]["resourceVersion"].as_str();
                 text.unwrap().clone_into(&mut version);
             }
@@ -407,6 +407,16 @@ impl OtherOperator<'_> {
             self.send("PUT", &path, &host, MANAGER);
         }
     }
+}
+
+/// The Secrets that a spec names, each with what it is for.
+fn named(spec: &Value) -> Vec<(String, &'static str)> {
+    let name = |value: &Value| value.as_str().map(str::to_owned);
+    let bmc = name(&spec["bmc"]["credentialsName"]);
+    let others = ["userData", "networkData", "metaData"];
+    let others = others.map(|of| Some((name(&spec[of]["name"])?, of)));
+    let all = [bmc.map(|name| (name, "bmc"))].into_iter().chain(others);
+    all.flatten().collect()
 }
 
 /// An owner reference as it gives it to Secrets.

@@ -8,8 +8,7 @@ use crate::controller::{Controller, Site, root};
 
 const NAME: &str = "baremetal-operator";
 /// An identity as controller-runtime makes one: the pod, and a UUID.
-const POD: &str =
-    "baremetal-operator-controller-manager-5d9c_8e3f2c60-6a5e-4d3c-9f6e-2f6f7f7b1c11";
+const POD: &str = "baremetal-operator-controller-manager-5d9c_8e3f2c60-6a5e-4d3c-9f6e-2f6f7f7b1c11";
 
 /// Metalform as it is installed beside that operator.
 fn stands_by(site: &Site, name: &str) -> Controller {

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::controller::{Controller, Site};
+use crate::controller::{Controller, Site, until};
 use crate::lab::{self, Lab};
 use crate::other_operator::{Change, OtherOperator};
 use crate::recording::{Machine, Moment};
@@ -232,7 +232,7 @@ impl Stage {
             let mut spec = last.clone();
             // That operator's own work.
             spec.as_object_mut().unwrap().remove("architecture");
-            operator.write_secrets(host.name, &host.change);
+            operator.write_secrets(&spec, &host.change);
             operator.create(
                 "baremetalhosts",
                 &json!({
@@ -251,6 +251,13 @@ impl Stage {
             self.given.comes_to(host.name, state);
             self.given.is_powered(host.name, true);
         }
+        // Ironic looks for it every few seconds, and the condition follows.
+        let healthy = || {
+            let filter = r#"jsonpath={.items[*].status.conditions[?(@.type=="Healthy")].status}"#;
+            self.given.kubectl(&["get", "bmh", "-o", filter])
+        };
+        let all = ["True"; GIVEN.len()].join(" ");
+        until(|| healthy() == all, || format!("healthy: {}", healthy()));
         controller.stop();
     }
 

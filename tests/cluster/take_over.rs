@@ -34,13 +34,12 @@ fn hosts_of_the_other_operator_are_left_as_they_are() {
     let asked = stage.lab.asked(mark);
     let mut what: BTreeMap<String, usize> = BTreeMap::new();
     for asked in &asked {
-        let bulk = IN_BULK
-            .iter()
-            .filter(|path| match path.ends_with(['?', '=']) {
-                true => asked.path.starts_with(**path),
-                false => asked.path.trim_end_matches('/') == path.trim_end_matches('/'),
-            });
-        let short = bulk.last().map_or(asked.path.as_str(), |path| path);
+        let is_it = |path: &&&str| match path.ends_with(['?', '=']) {
+            true => asked.path.starts_with(**path),
+            false => asked.path == **path,
+        };
+        let short = IN_BULK.iter().find(is_it);
+        let short = short.map_or(asked.path.as_str(), |path| path);
         *what.entry(format!("{} {short}", asked.method)).or_default() += 1;
     }
     println!("asked of Ironic in {QUIET:?}: {what:#?}");

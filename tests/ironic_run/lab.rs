@@ -164,6 +164,7 @@ impl Lab {
     }
 
     /// Any request past the front, with the API version of the recordings. Status and answer.
+    #[allow(dead_code, reason = "for the tests that have a cluster, too")]
     pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let url = format!("{}{path}", self.text("ironic", "url"));
         request(method, &url, RECORDED, body, None)
