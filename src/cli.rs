@@ -3,6 +3,7 @@
 //! One file a verb. Answers go to standard output, progress and diagnostics to standard error.
 //! Exit codes are the same for all verbs, see [`Exit`].
 
+mod adopt;
 mod apply;
 mod books;
 mod busy;
@@ -143,6 +144,7 @@ enum Verb {
     Apply(apply::ApplyArgs),
     Run(run::RunArgs),
     Controller(controller::ControllerArgs),
+    Adopt(adopt::AdoptArgs),
     Get(get::GetArgs),
     Explain(explain::ExplainArgs),
     Crd(crd::CrdArgs),
@@ -236,6 +238,7 @@ pub fn main() -> ExitCode {
         Verb::Plan(args) => plan::plan(&term, &args),
         Verb::Apply(args) => apply::apply(&term, &args),
         Verb::Run(args) => run::run(&term, &args),
+        Verb::Adopt(args) => adopt::adopt(&term, &args),
         Verb::Controller(args) => controller::controller(&term, &args),
         Verb::Get(args) => get::get(&term, &args),
         Verb::Explain(args) => explain::explain(&term, &args),

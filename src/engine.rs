@@ -25,6 +25,7 @@ mod memo;
 mod metrics;
 mod notes;
 mod overview;
+mod preview;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,7 @@ use self::memo::Memos;
 pub use self::metrics::{Counts, Gauges, Metrics};
 use self::notes::Notes;
 pub use self::overview::{HostLine, Overview};
+pub use self::preview::Preview;
 use self::slots::Slots;
 use self::ticket::{Ticket, Tickets};
 pub use crate::clock::Clock;

@@ -33,7 +33,7 @@ use crate::serve::{self, Reading, Served};
 use crate::store::kube::Cluster;
 use crate::store::{Key, Kube, Store, StoreError};
 
-use self::drive::DriveArgs;
+pub(super) use self::drive::DriveArgs;
 use self::specs::{Source, SpecsArgs};
 use super::run::Signals;
 use super::{Exit, Failure, Term};

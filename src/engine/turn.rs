@@ -134,7 +134,7 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
 
 /// False for a host that has no BMC and of which no provisioner knows anything: it can go its way
 /// without one.
-fn needs_machine(host: &BareMetalHost) -> bool {
+pub(super) fn needs_machine(host: &BareMetalHost) -> bool {
     let status = host.status.as_ref();
     host.has_bmc_details() || status.is_some_and(|status| !status.provisioning.id.is_empty())
 }

@@ -54,6 +54,8 @@ pub struct ClusterSecrets {
     store: Kube,
     cluster: Cluster,
     known: Arc<Mutex<HashMap<Key, Known>>>,
+    /// Nothing is claimed.
+    only_reads: bool,
 }
 
 impl fmt::Debug for ClusterSecrets {
@@ -86,7 +88,33 @@ impl ClusterSecrets {
             store,
             cluster,
             known: Arc::default(),
+            only_reads: false,
         }
+    }
+
+    /// The same, without a claim on any.
+    #[must_use]
+    pub fn only_reading(self) -> Self {
+        Self {
+            only_reads: true,
+            ..self
+        }
+    }
+
+    /// Secrets that the host names and that lack a mark, as far as they were read.
+    pub fn unmarked(&self, host: &BareMetalHost) -> Vec<String> {
+        let namespace = host.key().namespace;
+        let lacks = |name: &str, of: Use| {
+            let key = Key::new(Arc::clone(&namespace), name);
+            match self.current(&key) {
+                Some(Known::Is(held)) => Claim::lacks(&held.object.metadata, host, of),
+                Some(Known::Absent(_)) | None => false,
+            }
+        };
+        let all = named(host).into_iter();
+        all.filter(|(name, of)| lacks(name, *of))
+            .map(|(name, _)| name.to_owned())
+            .collect()
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Key, Known>> {
@@ -140,7 +168,7 @@ impl ClusterSecrets {
         of: Use,
         others: Others<'_>,
     ) -> Result<(), StoreError> {
-        let goes = host.metadata.deletion_timestamp.is_some();
+        let goes = self.only_reads || host.metadata.deletion_timestamp.is_some();
         let mut first = false;
         for _ in 0..ATTEMPTS {
             let known = match self.current(key) {
@@ -206,7 +234,7 @@ impl Secrets for ClusterSecrets {
     }
 
     fn is_ready(&self, host: &BareMetalHost) -> bool {
-        let goes = host.metadata.deletion_timestamp.is_some();
+        let goes = self.only_reads || host.metadata.deletion_timestamp.is_some();
         let key = host.key();
         named(host).into_iter().all(|(name, of)| {
             let key = Key::new(Arc::clone(&key.namespace), name);

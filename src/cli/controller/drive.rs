@@ -19,7 +19,7 @@ const AUTH_ROOT: &str = "/opt/metal3/auth";
 
 /// An Ironic, or simulated machines.
 #[derive(Debug, clap::Args)]
-pub(super) struct DriveArgs {
+pub struct DriveArgs {
     /// The Ironic (http://user:password@host:port works)
     // Its value may hold a password, which `--help` would print.
     #[arg(
@@ -72,6 +72,9 @@ pub(super) struct DriveArgs {
         conflicts_with = "ironic"
     )]
     simulate: Option<u32>,
+    /// Simulated machines remember here what they are at, over restarts
+    #[arg(long, value_name = "FILE", requires = "simulate")]
+    simulate_journal: Option<PathBuf>,
 }
 
 impl DriveArgs {
@@ -104,7 +107,11 @@ impl DriveArgs {
         if let Some(limit) = self.provisioning_limit {
             set(&mut options.limits, limit);
         }
-        Ok(sim::Simulation::memory(options, clock))
+        match &self.simulate_journal {
+            None => Ok(sim::Simulation::memory(options, clock)),
+            Some(path) => sim::Simulation::open(path, options, clock)
+                .map_err(|error| Failure::new(Exit::Usage, error.to_string())),
+        }
     }
 
     fn options(&self) -> Result<Options, Failure> {
