@@ -383,6 +383,7 @@ impl<S: Stores> Shared<S> {
             // The host knows what was so before this process could see it, and before Ironic or
             // the store were away.
             if memo.why.as_deref().map(|known| known.code) != Some(why.code) {
+                self.metrics.waits(why.code);
                 memo.since = overview::began(host, &why).or(Some(now));
             }
             memo.why = Some(Arc::new(why));

@@ -95,6 +95,7 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
         match write(shared, &host, decided.host).await {
             // What was decided for it is decided for its new version.
             Ok(written) => {
+                shared.metrics.written(&host, &written);
                 shared.memos.looks(key, written.version());
                 decided.host = written;
             }

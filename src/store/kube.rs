@@ -61,6 +61,9 @@ use shard::Shard;
 
 /// Changes of a kind that are kept for those who watch.
 const WINDOW: usize = 4096;
+/// Requests under way at once, beside the watches. Each has a connection of its own with some 100 KB
+/// of buffers; a server takes no more of one account at once anyway (priority and fairness).
+const REQUESTS: usize = 48;
 /// How long a snapshot waits for the watch to tell of writes that were answered.
 const CAUGHT_UP: Duration = Duration::from_secs(30);
 
@@ -83,6 +86,7 @@ struct Shared {
     /// The watches; they end with the store.
     tasks: Mutex<JoinSet<()>>,
     trouble: tokio::sync::watch::Sender<Trouble>,
+    requests: tokio::sync::Semaphore,
     window: usize,
 }
 
@@ -121,6 +125,7 @@ impl Kube {
             kinds: Mutex::default(),
             tasks: Mutex::default(),
             trouble: tokio::sync::watch::Sender::default(),
+            requests: tokio::sync::Semaphore::new(REQUESTS),
             window,
         };
         Self {

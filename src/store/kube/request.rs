@@ -42,6 +42,9 @@ impl Kube {
         what: &str,
     ) -> Result<Bytes, Refusal> {
         let server = &self.shared.server;
+        // It is never closed.
+        let _place = self.shared.requests.acquire().await.ok();
+        // Waiting may have taken longer than the lease.
         if *request.method() != http::Method::GET && !self.fence.is_open() {
             return Err(Refusal::Unclear(format!(
                 "cannot {what}: this process does not hold its lease (any more)"
