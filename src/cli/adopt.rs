@@ -70,7 +70,7 @@ async fn look(term: &Term, args: &AdoptArgs) -> Result<Exit, Failure> {
     let secrets = ClusterSecrets::new(cluster.clone(), Kube::clone(&store)).only_reading();
     let engine = Engine::new(
         store,
-        args.drive.connect(clock)?,
+        args.drive.connect(&cluster, clock).await?,
         Arc::new(secrets.clone()),
         clock,
         Arc::new(Metrics::default()),

@@ -12,6 +12,7 @@
 mod drive;
 mod guard;
 mod report;
+mod resource;
 mod specs;
 
 use std::net::SocketAddr;
@@ -178,7 +179,10 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
     let named = args.namespace.iter().filter(|name| !name.is_empty());
     let cluster = cluster.within(named.map(String::as_str));
     let clock = Clock::starting_at(jiff::Timestamp::now());
-    let machines = args.drive.connect(clock)?;
+    let machines = tokio::select! {
+        () = signals.any() => return Ok(Exit::Success),
+        machines = args.drive.connect(&cluster, clock) => machines?,
+    };
     let fence = match args.lease.elects() {
         true => Fence::closed(),
         false => Fence::none(),

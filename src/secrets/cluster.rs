@@ -101,6 +101,17 @@ impl ClusterSecrets {
         }
     }
 
+    /// One Secret as it is now; `None` when it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn look_up(&self, key: &Key) -> Result<Option<Secret>, StoreError> {
+        Ok(match self.fetch(key).await? {
+            Known::Is(held) => Some(held.secret),
+            Known::Absent(_) => None,
+        })
+    }
+
     /// Secrets that the host names and that lack a mark, as far as they were read.
     pub fn unmarked(&self, host: &BareMetalHost) -> Vec<String> {
         let namespace = host.key().namespace;
