@@ -41,6 +41,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 use crate::api::names::{annotation, finalizer};
@@ -214,7 +215,14 @@ impl<S: Stores> Engine<S> {
                 let tickets = tickets.clone();
                 Box::pin(async move {
                     let key = ticket.key();
-                    let again = turn::turn(&key, &shared).await;
+                    // A task of its own: the scheduler polls all turns whenever one is woken, and a
+                    // turn that waits for an answer is deep.
+                    let turn = tokio::spawn({
+                        let (key, shared) = (key.clone(), Arc::clone(&shared));
+                        async move { turn::turn(&key, &shared).await }
+                    });
+                    let again = AbortOnDropHandle::new(turn).await;
+                    let again = again.unwrap_or_else(|error| turn::broke(&key, error));
                     shared.activity.send_modify(|count| *count += 1);
                     tickets.withdraw(&ticket);
                     shared.line.done(&key, again);

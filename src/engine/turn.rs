@@ -55,6 +55,15 @@ pub(super) async fn turn<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Again
     .await
 }
 
+/// A turn that did not come to its end: by a mistake in here, or because all ends.
+pub(super) fn broke(key: &Key, error: tokio::task::JoinError) -> Again {
+    if error.is_panic() {
+        std::panic::resume_unwind(error.into_panic());
+    }
+    debug!(host = %key, "turn broken off");
+    None
+}
+
 enum Next {
     /// Something changed: decide again at once.
     Step,
