@@ -82,8 +82,11 @@ fn tell(lines: &mut Lines, host: &BareMetalHost, now: Timestamp) {
         .since
         .map(|since| format!(" for {}", screen::age(since, now)))
         .unwrap_or_default();
+    // The last word that came from Ironic has its own line.
+    let is_told = |text: &str| status.is_some_and(|status| status.error_message == text);
     let text = match reason.text.as_str() {
         "" => String::new(),
+        text if is_told(text) => String::new(),
         text => format!(": {text}"),
     };
     let word = if reason.settled { "rests" } else { "waits" };

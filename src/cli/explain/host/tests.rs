@@ -31,7 +31,14 @@ fn a_host_of_ours_is_told_with_its_lines() {
             }],
         },
     }));
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r"
+    n1
+      is      registering, powered off
+      wanted  http://i/a, powered on
+      waits   CredentialsMissing for 10m: Secret m/bmc is not there
+      Ironic  knows no node of it yet
+      written racks/r01.kdl:28, fleet fra1, pool workers
+    ");
 }
 
 #[test]
@@ -51,5 +58,13 @@ fn a_host_of_the_other_operator_is_told_too() {
             }],
         },
     }));
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r"
+    n1
+      is      registering, powered off
+      wanted  nothing, powered on
+      waits   RegistrationError for 60m
+      Ironic  node 7; last word (registration error, 4 times): Failed to get power state for node 7: no answer
+              not Manageable (RegistrationFailed)
+      written in no spec of metalform's: somebody else made this object
+    ");
 }
