@@ -34,6 +34,8 @@ mod project;
 mod render;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "cli/saved.rs"]
+mod saved;
 #[path = "cli/seats.rs"]
 mod seats;
 #[path = "cli/terminal.rs"]

@@ -170,7 +170,7 @@ async fn a_dry_run_is_judged_by_the_server_and_writes_nothing() {
     desk.apply(&["--dry-run=server"])
         .code(0)
         .says("created    w[1-2]")
-        .says("Fleet lab");
+        .says("created    Fleet lab");
     assert_eq!(desk.names(), "");
     assert_eq!(desk.kubectl(&["get", "fleets", "-o", "name"]), "");
     desk.apply(&[]).code(0);
@@ -262,4 +262,72 @@ async fn waiting_ends_when_all_hosts_are_settled_or_only_a_person_goes_on() {
     desk.apply(&["--wait", "--timeout", "60"])
         .code(1)
         .says("w2: no Secret [CredentialsMissing]");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_roll_goes_one_machine_at_a_time_and_a_wait_goes_on_with_it() {
+    let Some(desk) = Desk::new("roll").await else {
+        return;
+    };
+    desk.fleet("w[slot=1-2]", "");
+    desk.apply(&[]).code(0);
+    desk.provisioned("w1");
+    desk.provisioned("w2");
+    let text = desk.read("fleet.kdl").replace("debian-1", "debian-2");
+    desk.write("fleet.kdl", &text);
+    desk.apply(&[])
+        .code(1)
+        .says("1 changed")
+        .says("waits: w2: ")
+        .says("[Rolling]");
+    let image = |name: &str| desk.object("bmh", name)["spec"]["image"]["url"].clone();
+    let next = "https://127.0.0.1:8443/debian-2.qcow2";
+    assert_ne!(image("w2"), next);
+    // A machine that is done lets the next one go.
+    desk.deployed("w1", next);
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| desk.apply(&["--wait", "--timeout", "60"]));
+        let started = std::time::Instant::now();
+        while image("w2") != next {
+            assert!(started.elapsed().as_secs() < 30, "w2 does not go");
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
+        desk.deployed("w2", next);
+        waits.join().unwrap().code(0);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_in_an_annotation_counts_and_is_used_up() {
+    let Some(desk) = Desk::new("word").await else {
+        return;
+    };
+    desk.fleet("w[slot=1-2]", "");
+    desk.apply(&[]).code(0);
+    desk.provisioned("w1");
+    // Out of its pool, and so not deployed any more.
+    desk.fleet("w[slot=1-2]", "refine w1 { labels role=none; }");
+    let plan = desk
+        .run(&["plan", "--json", "--namespace", &desk.namespace])
+        .code(0)
+        .out;
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    let action = plan["actions"].as_array().unwrap().iter();
+    let guard = action
+        .map(|action| &action["guard"]["token"])
+        .find(|token| token.is_string());
+    desk.apply(&[]).code(1).says("--allow-destroy w1");
+    let word =
+        json!({"metadata": {"annotations": {"metalform.dev/allow-destroy": guard.unwrap()}}});
+    desk.patch("bmh", "w1", "ann", &word);
+    desk.apply(&[]).code(0).says("1 changed");
+    let annotations = desk.object("bmh", "w1")["metadata"]["annotations"].clone();
+    assert!(
+        annotations["metalform.dev/allow-destroy"].is_null(),
+        "{annotations:#}"
+    );
+    assert!(
+        annotations["metalform.dev/pool"].is_null(),
+        "{annotations:#}"
+    );
 }

@@ -192,14 +192,19 @@ pool workers {{ select role=worker; deploy debian; rollout max-unavailable=1; }}
         names.join(" ")
     }
 
-    /// Writes what a controller would: the host is provisioned with its image.
+    /// Writes what a controller would: the host is provisioned with [`IMAGE`].
     pub fn provisioned(&self, name: &str) {
+        self.deployed(name, IMAGE);
+    }
+
+    /// The same with another image.
+    pub fn deployed(&self, name: &str, image: &str) {
         self.status(
             name,
             &json!({
                 "operationalStatus": "OK", "errorMessage": "", "poweredOn": true, "errorCount": 0,
                 "provisioningFailCount": 0,
-                "provisioning": { "state": "provisioned", "ID": "7", "image": { "url": IMAGE } },
+                "provisioning": { "state": "provisioned", "ID": "7", "image": { "url": image } },
             }),
         );
     }

@@ -22,6 +22,7 @@ use super::{ApplyArgs, CARRY_OUT, ask, without_effect};
 
 use self::report::Report;
 use self::secrets::Writing;
+use self::write::Came;
 
 /// How often a host is looked at again that its controller changed between looking and writing.
 const ROUNDS: usize = 4;
@@ -155,7 +156,11 @@ impl Work<'_> {
         let mut report = Report::default();
         if !self.parent.is_written() {
             let written = self.parent.write(&store, self.args.force_conflicts).await;
-            report.parent(&self.spec.fleet.name, written);
+            let came = match self.parent.is_there() {
+                true => Came::Changed,
+                false => Came::Created,
+            };
+            report.parent(&self.spec.fleet.name, written.map(|()| came));
         }
         let (go, held) = self.judge(made);
         let came = write::write(&store, made, &go, self.args.force_conflicts).await;

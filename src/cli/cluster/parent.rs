@@ -68,6 +68,11 @@ impl Parent {
         ))
     }
 
+    /// True when it is there, whatever it says.
+    pub fn is_there(&self) -> bool {
+        self.fleet.is_some()
+    }
+
     /// True when there is nothing to write.
     pub fn is_written(&self) -> bool {
         let fleet = self.fleet.as_deref();

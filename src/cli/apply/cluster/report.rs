@@ -18,7 +18,7 @@ pub(super) struct Report {
     refused: BTreeMap<Key, Refused>,
     held: Vec<(Arc<str>, String)>,
     /// The fleet's own object, in a dry run.
-    parent: Option<(String, Result<(), Refused>)>,
+    parent: Option<(String, Result<Came, Refused>)>,
 }
 
 /// Why a write was not done.
@@ -67,7 +67,7 @@ impl Report {
     }
 
     /// Takes what came of the fleet's own object.
-    pub fn parent(&mut self, name: &str, written: Result<(), StoreError>) {
+    pub fn parent(&mut self, name: &str, written: Result<Came, StoreError>) {
         let written = written.map_err(|error| Refused::of(&error));
         self.parent = Some((name.to_owned(), written));
     }
@@ -147,7 +147,7 @@ impl Report {
         let mut lines = Vec::new();
         if let Some((name, written)) = &self.parent {
             lines.push(match written {
-                Ok(()) => format!("{:<10} Fleet {name}", "changed"),
+                Ok(came) => format!("{:<10} Fleet {name}", came.word()),
                 Err(refused) => {
                     format!(
                         "{:<10} Fleet {name}: {}",
