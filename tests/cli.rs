@@ -28,6 +28,8 @@ mod edits;
 mod formats;
 #[path = "cli/machines.rs"]
 mod machines;
+#[path = "cli/pod.rs"]
+mod pod;
 #[path = "cli/project.rs"]
 mod project;
 #[path = "cli/render.rs"]

@@ -331,3 +331,24 @@ async fn a_word_in_an_annotation_counts_and_is_used_up() {
         "{annotations:#}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_ends_at_what_the_server_refused() {
+    let Some(desk) = Desk::new("refused").await else {
+        return;
+    };
+    desk.fleet("w[slot=1-1]", "");
+    desk.apply(&[]).code(0);
+    desk.provisioned("w1");
+    desk.patch(
+        "bmh",
+        "w1",
+        "ann",
+        &json!({"spec": {"description": "hers"}}),
+    );
+    desk.fleet("w[slot=1-1]", "refine w1 { description ours; }");
+    desk.apply(&["--wait", "--timeout", "60"])
+        .code(1)
+        .says("w1: .spec.description held by \"ann\"")
+        .never_says("not settled after");
+}

@@ -187,7 +187,7 @@ impl Work<'_> {
         self.secrets.write(&self.remote).await?;
         let mut report = Report::default();
         let agreed = wait::Agreed::of(&made);
-        let mut held = self.round(&made, &agreed, &mut report).await;
+        let (mut held, _) = self.round(&made, &agreed, &mut report).await;
         if self.args.wait {
             return self.wait(made, &agreed, report).await;
         }
@@ -196,7 +196,7 @@ impl Work<'_> {
                 break;
             }
             let made = make(&Source::Cluster(self.remote.clone()), &self.spec).await?;
-            held = self.round(&made, &agreed, &mut report).await;
+            (held, _) = self.round(&made, &agreed, &mut report).await;
         }
         self.term.say(&report.summary());
         report.say(self.term);
@@ -217,8 +217,13 @@ impl Work<'_> {
         })
     }
 
-    /// Writes what of the agreed plan may go now. Answers what waits.
-    async fn round(&self, made: &Made, agreed: &wait::Agreed, report: &mut Report) -> wait::Held {
+    /// Writes what of the agreed plan may go now. Answers what waits, and how much was written.
+    async fn round(
+        &self,
+        made: &Made,
+        agreed: &wait::Agreed,
+        report: &mut Report,
+    ) -> (wait::Held, usize) {
         let (go, held) = self.judge(made);
         let mut waits = wait::Held::of(&held);
         let (go, other): (Vec<_>, Vec<_>) = go.into_iter().partition(|action| agreed.has(action));
@@ -229,7 +234,7 @@ impl Work<'_> {
         waits.unplanned(&other);
         let came = write::write(&self.remote.store, made, &go, self.args.force_conflicts).await;
         report.take(came);
-        waits
+        (waits, go.len())
     }
 
     fn failure(&self, error: &StoreError) -> Failure {

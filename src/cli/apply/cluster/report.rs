@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::cli::ending::Wait;
 use crate::cli::{Exit, Term};
 use crate::diag::one_line;
 use crate::fleet::fold;
@@ -92,6 +93,18 @@ impl Report {
         self.refused
             .values()
             .any(|refused| refused.exit == Exit::Stale)
+    }
+
+    /// What is not done without a person: hosts that the server refused for good.
+    pub fn waits(&self) -> Vec<Wait> {
+        let refused = self.refused.iter().filter(|(key, _)| self.is_refused(key));
+        let wait = |(key, refused): (&Key, &Refused)| Wait {
+            host: key.name.to_string(),
+            text: refused.text.clone(),
+            code: "NotWritten".to_owned(),
+            guarded: true,
+        };
+        refused.map(wait).collect()
     }
 
     /// The worst of it.

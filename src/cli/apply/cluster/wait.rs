@@ -108,14 +108,31 @@ impl Work<'_> {
         let limit = self.args.timeout.map(Duration::from_secs);
         let (started, mut ending) = (Instant::now(), Ending::default());
         let (mut progress, mut hinted) = (Progress::default(), false);
-        let mut desired = made.desired;
+        let (mut desired, mut trouble) = (made.desired, String::new());
         loop {
-            let made = look(&self.remote, &desired).await?;
-            let held = self.round(&made, agreed, &mut report).await;
+            let is_over = || limit.is_some_and(|limit| started.elapsed() > limit);
+            let made = match look(&self.remote, &desired).await {
+                Ok(made) => made,
+                Err(failure) if is_over() => return Err(failure),
+                // The controller goes on, whether this one can see it or not.
+                Err(failure) => {
+                    if trouble != failure.text {
+                        term.say(&format!("{}; asking again", failure.text));
+                        trouble = failure.text;
+                    }
+                    tokio::time::sleep(PACE).await;
+                    continue;
+                }
+            };
+            trouble.clear();
+            let (held, wrote) = self.round(&made, agreed, &mut report).await;
             let hosts = of_fleet(&made);
             let reasons = Remote::reasons(&hosts);
             progress.say(term, held.0.len(), &reasons);
-            let picture = picture(&reasons, held, &made, report.is_late());
+            let mut picture = picture(&reasons, held, wrote > 0 || report.is_late());
+            if !picture.moving {
+                picture.waits.extend(report.waits());
+            }
             let waits = picture.waits.clone();
             match ending.judge(picture, Instant::now()) {
                 Verdict::Settled => {
@@ -123,13 +140,12 @@ impl Work<'_> {
                     return Ok(report.exit());
                 }
                 Verdict::Stuck(waits) => {
-                    report.say(term);
                     ending::say(term, &waits);
                     return Ok(Exit::No);
                 }
                 Verdict::Wait | Verdict::LookAgain => {}
             }
-            if limit.is_some_and(|limit| started.elapsed() > limit) {
+            if is_over() {
                 report.say(term);
                 let mut left = unsettled(&reasons);
                 left.extend(waits);
@@ -173,10 +189,9 @@ fn of_fleet(made: &Made) -> Vec<Arc<BareMetalHost>> {
     made.observed.iter().filter(ours).cloned().collect()
 }
 
-fn picture(reasons: &[Reason], held: Held, made: &Made, late: bool) -> Picture {
+fn picture(reasons: &[Reason], held: Held, writing: bool) -> Picture {
     let free = |reason: &Reason| !reason.settled && !reason.needs_person;
-    let writing = made.plan.actions.len() > held.0.len();
-    let moving = late || writing || reasons.iter().any(free);
+    let moving = writing || reasons.iter().any(free);
     let mut waits = Vec::new();
     if !moving {
         waits.extend(held.0);

@@ -10,6 +10,9 @@ use crate::cli::plan::Made;
 use crate::plan::{Action, Live, OWNER, Verb};
 use crate::store::{Deleted, Key, Kube, Object as _, Patch, Store as _, StoreError, Version};
 
+/// How often a write is tried again that a server has no time for.
+const BUSY: usize = 8;
+
 /// What came of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Came {
@@ -46,14 +49,24 @@ pub(super) async fn write(
         let (verb, wanted) = (action.verb, made.desired.hosts.get(&key));
         let wanted = wanted.map(|wanted| made.desired.object(&key, wanted));
         async move {
-            let came = match (verb, wanted) {
-                (Verb::Delete, _) => delete(store, &key, seen).await,
-                (Verb::Create | Verb::Update, Some(object)) => {
-                    put(store, &key, object, seen, force).await
+            let mut left = BUSY;
+            loop {
+                let came = match (verb, &wanted) {
+                    (Verb::Delete, _) => delete(store, &key, seen).await,
+                    (Verb::Create | Verb::Update, Some(object)) => {
+                        put(store, &key, object.clone(), seen, force).await
+                    }
+                    (Verb::Create | Verb::Update, None) => Ok(Came::Unchanged),
+                };
+                match came {
+                    // It was not done, and a server says when to come again.
+                    Err(StoreError::Busy(time)) if left > 0 => {
+                        left -= 1;
+                        tokio::time::sleep(time).await;
+                    }
+                    came => return (key, came),
                 }
-                (Verb::Create | Verb::Update, None) => Ok(Came::Unchanged),
-            };
-            (key, came)
+            }
         }
     };
     let writes: Vec<_> = actions.iter().map(one).collect();
