@@ -192,7 +192,8 @@ impl Report {
             };
             lines.push(format!("{unchanged} {hosts} as the spec says"));
         }
-        lines.iter().map(|line| format!("{line}\n")).collect()
+        lines.push(String::new());
+        lines.join("\n")
     }
 }
 
