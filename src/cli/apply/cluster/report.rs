@@ -119,18 +119,20 @@ impl Report {
 
     /// `3 created, 1 changed`.
     pub fn summary(&self) -> String {
+        if self.came.is_empty() && self.refused.is_empty() {
+            return "no host was written".to_owned();
+        }
         let count = |came: Came| self.came.values().filter(|one| **one == came).count();
         let parts: Vec<String> = [Came::Created, Came::Changed, Came::Deleted, Came::Unchanged]
             .into_iter()
             .map(|came| (count(came), came.word()))
-            .filter(|(count, word)| *count > 0 || *word == Came::Created.word())
+            .filter(|(count, _)| *count > 0)
             .map(|(count, word)| format!("{count} {word}"))
             .collect();
-        let refused = match self.refused.len() {
-            0 => String::new(),
-            many => format!(", {many} refused"),
-        };
-        parts.join(", ") + &refused
+        let refused = self.refused.len();
+        let refused = (refused > 0).then(|| format!("{refused} refused"));
+        let all: Vec<String> = parts.into_iter().chain(refused).collect();
+        all.join(", ")
     }
 
     /// Says what was refused, the same for several hosts once.
@@ -212,6 +214,14 @@ mod tests {
             fields: ".spec.online".to_owned(),
             owner: "\"kubectl-edit\"".to_owned(),
         }
+    }
+
+    #[test]
+    fn what_was_not_done_is_not_counted() {
+        assert_eq!(Report::default().summary(), "no host was written");
+        let mut report = Report::default();
+        report.take(vec![(key("n1"), Err(owned("n1")))]);
+        assert_eq!(report.summary(), "1 refused");
     }
 
     #[test]
