@@ -25,6 +25,7 @@
 mod changes;
 mod claim;
 mod object;
+mod put;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -41,6 +42,7 @@ use crate::store::{Key, Kube, Object as _, Patch, Store, StoreError};
 
 use self::claim::Claim;
 use self::object::Stored;
+pub use self::put::{Put, is_there, put};
 use super::{Others, Secret, SecretError, Secrets, Use, named};
 
 /// How long a Secret that is not there is believed not to be.

@@ -33,6 +33,7 @@
 mod connect;
 mod delta;
 mod follow;
+mod list;
 mod recent;
 mod request;
 mod shard;
@@ -73,6 +74,8 @@ pub struct Kube {
     shared: Arc<Shared>,
     manager: Arc<str>,
     fence: Fence,
+    /// Writes are asked and not done.
+    dry: bool,
 }
 
 struct Shared {
@@ -132,6 +135,7 @@ impl Kube {
             shared: Arc::new(shared),
             manager: manager.into(),
             fence: Fence::none(),
+            dry: false,
         }
     }
 
@@ -142,6 +146,7 @@ impl Kube {
             shared: Arc::clone(&self.shared),
             manager: manager.into(),
             fence: self.fence.clone(),
+            dry: self.dry,
         }
     }
 
@@ -150,6 +155,17 @@ impl Kube {
     pub fn behind(&self, fence: Fence) -> Self {
         Self {
             fence,
+            ..self.clone()
+        }
+    }
+
+    /// The same store, whose writes are only tried: the server judges each as it would for good
+    /// (`dryRun=All`) and answers what would come of it, and nothing changes. Reads show none of it.
+    /// A write that is several requests ([`Store::update_status`]) is judged as if each stood alone.
+    #[must_use]
+    pub fn dry_run(&self) -> Self {
+        Self {
+            dry: true,
             ..self.clone()
         }
     }

@@ -108,6 +108,17 @@ pub(super) fn error<K: Object>(
         404 if status
             .details
             .as_ref()
+            .is_some_and(|of| of.kind == "namespaces") =>
+        {
+            StoreError::Backend(format!(
+                "cannot {what}: the cluster has no namespace `{0}`; make it with `kubectl create \
+                 namespace {0}`, or name another one",
+                key.namespace
+            ))
+        }
+        404 if status
+            .details
+            .as_ref()
             .is_some_and(|of| !of.name.is_empty()) =>
         {
             StoreError::NotFound { kind, key }
