@@ -229,7 +229,8 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
     });
     let mut leading = tokio::spawn(lead(
         engine,
-        args.specs.source(args.drive.simulates()),
+        args.specs
+            .source(args.drive.simulates(), &default_namespace(&cluster)),
         candidate,
         ready,
         stop.clone(),
@@ -338,6 +339,15 @@ async fn run_all(
     let following = specs::follow(Arc::clone(engine), source, stop.clone());
     let (ended, ()) = tokio::join!(engine.run(stop.clone()), following);
     ended
+}
+
+/// Where objects of a spec go that says nothing: the one namespace that is worked in, else the
+/// controller's own.
+fn default_namespace(cluster: &Cluster) -> Arc<str> {
+    match cluster.namespaces() {
+        [only] => Arc::clone(only),
+        _ => Arc::clone(cluster.own_namespace()),
+    }
 }
 
 /// What this is and works on.

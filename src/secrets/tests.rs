@@ -3,7 +3,6 @@ use std::path::Path;
 use serde_json::json;
 
 use super::*;
-use crate::api::BareMetalHost;
 use crate::provision::Effect;
 use crate::reconcile::Credentials;
 
