@@ -16,7 +16,7 @@ use super::turn::needs_machine;
 use super::{Engine, Shared, Stores};
 
 /// How long machines may take until all were seen once.
-const SEEN: Duration = Duration::from_secs(60);
+const SEEN: Duration = Duration::from_mins(1);
 
 /// What would be done for one host.
 #[derive(Debug, Clone)]

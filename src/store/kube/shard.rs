@@ -1,7 +1,7 @@
 //! What is known of one kind in one namespace, or in all: what its watch told, and what writes
 //! answered since.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use futures::future::{BoxFuture, FutureExt as _};
@@ -27,7 +27,7 @@ pub(super) struct Shard<K> {
 struct Known<K> {
     objects: BTreeMap<Key, Arc<K>>,
     /// What writes answered and the watch has not told of yet.
-    ahead: HashMap<Key, Ahead<K>>,
+    ahead: BTreeMap<Key, Ahead<K>>,
     recent: Recent<K>,
     /// The newest version that the watch told of.
     version: Version,
@@ -99,7 +99,7 @@ impl<K: Object> Shard<K> {
             namespace,
             known: RwLock::new(Known {
                 objects: BTreeMap::new(),
-                ahead: HashMap::new(),
+                ahead: BTreeMap::new(),
                 recent: Recent::new(window),
                 version: Version(0),
                 synced: false,
