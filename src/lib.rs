@@ -17,6 +17,7 @@ pub mod diag;
 pub mod dice;
 pub mod engine;
 pub mod eval;
+pub mod firmware;
 pub mod fleet;
 pub mod plan;
 pub mod provision;
