@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use tracing::warn;
 
+use crate::api::names::{annotation, reason};
 use crate::api::{
     BareMetalHost, Condition, ConditionStatus, FirmwareConditionType, FirmwareSchema,
-    HostFirmwareComponents, HostFirmwareSettings, HostUpdatePolicy, Metadata, OwnerReference,
-    SystemVendor, conditions,
-    names::{annotation, reason},
+    HostFirmwareComponents, HostFirmwareComponentsStatus, HostFirmwareSettings,
+    HostFirmwareSettingsStatus, HostUpdatePolicy, Metadata, OwnerReference, SystemVendor,
+    conditions,
 };
 use crate::firmware::{Found, Reading, Standing, components, schema, settings};
 use crate::reconcile::Note;
@@ -71,40 +72,25 @@ impl<S: Stores> Shared<S> {
         if paused || host.metadata.deletion_timestamp.is_some() {
             return Ok(());
         }
+        let now = self.clock.now();
         let object = self.beside::<HostFirmwareSettings>(key);
         if let Some(object) = object.filter(|object| !settings_are_settled(object)) {
             let schema = self.schema_of(Some(&object));
-            let mut next = HostFirmwareSettings::clone(&object);
-            own(&mut next.metadata, host);
-            if settings::is_read(&object, schema.as_deref()) {
-                let status = settings::judged(&object, schema.as_deref(), self.clock.now());
-                self.tell_invalid(
-                    host,
-                    &object,
-                    conditions_of(&object.status),
-                    &status.conditions,
-                );
-                next.status = Some(status);
-            }
-            self.put(&object, next).await?;
+            let schema = schema.as_deref();
+            let read = settings::is_read(&object, schema);
+            let status = read.then(|| settings::judged(&object, schema, now));
+            self.put_settings(host, &object, status).await?;
         }
         let object = self.beside::<HostFirmwareComponents>(key);
         if let Some(object) = object.filter(|object| !components_are_settled(object)) {
-            let mut next = HostFirmwareComponents::clone(&object);
-            own(&mut next.metadata, host);
-            if components::is_read(&object) {
-                let status = components::judged(&object, self.clock.now());
-                let before = object.status.as_ref().map_or(&[][..], |it| &it.conditions);
-                self.tell_invalid(host, &object, before, &status.conditions);
-                next.status = Some(status);
-            }
-            self.put(&object, next).await?;
+            let read = components::is_read(&object);
+            let status = read.then(|| components::judged(&object, now));
+            self.put_components(host, &object, status).await?;
         }
         let object = self.beside::<HostUpdatePolicy>(key);
         if let Some(object) = object.filter(|object| !policy_is_settled(object)) {
-            let mut next = HostUpdatePolicy::clone(&object);
-            own(&mut next.metadata, host);
-            self.put(&object, next).await?;
+            let next = HostUpdatePolicy::clone(&object);
+            self.put(host, &object, next).await?;
         }
         Ok(())
     }
@@ -127,41 +113,56 @@ impl<S: Stores> Shared<S> {
             }
             let object = match self.beside::<HostFirmwareSettings>(&key) {
                 Some(object) => object,
-                None => {
-                    self.make(named(&key, host, HostFirmwareSettings::default()))
-                        .await?
-                }
+                None => self.make(new(&key, host)).await?,
             };
             let status = settings::read(&object, found, schema.as_ref(), now);
-            self.tell_invalid(
-                host,
-                &object,
-                conditions_of(&object.status),
-                &status.conditions,
-            );
-            let mut next = HostFirmwareSettings::clone(&object);
-            own(&mut next.metadata, host);
-            next.status = Some(status);
-            self.put(&object, next).await?;
+            self.put_settings(host, &object, Some(status)).await?;
         }
         if let Some(found) = found.components {
             let object = match self.beside::<HostFirmwareComponents>(&key) {
                 Some(object) => object,
                 None if found.is_empty() => return Ok(()),
-                None => {
-                    self.make(named(&key, host, HostFirmwareComponents::default()))
-                        .await?
-                }
+                None => self.make(new(&key, host)).await?,
             };
             let status = components::read(&object, found, reading.installed, now);
-            let before = object.status.as_ref().map_or(&[][..], |it| &it.conditions);
-            self.tell_invalid(host, &object, before, &status.conditions);
-            let mut next = HostFirmwareComponents::clone(&object);
-            own(&mut next.metadata, host);
-            next.status = Some(status);
-            self.put(&object, next).await?;
+            self.put_components(host, &object, Some(status)).await?;
         }
         Ok(())
+    }
+
+    async fn put_settings(
+        &self,
+        host: &Arc<BareMetalHost>,
+        object: &Arc<HostFirmwareSettings>,
+        status: Option<HostFirmwareSettingsStatus>,
+    ) -> Result<(), StoreError> {
+        let mut next = HostFirmwareSettings::clone(object);
+        if let Some(status) = status {
+            let before = object.status.as_ref().map(|status| &*status.conditions);
+            self.tell_invalid(host, HostFirmwareSettings::KIND, before, &status.conditions);
+            next.status = Some(status);
+        }
+        self.put(host, object, next).await
+    }
+
+    async fn put_components(
+        &self,
+        host: &Arc<BareMetalHost>,
+        object: &Arc<HostFirmwareComponents>,
+        status: Option<HostFirmwareComponentsStatus>,
+    ) -> Result<(), StoreError> {
+        let mut next = HostFirmwareComponents::clone(object);
+        if let Some(status) = status {
+            let before = object.status.as_ref().map(|status| &*status.conditions);
+            self.tell_invalid(
+                host,
+                HostFirmwareComponents::KIND,
+                before,
+                &status.conditions,
+            );
+            next.status = Some(status);
+        }
+        self.put(host, object, next).await
     }
 
     /// Makes an object, or takes the one that somebody else made just now.
@@ -177,11 +178,17 @@ impl<S: Stores> Shared<S> {
         }
     }
 
-    /// Writes metadata and status, where they differ.
-    async fn put<K: Object>(&self, object: &Arc<K>, next: K) -> Result<(), StoreError>
+    /// Writes that it is the host's, and its status, where they differ.
+    async fn put<K: Object>(
+        &self,
+        host: &BareMetalHost,
+        object: &Arc<K>,
+        mut next: K,
+    ) -> Result<(), StoreError>
     where
         S: Store<K>,
     {
+        own(next.meta_mut(), host);
         if next.same_status(object) && next.meta() == object.meta() {
             return Ok(());
         }
@@ -190,11 +197,11 @@ impl<S: Stores> Shared<S> {
     }
 
     /// Tells that what is wanted cannot be done, once.
-    fn tell_invalid<K: Object, R>(
+    fn tell_invalid<R>(
         &self,
         host: &Arc<BareMetalHost>,
-        _: &Arc<K>,
-        before: &[Condition<FirmwareConditionType, R>],
+        kind: &str,
+        before: Option<&[Condition<FirmwareConditionType, R>]>,
         after: &[Condition<FirmwareConditionType, R>],
     ) {
         let invalid = |all: &[Condition<FirmwareConditionType, R>]| {
@@ -202,11 +209,11 @@ impl<S: Stores> Shared<S> {
             (valid.status == ConditionStatus::False).then(|| valid.message.clone())
         };
         if let Some(text) = invalid(after)
-            && invalid(before).as_ref() != Some(&text)
+            && before.and_then(invalid).as_ref() != Some(&text)
         {
             let note = Note {
                 reason: reason::VALIDATION_FAILED,
-                message: format!("{} is not valid: {text}", K::KIND),
+                message: format!("{kind} is not valid: {text}"),
                 warning: true,
             };
             self.publish(host, &[note]);
@@ -259,14 +266,9 @@ fn left(key: &Key, kind: &str, gone: Result<crate::store::Deleted, StoreError>) 
     }
 }
 
-fn conditions_of(
-    status: &Option<crate::api::HostFirmwareSettingsStatus>,
-) -> &[crate::api::FirmwareSettingsCondition] {
-    status.as_ref().map_or(&[], |status| &status.conditions)
-}
-
 /// A new object of the host's name.
-fn named<K: Object>(key: &Key, host: &BareMetalHost, mut object: K) -> K {
+fn new<K: Object + Default>(key: &Key, host: &BareMetalHost) -> K {
+    let mut object = K::default();
     let meta = object.meta_mut();
     meta.name = Some(Arc::clone(&key.name));
     meta.namespace = Some(Arc::clone(&key.namespace));
