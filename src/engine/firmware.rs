@@ -138,7 +138,10 @@ impl<S: Stores> Shared<S> {
     ) -> Result<(), StoreError> {
         let mut next = HostFirmwareSettings::clone(object);
         if let Some(status) = status {
-            let before = object.status.as_ref().map(|status| &*status.conditions);
+            let before = object
+                .status
+                .as_ref()
+                .map(|status| status.conditions.as_slice());
             self.tell_invalid(host, HostFirmwareSettings::KIND, before, &status.conditions);
             next.status = Some(status);
         }
@@ -153,7 +156,10 @@ impl<S: Stores> Shared<S> {
     ) -> Result<(), StoreError> {
         let mut next = HostFirmwareComponents::clone(object);
         if let Some(status) = status {
-            let before = object.status.as_ref().map(|status| &*status.conditions);
+            let before = object
+                .status
+                .as_ref()
+                .map(|status| status.conditions.as_slice());
             self.tell_invalid(
                 host,
                 HostFirmwareComponents::KIND,

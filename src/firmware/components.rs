@@ -15,7 +15,10 @@ pub fn is_read(components: &HostFirmwareComponents) -> bool {
 
 /// True when there is nothing to judge.
 pub fn is_settled(components: &HostFirmwareComponents) -> bool {
-    let conditions = components.status.as_ref().map(|status| &*status.conditions);
+    let conditions = components
+        .status
+        .as_ref()
+        .map(|status| status.conditions.as_slice());
     conditions.is_some_and(|conditions| is_judged(conditions, components.metadata.generation))
 }
 
@@ -28,7 +31,7 @@ pub fn read(
     now: Timestamp,
 ) -> HostFirmwareComponentsStatus {
     let mut status = components.status.clone().unwrap_or_default();
-    status.components = found;
+    status.components = found.into();
     if installed.is_some() && installed == components.metadata.generation {
         status.updates.clone_from(&components.spec.updates);
     }

@@ -9,7 +9,7 @@ use super::{FoundSetting, Setting, is_judged, is_to_change, message};
 use crate::api::{
     AttributeType, ConditionStatus, FirmwareConditionType, FirmwareSchema, FirmwareSettings,
     FirmwareSettingsReason, HostFirmwareSettings, HostFirmwareSettingsStatus, IntOrString, Json,
-    SchemaReference, SettingSchema, Timestamp, conditions, whole_seconds,
+    SchemaReference, SettingSchema, Shared, Timestamp, conditions, whole_seconds,
 };
 
 type Schema = BTreeMap<String, SettingSchema>;
@@ -36,7 +36,10 @@ pub(super) fn was_read(settings: &HostFirmwareSettings) -> bool {
 
 /// True when there is nothing to judge.
 pub fn is_settled(settings: &HostFirmwareSettings) -> bool {
-    let conditions = settings.status.as_ref().map(|status| &*status.conditions);
+    let conditions = settings
+        .status
+        .as_ref()
+        .map(|status| status.conditions.as_slice());
     conditions.is_some_and(|conditions| is_judged(conditions, settings.metadata.generation))
 }
 
@@ -53,10 +56,12 @@ pub fn read(
     let mut status = settings.status.clone().unwrap_or_default();
     // Texts with keys that are texts are JSON.
     status.settings = Json::new(&values).unwrap_or_default();
-    status.schema = schema.map(|schema| SchemaReference {
-        namespace: text(schema.metadata.namespace.as_deref()),
-        name: text(schema.metadata.name.as_deref()),
-        ..SchemaReference::default()
+    status.schema = schema.map(|schema| {
+        Shared::new(SchemaReference {
+            namespace: text(schema.metadata.namespace.as_deref()),
+            name: text(schema.metadata.name.as_deref()),
+            ..SchemaReference::default()
+        })
     });
     judge(settings, &mut status, schema, now);
     status
