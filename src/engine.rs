@@ -17,6 +17,7 @@
 
 mod claims;
 mod decide;
+mod firmware;
 mod follow;
 mod hardware;
 mod line;
@@ -45,7 +46,10 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 use crate::api::names::{annotation, finalizer};
-use crate::api::{BareMetalHost, Event, HardwareData, Timestamp};
+use crate::api::{
+    BareMetalHost, Event, FirmwareSchema, HardwareData, HostFirmwareComponents,
+    HostFirmwareSettings, HostUpdatePolicy, Timestamp,
+};
 use crate::fence::Fence;
 use crate::provision::Provisioner;
 use crate::reconcile::{Code, Credentials, Policy, Why};
@@ -66,9 +70,27 @@ use self::ticket::{Ticket, Tickets};
 pub use crate::clock::Clock;
 
 /// A store of all the kinds that the engine reads and writes.
-pub trait Stores: Store<BareMetalHost> + Store<HardwareData> + Store<Event> {}
+pub trait Stores:
+    Store<BareMetalHost>
+    + Store<HardwareData>
+    + Store<HostFirmwareSettings>
+    + Store<FirmwareSchema>
+    + Store<HostFirmwareComponents>
+    + Store<HostUpdatePolicy>
+    + Store<Event>
+{
+}
 
-impl<S: Store<BareMetalHost> + Store<HardwareData> + Store<Event>> Stores for S {}
+impl<S> Stores for S where
+    S: Store<BareMetalHost>
+        + Store<HardwareData>
+        + Store<HostFirmwareSettings>
+        + Store<FirmwareSchema>
+        + Store<HostFirmwareComponents>
+        + Store<HostUpdatePolicy>
+        + Store<Event>
+{
+}
 
 /// Knobs.
 #[derive(Debug, Clone)]
@@ -191,6 +213,7 @@ impl<S: Stores> Engine<S> {
         let (reader, tickets) = Tickets::new();
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(triggers::store(Arc::clone(shared), hosts.version));
+        triggers::firmware(shared, &mut tasks).await?;
         for (name, machines) in &shared.machines {
             tasks.spawn(triggers::machines(
                 Arc::clone(shared),
@@ -258,6 +281,21 @@ impl<S: Stores> Engine<S> {
         notes::last(shared).await;
         info!("engine stopped");
         Ok(())
+    }
+
+    /// Reads all that decisions look at, so that [`Engine::run`] begins at once. Answers how many
+    /// hosts there are.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn warm(&self) -> Result<usize, StoreError> {
+        let store = self.shared.store.as_ref();
+        let hosts = Store::<BareMetalHost>::snapshot(store).await?.objects.len();
+        Store::<FirmwareSchema>::snapshot(store).await?;
+        Store::<HostFirmwareSettings>::snapshot(store).await?;
+        Store::<HostFirmwareComponents>::snapshot(store).await?;
+        Store::<HostUpdatePolicy>::snapshot(store).await?;
+        Ok(hosts)
     }
 
     /// Looks at all hosts again: secrets changed, or a person asked.
@@ -376,11 +414,12 @@ impl<S: Stores> Shared<S> {
             .for_each(|(key, ..)| self.trigger(key));
     }
 
-    /// A host is gone: its memory, its slots and its HardwareData go too.
+    /// A host is gone: its memory, its slots and the objects beside it go too.
     async fn forget(&self, key: &Key) {
         self.memos.forget(key);
         self.leave_all(key);
         self.drop_hardware_data(key).await;
+        self.drop_firmware(key).await;
     }
 
     /// Keeps the reason for those that look.

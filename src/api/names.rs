@@ -162,6 +162,8 @@ pub mod reason {
     pub const PREPARATION_ERROR: &str = "PreparationError";
     /// Servicing failed.
     pub const SERVICING_ERROR: &str = "ServicingError";
+    /// What is wanted of BIOS settings or firmware cannot be done.
+    pub const VALIDATION_FAILED: &str = "ValidationFailed";
     /// The pull secret is not of a type that can be read.
     pub const IMAGE_AUTH_FORMAT_UNSUPPORTED: &str = "ImageAuthFormatUnsupported";
     /// The pull secret cannot be parsed.

@@ -24,7 +24,6 @@ use tokio::sync::watch as channel;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::api::BareMetalHost;
 use crate::engine::{self, Clock, Engine, Metrics, Standing};
 use crate::fence::Fence;
 use crate::lease::{self, Candidate, Times};
@@ -32,7 +31,7 @@ use crate::reconcile::Policy;
 use crate::secrets::ClusterSecrets;
 use crate::serve::{self, Reading, Served};
 use crate::store::kube::Cluster;
-use crate::store::{Key, Kube, Store, StoreError};
+use crate::store::{Key, Kube, StoreError};
 
 pub(super) use self::drive::DriveArgs;
 use self::specs::{Source, SpecsArgs};
@@ -279,12 +278,9 @@ async fn lead(
     stop: CancellationToken,
 ) -> Result<Ended, Failure> {
     let failed = |error: StoreError| Failure::new(Exit::Remote, error.to_string());
-    let store: Arc<Kube> = Arc::clone(engine.store());
     tokio::select! {
         () = stop.cancelled() => return Ok(Ended::Asked),
-        hosts = Store::<BareMetalHost>::snapshot(store.as_ref()) => {
-            info!(hosts = hosts.map_err(failed)?.objects.len(), "hosts read");
-        }
+        hosts = engine.warm() => info!(hosts = hosts.map_err(failed)?, "hosts read"),
     }
     ready.send_replace(None);
     let Some(candidate) = candidate else {

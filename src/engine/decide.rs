@@ -111,6 +111,7 @@ fn take<S: Stores>(
         unregistrable: missing.registering.as_deref(),
         sight: &sight,
         drift,
+        firmware: &shared.firmware(key),
         grants: shared.grants(key, host),
         outcome: told.outcome.as_deref(),
         hold: told.hold.as_deref(),

@@ -45,6 +45,7 @@ impl<S: Stores> Engine<S> {
     /// # Errors
     /// When hosts or secrets cannot be read.
     pub async fn preview(&self) -> Result<Vec<Preview>, StoreError> {
+        self.warm().await?;
         let shared = &self.shared;
         let hosts: Vec<Arc<BareMetalHost>> = shared.store.snapshot().await?.objects;
         for (name, machines) in &shared.machines {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info_span, warn};
 
 use crate::api::BareMetalHost;
-use crate::provision::{Effect, Fault, Job, PowerTarget, Sight};
+use crate::provision::{Ack, Effect, Fault, Job, PowerTarget, Sight};
 use crate::reconcile::{Code, Credentials, Outcome, Wake, Why};
 use crate::secrets;
 use crate::store::{Key, Object as _, Store, StoreError};
@@ -85,6 +85,9 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
         Ok(None) => return Next::Step,
         Err((host, error)) => return store_failed(key, shared, &host, &error),
     };
+    if let Err(error) = shared.judge_firmware(key, &host).await {
+        return store_failed(key, shared, &host, &error);
+    }
     shared.memos.looks(key, host.version());
     shared.leave_others(key, &host);
     let machines = shared.machines_of(&host);
@@ -238,13 +241,23 @@ async fn act<S: Stores>(
     let what = effect.name();
     let result = machines
         .run(Job {
-            host,
+            host: Arc::clone(&host),
             effect: effect.clone(),
             secrets: job,
             facts,
         })
         .await;
     shared.metrics.effect(what, started.elapsed(), &result);
+    let result = match (result, &effect) {
+        // The step that asked for it sees it in the objects.
+        (Ok(Ack::Firmware(found)), Effect::ReadFirmware(reading)) => {
+            match shared.write_firmware(&host, *reading, *found).await {
+                Ok(()) => Ok(Ack::Done),
+                Err(error) => return store_failed(key, shared, &host, &error),
+            }
+        }
+        (result, _) => result,
+    };
     // Without a clear answer it may have been done all the same, so it is looked at before it is
     // repeated.
     let maybe_done = result.as_ref().map_or_else(Fault::may_be_done, |_| true);

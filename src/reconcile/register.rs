@@ -5,7 +5,7 @@
 
 use super::draft::{Draft, Flow};
 use super::phase::Phase;
-use super::{Code, Credentials, deploy, inspect, profile, remove};
+use super::{Code, Credentials, deploy, firmware, inspect, profile, remove};
 use crate::api::names::reason;
 use crate::api::{BareMetalHost, ErrorType, Nic, OperationalStatus, Payload};
 use crate::provision::{Effect, Facts, Footing, NodeState, Sight};
@@ -36,6 +36,7 @@ pub(super) fn identify(draft: &mut Draft<'_>, id: &str) {
         // What was prepared was prepared on a machine that is no more known; see `prepare`.
         if Phase::of(&draft.status.provisioning.state) == Some(Phase::Preparing) {
             super::prepare::doubt(draft);
+            firmware::is_lost(draft);
         }
     }
     let status = &mut draft.status.operational_status;
@@ -114,7 +115,10 @@ pub(super) fn ensure<'a>(draft: &mut Draft<'a>, phase: Phase) -> Result<&'a Fact
         return Err(verify(draft, facts));
     }
     registered(draft, version.is_some())?;
-    Ok(facts)
+    match firmware::read_first(draft, facts, phase) {
+        Some(flow) => Err(flow),
+        None => Ok(facts),
+    }
 }
 
 /// Waits until the machine is seen. What the host holds of slots it keeps meanwhile.
