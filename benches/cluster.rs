@@ -25,7 +25,7 @@ use self::lab::Lab;
 use self::server::Server;
 
 /// The slowest that a part may be before the bench gives up.
-const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_mins(15);
 
 #[tokio::main]
 async fn main() {
@@ -51,7 +51,7 @@ async fn main() {
 
 /// Hosts that are there when the controller starts, to provisioned.
 async fn mass(server: &Server, scratch: &Path, hosts: usize) -> Value {
-    let namespace = server.namespace("mass").await;
+    let namespace = server.namespace("mass");
     server.hosts(&namespace, hosts, simulated).await;
     let before = server.requests().await;
     let arguments = ["--simulate=100", &format!("--provisioning-limit={hosts}")];
@@ -76,7 +76,7 @@ async fn mass(server: &Server, scratch: &Path, hosts: usize) -> Value {
 
 /// A fleet that has nothing to do: after its life, and after a start.
 async fn settled(server: &Server, scratch: &Path, hosts: usize) -> Value {
-    let namespace = server.namespace("settled").await;
+    let namespace = server.namespace("settled");
     server.hosts(&namespace, hosts, simulated).await;
     let journal = format!("--simulate-journal={}", scratch.join("machines").display());
     let limit = format!("--provisioning-limit={hosts}");
@@ -111,7 +111,7 @@ async fn idle(server: &Server, controller: &Controller) -> Value {
     tokio::time::sleep(Duration::from_secs(20)).await;
     let (cpu, requests) = (controller.cpu(), server.requests().await);
     let began = Instant::now();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let seconds = began.elapsed().as_secs_f64();
     let after = server.requests().await;
     json!({
@@ -125,7 +125,7 @@ async fn idle(server: &Server, controller: &Controller) -> Value {
 /// Redfish machines of a real Ironic, inspection and cleaning off, created to available.
 async fn ironic(server: &Server, scratch: &Path, hosts: usize) -> Value {
     let lab = Lab::with_machines(&scratch.join("lab"), hosts);
-    let namespace = server.namespace("metal3").await;
+    let namespace = server.namespace("metal3");
     let arguments = lab.controller();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let log = scratch.join("ironic.log");
@@ -133,7 +133,7 @@ async fn ironic(server: &Server, scratch: &Path, hosts: usize) -> Value {
     controller.says("hosts read");
     tokio::time::sleep(Duration::from_secs(2)).await;
     let (user, password) = lab.login();
-    server.secret(&namespace, &user, &password).await;
+    server.secret(&namespace, &user, &password);
     let machines = lab.machines();
     let from = lab::now();
     let began = Instant::now();
@@ -156,7 +156,7 @@ async fn ironic(server: &Server, scratch: &Path, hosts: usize) -> Value {
     let each = |count: usize| rounded(count as f64 / hosts as f64);
     tokio::time::sleep(Duration::from_secs(10)).await;
     let (from, before) = (lab::now(), server.requests().await);
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let steady = lab.counts(from);
     json!({
         "hosts": hosts,

@@ -95,15 +95,15 @@ impl Server {
     }
 
     /// A namespace with a Secret `bmc`.
-    pub async fn namespace(&self, name: &str) -> String {
+    pub fn namespace(&self, name: &str) -> String {
         self.kubectl(&["create", "namespace", name], "");
         if name != "metal3" {
-            self.secret(name, "admin", "bench").await;
+            self.secret(name, "admin", "bench");
         }
         name.to_owned()
     }
 
-    pub async fn secret(&self, namespace: &str, user: &str, password: &str) {
+    pub fn secret(&self, namespace: &str, user: &str, password: &str) {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret",
             "metadata": { "name": "bmc", "namespace": namespace },
