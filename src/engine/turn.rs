@@ -160,6 +160,9 @@ async fn write<S: Stores>(
 ) -> Result<Arc<BareMetalHost>, StoreError> {
     let hardware = |host: &BareMetalHost| host.status.as_ref()?.hardware.clone();
     let found = hardware(&decided).filter(|found| hardware(host).as_ref() != Some(found));
+    // One that goes takes no inventory along; a namespace that ends would not take it, and so keep
+    // the host.
+    let found = found.filter(|_| host.metadata.deletion_timestamp.is_none());
     let object = Arc::unwrap_or_clone(decided);
     if object.status != host.status {
         shared.metrics.status_write();
