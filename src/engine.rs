@@ -56,6 +56,7 @@ use crate::reconcile::{Code, Credentials, Policy, Why};
 use crate::secrets::{self, Salt, Secrets};
 use crate::store::{Key, Object as _, Store, StoreError, Version};
 
+use self::claims::Leaving;
 pub use self::follow::{FirstPlan, HeldActions, Standing, Telling, follow};
 use self::line::Line;
 use self::machines::distinct;
@@ -155,6 +156,7 @@ pub(crate) struct Shared<S> {
     line: Line,
     metrics: Arc<Metrics>,
     notes: Notes,
+    leaving: Leaving,
     /// When it was last logged that the store refuses, and how often it did since.
     refused: Mutex<BTreeMap<&'static str, (Timestamp, u64)>>,
     options: Options,
@@ -189,6 +191,7 @@ impl<S: Stores> Engine<S> {
             line: Line::new(options.concurrency.into()),
             metrics,
             notes: Notes::default(),
+            leaving: Leaving::default(),
             refused: Mutex::default(),
             options,
             activity: tokio::sync::watch::Sender::new(0),
