@@ -56,6 +56,7 @@ use crate::reconcile::{Code, Credentials, Policy, Why};
 use crate::secrets::{self, Salt, Secrets};
 use crate::store::{Key, Object as _, Store, StoreError, Version};
 
+use self::claims::Leaving;
 pub use self::follow::{FirstPlan, HeldActions, Standing, Telling, follow};
 use self::line::Line;
 use self::machines::distinct;
@@ -155,6 +156,7 @@ pub(crate) struct Shared<S> {
     line: Line,
     metrics: Arc<Metrics>,
     notes: Notes,
+    leaving: Leaving,
     /// When it was last logged that the store refuses, and how often it did since.
     refused: Mutex<BTreeMap<&'static str, (Timestamp, u64)>>,
     options: Options,
@@ -189,6 +191,7 @@ impl<S: Stores> Engine<S> {
             line: Line::new(options.concurrency.into()),
             metrics,
             notes: Notes::default(),
+            leaving: Leaving::default(),
             refused: Mutex::default(),
             options,
             activity: tokio::sync::watch::Sender::new(0),
@@ -387,7 +390,7 @@ impl<S: Stores> Shared<S> {
                 "the host's machine was simulated (annotation metalform.dev/simulated); delete the \
                  host, or run the controller with --simulate"
             };
-            self.note_why(key, host, Why::new(Code::NoProvisioner, text.to_owned()));
+            self.leaves(key, host, text.to_owned());
             return None;
         }
         let text = format!(
@@ -399,8 +402,20 @@ impl<S: Stores> Shared<S> {
                 .collect::<Vec<_>>()
                 .join(", ")
         );
-        self.note_why(key, host, Why::new(Code::NoProvisioner, text));
+        self.leaves(key, host, text);
         None
+    }
+
+    /// Leaves a host alone and says why, once: its status is not written.
+    fn leaves(&self, key: &Key, host: &BareMetalHost, text: String) {
+        let why = Why::new(Code::NoProvisioner, text);
+        let is_new = self.memos.with(key, |memo| {
+            memo.why.as_deref().map(|known| known.code) != Some(why.code)
+        });
+        if is_new {
+            warn!(host = %key, code = why.code, "{}", why.text);
+        }
+        self.note_why(key, host, why);
     }
 
     fn trigger(&self, key: Key) {
@@ -441,26 +456,32 @@ impl<S: Stores> Shared<S> {
     /// for all of them and each sort of error: a full disk refuses each host every second.
     fn store_trouble(&self, key: &Key, host: &BareMetalHost, error: &StoreError) {
         self.note_why(key, host, Why::new(Code::StoreFailed, error.to_string()));
+        if let Some(also) = self.is_told(error.code()) {
+            warn!(
+                host = %key,
+                code = error.code(),
+                "status not written, trying again: {error}{also}"
+            );
+        }
+    }
+
+    /// Whether trouble of this sort is logged now, which it is every ten seconds; if so, what to
+    /// add of those that were not.
+    fn is_told(&self, sort: &'static str) -> Option<String> {
         let now = self.clock.now();
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((last, more)) = refused.get_mut(error.code())
+        if let Some((last, more)) = refused.get_mut(sort)
             && now.duration_since(*last) < REFUSED
         {
             *more += 1;
-            return;
+            return None;
         }
-        let more = refused.insert(error.code(), (now, 0));
+        let more = refused.insert(sort, (now, 0));
         let more = more.map_or(0, |(_, more)| more);
         drop(refused);
-        let also = if more == 0 {
-            String::new()
-        } else {
-            format!(" ({more} more like it since this was said last)")
-        };
-        warn!(
-            host = %key,
-            code = error.code(),
-            "status not written, trying again: {error}{also}"
-        );
+        Some(match more {
+            0 => String::new(),
+            more => format!(" ({more} more like it since this was said last)"),
+        })
     }
 }

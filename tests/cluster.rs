@@ -10,25 +10,47 @@
     reason = "a test fails by panicking, and says what it measured"
 )]
 
+#[path = "cluster/annotations.rs"]
+mod annotations;
 #[path = "cluster/apply.rs"]
 mod apply;
 #[path = "cluster/conformance.rs"]
 mod conformance;
 #[path = "cluster/controller.rs"]
 mod controller;
+#[path = "cluster/credentials.rs"]
+mod credentials;
+#[path = "cluster/crowd.rs"]
+mod crowd;
+#[path = "cluster/deletions.rs"]
+mod deletions;
 #[path = "cluster/deploy.rs"]
 mod deploy;
 #[path = "cluster/desk.rs"]
 mod desk;
 #[path = "cluster/get.rs"]
 mod get;
+#[path = "cluster/hands.rs"]
+mod hands;
+#[path = "cluster/history.rs"]
+mod history;
+#[path = "cluster/kills.rs"]
+mod kills;
 #[path = "cluster/lease.rs"]
 mod lease;
 #[path = "cluster/life.rs"]
 mod life;
+#[path = "cluster/outages.rs"]
+mod outages;
 #[path = "cluster/plan.rs"]
 mod plan;
+#[path = "cluster/rights.rs"]
+mod rights;
+#[path = "cluster/rivals.rs"]
+mod rivals;
 #[path = "cluster/secrets.rs"]
 mod secrets;
 #[path = "cluster/server.rs"]
 mod server;
+#[path = "cluster/worlds.rs"]
+mod worlds;

@@ -155,7 +155,7 @@ fn after(host: &BareMetalHost, step: &mut Step) -> BareMetalHost {
 }
 
 /// Once written, the host is no more.
-pub(super) fn is_gone(host: &BareMetalHost) -> bool {
+fn is_gone(host: &BareMetalHost) -> bool {
     let meta = &host.metadata;
     meta.deletion_timestamp.is_some() && meta.finalizers.is_none()
 }

@@ -101,10 +101,12 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
         shared.settle_slots(key, &host, &decided.step);
     }
     if decided.changed {
-        if let Err(error) = shared.let_go(&host, &decided.host).await {
-            return store_failed(key, shared, &host, &error);
-        }
-        match write(shared, &host, decided.host).await {
+        let written = match shared.let_go(&host, &decided.host).await {
+            Ok(()) => write(shared, &host, decided.host).await,
+            Err(error) => Err(error),
+        };
+        shared.has_let_go(key);
+        match written {
             // What was decided for it is decided for its new version.
             Ok(written) => {
                 shared.metrics.written(&host, &written);
@@ -160,6 +162,9 @@ async fn write<S: Stores>(
 ) -> Result<Arc<BareMetalHost>, StoreError> {
     let hardware = |host: &BareMetalHost| host.status.as_ref()?.hardware.clone();
     let found = hardware(&decided).filter(|found| hardware(host).as_ref() != Some(found));
+    // One that goes takes no inventory along; a namespace that ends would not take it, and so keep
+    // the host.
+    let found = found.filter(|_| host.metadata.deletion_timestamp.is_none());
     let object = Arc::unwrap_or_clone(decided);
     if object.status != host.status {
         shared.metrics.status_write();

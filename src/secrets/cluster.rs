@@ -26,6 +26,8 @@ mod changes;
 mod claim;
 mod object;
 mod put;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -187,7 +189,7 @@ impl ClusterSecrets {
             let known = match self.current(key) {
                 Some(known) => known,
                 None => {
-                    first |= !self.known().contains_key(key);
+                    first |= !matches!(self.known().get(key), Some(Known::Is(_)));
                     self.fetch(key).await?
                 }
             };

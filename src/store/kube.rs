@@ -58,6 +58,7 @@ use super::{
 };
 
 pub use connect::{Cluster, ConnectError};
+pub(crate) use follow::Waits;
 use shard::Shard;
 
 /// Changes of a kind that are kept for those who watch.

@@ -319,6 +319,17 @@ impl Driver {
         );
     }
 
+    /// Runs until it waits for this, and would look again by itself for ever.
+    pub fn waits_for(&mut self, code: &str) {
+        for _ in 0..20 {
+            if !self.step() && self.code() == code {
+                return;
+            }
+            self.pass();
+        }
+        panic!("does not wait for {code}: {:?}", self.last);
+    }
+
     /// Runs until the host is in this state.
     pub fn reach(&mut self, state: &ProvisioningState) {
         for _ in 0..1000 {
