@@ -60,12 +60,16 @@ mod rivals;
 mod secrets;
 #[path = "cluster/server.rs"]
 mod server;
+#[path = "cluster/settled.rs"]
+mod settled;
 #[path = "cluster/shared_lease.rs"]
 mod shared_lease;
 #[path = "cluster/stage.rs"]
 mod stage;
 #[path = "cluster/take_over.rs"]
 mod take_over;
+#[path = "cluster/their_objects.rs"]
+mod their_objects;
 #[path = "cluster/way_back.rs"]
 mod way_back;
 #[path = "cluster/worlds.rs"]

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::controller::{Site, until};
-use crate::stage::{Stage, taken};
+use crate::settled::taken;
+use crate::stage::Stage;
 
 /// How long nothing has to happen: some looks at all nodes, and a few turns of every host.
 const QUIET: Duration = Duration::from_secs(15);
@@ -124,6 +125,8 @@ fn changes_are_carried_out(stage: &Stage) {
     spec("available-off", json!({ "online": true }));
     unmark("paused", "paused");
     unmark("detached", "detached");
+    let settings = json!({ "spec": { "settings": { "ProcTurboMode": "Disabled" } } });
+    site.patch("hostfirmwaresettings/available", &settings);
     let password = json!({ "stringData": { "password": stage.lab.text("bmc", "password") } });
     site.patch("secret/refused-bmc", &password);
     for (name, on) in [
@@ -137,6 +140,11 @@ fn changes_are_carried_out(stage: &Stage) {
     }
     site.comes_to("refused", "available");
     site.comes_to("live", "available");
+    let turbo = || {
+        let settings = site.get("hostfirmwaresettings/available");
+        settings["status"]["settings"]["ProcTurboMode"].clone()
+    };
+    until(|| turbo() == "Disabled", || format!("turbo: {}", turbo()));
     let detached = || site.get("bmh/detached")["status"].clone();
     let left = &stage.left["taken"]["detached"]["host"]["status"]["provisioning"];
     until(
@@ -161,6 +169,7 @@ fn changes_are_carried_out(stage: &Stage) {
         all.collect::<Vec<_>>()
     };
     let wanted = [
+        "available clean",
         "available-off power on",
         "detached adopt",
         "detached manage",
