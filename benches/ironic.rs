@@ -13,6 +13,7 @@
 #[path = "ironic/fleet.rs"]
 mod fleet;
 #[path = "ironic/lab.rs"]
+#[allow(dead_code, reason = "shared with the bench of the controller")]
 mod lab;
 
 use std::time::{Duration, Instant};

@@ -3,10 +3,12 @@
 //! One file a verb. Answers go to standard output, progress and diagnostics to standard error.
 //! Exit codes are the same for all verbs, see [`Exit`].
 
+mod adopt;
 mod apply;
 mod books;
 mod busy;
 mod check;
+mod cluster;
 mod completions;
 mod controller;
 mod crd;
@@ -28,7 +30,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use self::term::Term;
 
@@ -104,9 +106,21 @@ pub struct SpecArgs {
         value_parser = PathBufValueParser::new().map(home::as_seen)
     )]
     params: Option<PathBuf>,
+    /// Which namespace the objects go to, where the spec is not the only one to say.
+    #[arg(skip)]
+    namespace: crate::eval::Namespace,
 }
 
 impl SpecArgs {
+    /// The spec at a path, without parameters.
+    fn at(spec: &std::path::Path) -> Self {
+        Self {
+            spec: spec.to_owned(),
+            params: None,
+            namespace: crate::eval::Namespace::default(),
+        }
+    }
+
     /// What is read, for those who ask the process that reads it.
     fn reading(&self) -> crate::serve::Reading {
         // The file itself may be a symlink that is swapped, as a ConfigMap mount does it.
@@ -139,10 +153,11 @@ impl SpecArgs {
 enum Verb {
     Check(check::CheckArgs),
     Render(render::RenderArgs),
-    Plan(plan::PlanArgs),
-    Apply(apply::ApplyArgs),
+    Plan(Box<plan::PlanArgs>),
+    Apply(Box<apply::ApplyArgs>),
     Run(run::RunArgs),
     Controller(controller::ControllerArgs),
+    Adopt(adopt::AdoptArgs),
     Get(get::GetArgs),
     Explain(explain::ExplainArgs),
     Crd(crd::CrdArgs),
@@ -212,9 +227,48 @@ impl Failure {
     }
 }
 
+/// What `kubectl` looks for when somebody says `kubectl metalform`.
+const PLUGIN: &str = "kubectl-metalform";
+
+impl Verb {
+    /// Which cluster is meant, for verbs that may work on one.
+    fn cluster(&mut self) -> Option<&mut cluster::ClusterArgs> {
+        match self {
+            Self::Check(args) => Some(&mut args.cluster),
+            Self::Plan(args) => Some(&mut args.cluster),
+            Self::Apply(args) => Some(&mut args.cluster),
+            Self::Get(args) => Some(&mut args.cluster),
+            Self::Explain(args) => Some(&mut args.cluster),
+            Self::Render(_)
+            | Self::Run(_)
+            | Self::Adopt(_)
+            | Self::Controller(_)
+            | Self::Crd(_)
+            | Self::Completions(_) => None,
+        }
+    }
+}
+
+/// Reads the arguments. Called by the name of a plugin, a cluster is meant where nothing is said.
+fn parse(words: Vec<std::ffi::OsString>) -> Result<Args, clap::Error> {
+    let name = words.first().map(std::path::Path::new);
+    let stem = name.and_then(std::path::Path::file_stem);
+    let is_plugin = stem.is_some_and(|stem| stem == PLUGIN);
+    let mut command = Args::command();
+    if is_plugin {
+        command = command.bin_name("kubectl metalform");
+    }
+    let found = command.try_get_matches_from(words)?;
+    let mut args = Args::from_arg_matches(&found)?;
+    if let Some(cluster) = args.verb.cluster().filter(|_| is_plugin) {
+        cluster.by_default = true;
+    }
+    Ok(args)
+}
+
 /// Reads the arguments and does what they say.
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match parse(std::env::args_os().collect()) {
         Ok(args) => args,
         Err(error) => {
             let code = if error.use_stderr() {
@@ -236,6 +290,7 @@ pub fn main() -> ExitCode {
         Verb::Plan(args) => plan::plan(&term, &args),
         Verb::Apply(args) => apply::apply(&term, &args),
         Verb::Run(args) => run::run(&term, &args),
+        Verb::Adopt(args) => adopt::adopt(&term, &args),
         Verb::Controller(args) => controller::controller(&term, &args),
         Verb::Get(args) => get::get(&term, &args),
         Verb::Explain(args) => explain::explain(&term, &args),
@@ -271,4 +326,31 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 fn pattern(text: &str) -> Result<crate::eval::range::Pattern, Failure> {
     crate::eval::range::Pattern::compile(text)
         .map_err(|error| Failure::new(Exit::Usage, format!("`{text}`: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_of_kubectl_means_a_cluster() {
+        let meant = |words: &[&str]| {
+            let words = words.iter().map(Into::into).collect();
+            let mut args = parse(words).unwrap();
+            args.verb.cluster().map(|cluster| cluster.is_meant())
+        };
+        assert_eq!(meant(&["metalform", "plan"]), Some(false));
+        assert_eq!(meant(&["/usr/bin/kubectl-metalform", "plan"]), Some(true));
+        assert_eq!(
+            meant(&["metalform", "get", "--context", "prod"]),
+            Some(true)
+        );
+        assert_eq!(meant(&["metalform", "get", "-n", "m"]), Some(true));
+        assert_eq!(meant(&["kubectl-metalform", "run"]), None);
+    }
+
+    #[test]
+    fn the_arguments_are_sound() {
+        Args::command().debug_assert();
+    }
 }

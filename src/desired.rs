@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::api::names::annotation;
+use crate::api::names::{annotation, applyset};
 use crate::api::{BareMetalHost, BareMetalHostSpec, ProvisioningState, Tags};
 use crate::fleet::{Digest, Fleet, Host, Seat, Seats, place};
 use crate::store::{Key, Object as _};
@@ -54,6 +54,9 @@ pub struct Desired {
     /// False when something of the spec could not be read: then nothing may be removed. Commands
     /// refuse such a spec; this is for whoever goes on with the rest.
     pub complete: bool,
+    /// The set (ApplySet) that all hosts are members of, see [`Desired::in_set`]; `None` in a store
+    /// of our own. Then only members are removed.
+    pub set: Option<Arc<str>>,
     /// Tells where things are written; looked at only for what is shown.
     pub sites: Sites,
 }
@@ -163,6 +166,7 @@ pub fn desired(
             .map(|(host, pool)| (key(&host), pool))
             .collect(),
         complete,
+        set: None,
         sites: Sites::new(Arc::clone(fleet), Arc::clone(files)),
     }
 }
@@ -289,7 +293,23 @@ impl Desired {
     #[must_use]
     pub fn again(&self, observed: &[Arc<BareMetalHost>]) -> Option<Self> {
         let (fleet, files) = self.sites.parts()?;
-        Some(desired(fleet, files, self.complete, observed, Some(self)))
+        let again = desired(fleet, files, self.complete, observed, Some(self));
+        Some(match &self.set {
+            Some(id) => again.in_set(id),
+            None => again,
+        })
+    }
+
+    /// The same with all hosts as members of a set, by its id.
+    #[must_use]
+    pub fn in_set(mut self, id: &str) -> Self {
+        for wanted in self.hosts.values_mut() {
+            if wanted.labels.get(applyset::PART_OF) != Some(id) {
+                Arc::make_mut(wanted).labels.insert(applyset::PART_OF, id);
+            }
+        }
+        self.set = Some(id.into());
+        self
     }
 
     /// The same, sharing its specs with the hosts that have them by now: for one that was applied

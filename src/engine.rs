@@ -17,6 +17,7 @@
 
 mod claims;
 mod decide;
+mod firmware;
 mod follow;
 mod hardware;
 mod line;
@@ -25,6 +26,7 @@ mod memo;
 mod metrics;
 mod notes;
 mod overview;
+mod preview;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -40,16 +42,21 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 use crate::api::names::{annotation, finalizer};
-use crate::api::{BareMetalHost, Event, HardwareData, Timestamp};
+use crate::api::{
+    BareMetalHost, Event, FirmwareSchema, HardwareData, HostFirmwareComponents,
+    HostFirmwareSettings, HostUpdatePolicy, Timestamp,
+};
 use crate::fence::Fence;
 use crate::provision::Provisioner;
 use crate::reconcile::{Code, Credentials, Policy, Why};
 use crate::secrets::{self, Salt, Secrets};
 use crate::store::{Key, Object as _, Store, StoreError, Version};
 
+use self::claims::Leaving;
 pub use self::follow::{FirstPlan, HeldActions, Standing, Telling, follow};
 use self::line::Line;
 use self::machines::distinct;
@@ -58,14 +65,33 @@ use self::memo::Memos;
 pub use self::metrics::{Counts, Gauges, Metrics};
 use self::notes::Notes;
 pub use self::overview::{HostLine, Overview};
+pub use self::preview::Preview;
 use self::slots::Slots;
 use self::ticket::{Ticket, Tickets};
 pub use crate::clock::Clock;
 
 /// A store of all the kinds that the engine reads and writes.
-pub trait Stores: Store<BareMetalHost> + Store<HardwareData> + Store<Event> {}
+pub trait Stores:
+    Store<BareMetalHost>
+    + Store<HardwareData>
+    + Store<HostFirmwareSettings>
+    + Store<FirmwareSchema>
+    + Store<HostFirmwareComponents>
+    + Store<HostUpdatePolicy>
+    + Store<Event>
+{
+}
 
-impl<S: Store<BareMetalHost> + Store<HardwareData> + Store<Event>> Stores for S {}
+impl<S> Stores for S where
+    S: Store<BareMetalHost>
+        + Store<HardwareData>
+        + Store<HostFirmwareSettings>
+        + Store<FirmwareSchema>
+        + Store<HostFirmwareComponents>
+        + Store<HostUpdatePolicy>
+        + Store<Event>
+{
+}
 
 /// Knobs.
 #[derive(Debug, Clone)]
@@ -130,6 +156,7 @@ pub(crate) struct Shared<S> {
     line: Line,
     metrics: Arc<Metrics>,
     notes: Notes,
+    leaving: Leaving,
     /// When it was last logged that the store refuses, and how often it did since.
     refused: Mutex<BTreeMap<&'static str, (Timestamp, u64)>>,
     options: Options,
@@ -164,6 +191,7 @@ impl<S: Stores> Engine<S> {
             line: Line::new(options.concurrency.into()),
             metrics,
             notes: Notes::default(),
+            leaving: Leaving::default(),
             refused: Mutex::default(),
             options,
             activity: tokio::sync::watch::Sender::new(0),
@@ -188,6 +216,7 @@ impl<S: Stores> Engine<S> {
         let (reader, tickets) = Tickets::new();
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(triggers::store(Arc::clone(shared), hosts.version));
+        triggers::firmware(shared, &mut tasks).await?;
         for (name, machines) in &shared.machines {
             tasks.spawn(triggers::machines(
                 Arc::clone(shared),
@@ -212,7 +241,14 @@ impl<S: Stores> Engine<S> {
                 let tickets = tickets.clone();
                 Box::pin(async move {
                     let key = ticket.key();
-                    let again = turn::turn(&key, &shared).await;
+                    // A task of its own: the scheduler polls all turns whenever one is woken, and a
+                    // turn that waits for an answer is deep.
+                    let turn = tokio::spawn({
+                        let (key, shared) = (key.clone(), Arc::clone(&shared));
+                        async move { turn::turn(&key, &shared).await }
+                    });
+                    let again = AbortOnDropHandle::new(turn).await;
+                    let again = again.unwrap_or_else(|error| turn::broke(&key, error));
                     shared.activity.send_modify(|count| *count += 1);
                     tickets.withdraw(&ticket);
                     shared.line.done(&key, again);
@@ -248,6 +284,21 @@ impl<S: Stores> Engine<S> {
         notes::last(shared).await;
         info!("engine stopped");
         Ok(())
+    }
+
+    /// Reads all that decisions look at, so that [`Engine::run`] begins at once. Answers how many
+    /// hosts there are.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn warm(&self) -> Result<usize, StoreError> {
+        let store = self.shared.store.as_ref();
+        let hosts = Store::<BareMetalHost>::snapshot(store).await?.objects.len();
+        Store::<FirmwareSchema>::snapshot(store).await?;
+        Store::<HostFirmwareSettings>::snapshot(store).await?;
+        Store::<HostFirmwareComponents>::snapshot(store).await?;
+        Store::<HostUpdatePolicy>::snapshot(store).await?;
+        Ok(hosts)
     }
 
     /// Looks at all hosts again: secrets changed, or a person asked.
@@ -339,7 +390,7 @@ impl<S: Stores> Shared<S> {
                 "the host's machine was simulated (annotation metalform.dev/simulated); delete the \
                  host, or run the controller with --simulate"
             };
-            self.note_why(key, host, Why::new(Code::NoProvisioner, text.to_owned()));
+            self.leaves(key, host, text.to_owned());
             return None;
         }
         let text = format!(
@@ -351,8 +402,20 @@ impl<S: Stores> Shared<S> {
                 .collect::<Vec<_>>()
                 .join(", ")
         );
-        self.note_why(key, host, Why::new(Code::NoProvisioner, text));
+        self.leaves(key, host, text);
         None
+    }
+
+    /// Leaves a host alone and says why, once: its status is not written.
+    fn leaves(&self, key: &Key, host: &BareMetalHost, text: String) {
+        let why = Why::new(Code::NoProvisioner, text);
+        let is_new = self.memos.with(key, |memo| {
+            memo.why.as_deref().map(|known| known.code) != Some(why.code)
+        });
+        if is_new {
+            warn!(host = %key, code = why.code, "{}", why.text);
+        }
+        self.note_why(key, host, why);
     }
 
     fn trigger(&self, key: Key) {
@@ -366,11 +429,12 @@ impl<S: Stores> Shared<S> {
             .for_each(|(key, ..)| self.trigger(key));
     }
 
-    /// A host is gone: its memory, its slots and its HardwareData go too.
+    /// A host is gone: its memory, its slots and the objects beside it go too.
     async fn forget(&self, key: &Key) {
         self.memos.forget(key);
         self.leave_all(key);
         self.drop_hardware_data(key).await;
+        self.drop_firmware(key).await;
     }
 
     /// Keeps the reason for those that look.
@@ -381,6 +445,7 @@ impl<S: Stores> Shared<S> {
             // The host knows what was so before this process could see it, and before Ironic or
             // the store were away.
             if memo.why.as_deref().map(|known| known.code) != Some(why.code) {
+                self.metrics.waits(why.code);
                 memo.since = overview::began(host, &why).or(Some(now));
             }
             memo.why = Some(Arc::new(why));
@@ -391,26 +456,32 @@ impl<S: Stores> Shared<S> {
     /// for all of them and each sort of error: a full disk refuses each host every second.
     fn store_trouble(&self, key: &Key, host: &BareMetalHost, error: &StoreError) {
         self.note_why(key, host, Why::new(Code::StoreFailed, error.to_string()));
+        if let Some(also) = self.is_told(error.code()) {
+            warn!(
+                host = %key,
+                code = error.code(),
+                "status not written, trying again: {error}{also}"
+            );
+        }
+    }
+
+    /// Whether trouble of this sort is logged now, which it is every ten seconds; if so, what to
+    /// add of those that were not.
+    fn is_told(&self, sort: &'static str) -> Option<String> {
         let now = self.clock.now();
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((last, more)) = refused.get_mut(error.code())
+        if let Some((last, more)) = refused.get_mut(sort)
             && now.duration_since(*last) < REFUSED
         {
             *more += 1;
-            return;
+            return None;
         }
-        let more = refused.insert(error.code(), (now, 0));
+        let more = refused.insert(sort, (now, 0));
         let more = more.map_or(0, |(_, more)| more);
         drop(refused);
-        let also = if more == 0 {
-            String::new()
-        } else {
-            format!(" ({more} more like it since this was said last)")
-        };
-        warn!(
-            host = %key,
-            code = error.code(),
-            "status not written, trying again: {error}{also}"
-        );
+        Some(match more {
+            0 => String::new(),
+            more => format!(" ({more} more like it since this was said last)"),
+        })
     }
 }

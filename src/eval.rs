@@ -64,6 +64,25 @@ pub struct Inputs<'a> {
     pub limits: Limits,
 }
 
+/// Which namespace the objects go to, where the spec's own word (`spec NAME namespace=…`) is not the
+/// only one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Namespace {
+    /// Wins over the spec's own word.
+    pub wins: Option<Arc<str>>,
+    /// Where the spec says nothing; without it [`crate::fleet::NAMESPACE`].
+    pub default: Option<Arc<str>>,
+}
+
+impl Namespace {
+    /// The namespace of a spec that says this.
+    fn choose(&self, said: Option<&str>) -> Arc<str> {
+        let wins = self.wins.clone().or_else(|| said.map(Arc::from));
+        wins.or_else(|| self.default.clone())
+            .unwrap_or_else(|| Arc::from(crate::fleet::NAMESPACE))
+    }
+}
+
 /// Bounds on what is read and made. All are reported as MF9xxx with their number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -161,7 +180,12 @@ impl Evaluation {
 /// Evaluates a project. Never fails and never panics; trees of files that did not change, and hosts
 /// that no change can concern, are taken from `cache`: that saves time and changes nothing.
 pub fn evaluate(inputs: &Inputs<'_>, cache: &mut Cache) -> Evaluation {
-    run::evaluate(inputs, cache)
+    evaluate_in(inputs, &Namespace::default(), cache)
+}
+
+/// The same, for objects that go to a namespace which is not only the spec's to say.
+pub fn evaluate_in(inputs: &Inputs<'_>, namespace: &Namespace, cache: &mut Cache) -> Evaluation {
+    run::evaluate(inputs, namespace, cache)
 }
 
 #[cfg(test)]

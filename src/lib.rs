@@ -18,6 +18,7 @@ pub mod dice;
 pub mod engine;
 pub mod eval;
 pub mod fence;
+pub mod firmware;
 pub mod fleet;
 pub mod lease;
 pub mod plan;

@@ -13,6 +13,7 @@
 //! whatever order hosts were observed; an incomplete evaluation removes nothing and disturbs no
 //! machine.
 
+mod adopted;
 mod class;
 mod diff;
 mod fields;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use self::adopted::adopted;
 pub use self::diff::{Compared, Comparer, Owned, diff, differing, is_as_wanted};
 pub use self::gate::{Grants, Hold, HoldCode, Ruling, gate, grant_of};
 pub use self::json::{FORMAT_VERSION, to_json};

@@ -16,6 +16,7 @@ use futures::stream::BoxStream;
 
 use crate::api::{BareMetalHost, HardwareJson, Timestamp};
 use crate::budget::Limits;
+use crate::firmware::{Changes, Found, Reading};
 use crate::secrets::JobSecrets;
 use crate::store::Key;
 
@@ -87,8 +88,13 @@ pub enum Effect {
     Inspect,
     /// Reads what the inspection found; answers [`Ack::Inventory`].
     ReadInventory,
-    /// Cleans with steps made from the host's RAID configuration.
-    Clean,
+    /// Reads BIOS settings and firmware; answers [`Ack::Firmware`].
+    ReadFirmware(Reading),
+    /// Cleans with steps made from the host's RAID configuration, and from these changes.
+    Clean {
+        /// BIOS settings and firmware to change.
+        firmware: Option<Arc<Changes>>,
+    },
     /// Makes the machine available, with automated cleaning where it is on.
     Provide,
     /// Writes what is to be deployed and starts it, with the config drive.
@@ -121,7 +127,8 @@ impl Effect {
             Self::Manage => "manage",
             Self::Inspect => "inspect",
             Self::ReadInventory => "read-inventory",
-            Self::Clean => "clean",
+            Self::ReadFirmware(_) => "read-firmware",
+            Self::Clean { .. } => "clean",
             Self::Provide => "provide",
             Self::Deploy => "deploy",
             Self::Adopt => "adopt",
@@ -137,7 +144,7 @@ impl Effect {
 impl Effect {
     /// False for what only reads: what is known of the machine stays true after it.
     pub fn changes(&self) -> bool {
-        !matches!(self, Self::ReadInventory)
+        !matches!(self, Self::ReadInventory | Self::ReadFirmware(_))
     }
 }
 
@@ -165,6 +172,8 @@ pub enum Ack {
     Enrolled(Arc<str>),
     /// The inventory; `None` when the machine has none, so it has to be inspected.
     Inventory(Option<HardwareJson>),
+    /// BIOS settings and firmware.
+    Firmware(Box<Found>),
 }
 
 /// Why an effect was not accepted.

@@ -29,6 +29,7 @@ pub mod backoff;
 mod deploy;
 mod detach;
 mod draft;
+mod firmware;
 mod inspect;
 pub mod phase;
 mod power;
@@ -47,6 +48,7 @@ use smallvec::SmallVec;
 use crate::api::names::finalizer;
 use crate::api::{BareMetalHost, BareMetalHostStatus, Metadata, Timestamp};
 use crate::budget::SlotKind;
+use crate::firmware::Standing;
 use crate::provision::{Ack, Drift, Effect, Fault, Sight};
 
 use self::draft::{Draft, Flow};
@@ -142,6 +144,8 @@ pub struct View<'a> {
     pub sight: &'a Sight,
     /// How the machine's settings differ from what the host asks for.
     pub drift: Drift,
+    /// What is known and wanted of its BIOS settings and firmware.
+    pub firmware: &'a Standing,
     /// Slots that this host holds or would be granted if it asked now.
     pub grants: Grants,
     /// What came of the last effect. Given to the first step after the effect ended, and again

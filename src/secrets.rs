@@ -26,7 +26,7 @@ use crate::api::BareMetalHost;
 use crate::store::{Key, StoreError};
 
 pub use self::cached::CachedSecrets;
-pub use self::cluster::ClusterSecrets;
+pub use self::cluster::{ClusterSecrets, Put, is_there, put};
 pub use self::folder::SecretsFolder;
 pub use self::host::{Missing, Use, credentials, job_secrets, missing, named};
 pub use self::salt::Salt;

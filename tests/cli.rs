@@ -28,12 +28,16 @@ mod edits;
 mod formats;
 #[path = "cli/machines.rs"]
 mod machines;
+#[path = "cli/pod.rs"]
+mod pod;
 #[path = "cli/project.rs"]
 mod project;
 #[path = "cli/render.rs"]
 mod render;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "cli/saved.rs"]
+mod saved;
 #[path = "cli/seats.rs"]
 mod seats;
 #[path = "cli/terminal.rs"]

@@ -11,12 +11,32 @@
     reason = "a test fails by panicking, and says what it measured"
 )]
 
+#[path = "cluster/annotations.rs"]
+mod annotations;
+#[path = "cluster/apply.rs"]
+mod apply;
 #[path = "cluster/conformance.rs"]
 mod conformance;
 #[path = "cluster/controller.rs"]
 mod controller;
+#[path = "cluster/credentials.rs"]
+mod credentials;
+#[path = "cluster/crowd.rs"]
+mod crowd;
+#[path = "cluster/deletions.rs"]
+mod deletions;
 #[path = "cluster/deploy.rs"]
 mod deploy;
+#[path = "cluster/desk.rs"]
+mod desk;
+#[path = "cluster/get.rs"]
+mod get;
+#[path = "cluster/hands.rs"]
+mod hands;
+#[path = "cluster/history.rs"]
+mod history;
+#[path = "cluster/kills.rs"]
+mod kills;
 #[path = "ironic_run/lab.rs"]
 #[allow(dead_code, reason = "shared with the tests of `metalform run`")]
 mod lab;
@@ -26,8 +46,18 @@ mod lease;
 mod life;
 #[path = "cluster/other_operator.rs"]
 mod other_operator;
+#[path = "cluster/outages.rs"]
+mod outages;
+#[path = "cluster/plan.rs"]
+mod plan;
 #[path = "cluster/recording.rs"]
 mod recording;
+#[path = "cluster/rights.rs"]
+mod rights;
+#[path = "cluster/rivals.rs"]
+mod rivals;
+#[path = "cluster/secrets.rs"]
+mod secrets;
 #[path = "cluster/server.rs"]
 mod server;
 #[path = "cluster/shared_lease.rs"]
@@ -38,3 +68,5 @@ mod stage;
 mod take_over;
 #[path = "cluster/way_back.rs"]
 mod way_back;
+#[path = "cluster/worlds.rs"]
+mod worlds;

@@ -15,6 +15,8 @@
 mod canary;
 #[path = "ironic_run/credentials.rs"]
 mod credentials;
+#[path = "ironic_run/firmware.rs"]
+mod firmware;
 #[path = "ironic_run/fleet.rs"]
 mod fleet;
 #[path = "ironic_run/kills.rs"]

@@ -34,6 +34,7 @@ scripts! {
     deletion_of_failed
     deploy_failure
     fairness
+    firmware
     happy_life
     image_roll
     inspection_failure

@@ -69,9 +69,14 @@ impl Line {
 impl Lab {
     /// Starts one that ends with this process at the latest.
     pub fn start(state: &Path) -> Self {
-        let owner = std::process::id().to_string();
+        Self::with_machines(state, 0)
+    }
+
+    /// Starts one with so many Redfish machines.
+    pub fn with_machines(state: &Path, machines: usize) -> Self {
+        let (owner, machines) = (std::process::id().to_string(), machines.to_string());
         let mut command = script("lab");
-        command.args(["start", "0", "0", "--owner", &owner, "--state"]);
+        command.args(["start", "0", &machines, "--owner", &owner, "--state"]);
         command.arg(state);
         // With 10,000 nodes these would keep Ironic busy with itself: a pass over all power states
         // each minute, and a look at all nodes each two seconds.
@@ -88,6 +93,30 @@ impl Lab {
     /// Where metalform finds Ironic.
     pub fn url(&self) -> &str {
         self.about["front"]["url"].as_str().unwrap()
+    }
+
+    /// BMC address and boot MAC address of each Redfish machine.
+    pub fn machines(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let all = self.about["redfish"].as_array().unwrap().iter();
+        all.map(|machine| (text(&machine["address"]), text(&machine["mac"])))
+            .collect()
+    }
+
+    /// User name and password of their BMCs.
+    pub fn login(&self) -> (String, String) {
+        let text = |key: &str| self.about["bmc"][key].as_str().unwrap().to_owned();
+        (text("username"), text("password"))
+    }
+
+    /// The arguments of a controller that works with this Ironic.
+    pub fn controller(&self) -> Vec<String> {
+        let text = |key: &str| self.about[key].as_str().unwrap().to_owned();
+        vec![
+            format!("--ironic={}", self.url()),
+            format!("--deploy-kernel={}", text("deploy_kernel_url")),
+            format!("--deploy-ramdisk={}", text("deploy_ramdisk_url")),
+        ]
     }
 
     /// Copies a node so many times.

@@ -81,6 +81,9 @@ pub struct Inputs<'a> {
     /// What somebody has to see to: code and text. Becomes the condition `metalform.dev/Waiting`,
     /// which is there only as long as this is.
     pub waiting: Option<(&'a str, &'a str)>,
+    /// How far a change of firmware is, and whose: becomes the condition `metalform.dev/Firmware`,
+    /// which is true while the machine is at it and there only as long as this is.
+    pub firmware: Option<(bool, &'a str, &'a str)>,
     /// `metadata.generation`.
     pub generation: i64,
     /// `status.conditions` as last written.
@@ -95,7 +98,11 @@ pub struct Inputs<'a> {
 /// Conditions that are there keep their place: another order alone is not worth a write.
 pub fn conditions(inputs: &Inputs<'_>) -> Vec<Condition> {
     let mut list = inputs.previous.to_vec();
-    list.retain(|condition| condition.kind != ConditionType::Waiting || inputs.waiting.is_some());
+    list.retain(|condition| match condition.kind {
+        ConditionType::Waiting => inputs.waiting.is_some(),
+        ConditionType::Firmware => inputs.firmware.is_some(),
+        _ => true,
+    });
     for (kind, status, reason) in computed(inputs) {
         let text = String::new();
         set(
@@ -108,9 +115,19 @@ pub fn conditions(inputs: &Inputs<'_>) -> Vec<Condition> {
             inputs.now,
         );
     }
-    if let Some((code, text)) = inputs.waiting {
-        let (kind, reason) = (ConditionType::Waiting, Reason::from(code));
-        let status = ConditionStatus::True;
+    let waiting = inputs.waiting.map(|(code, text)| {
+        let reason = Reason::from(code);
+        (ConditionType::Waiting, ConditionStatus::True, reason, text)
+    });
+    let firmware = inputs.firmware.map(|(under_way, reason, text)| {
+        let status = if under_way {
+            ConditionStatus::True
+        } else {
+            ConditionStatus::False
+        };
+        (ConditionType::Firmware, status, Reason::from(reason), text)
+    });
+    for (kind, status, reason, text) in waiting.into_iter().chain(firmware) {
         set(
             &mut list,
             kind,
@@ -322,6 +339,7 @@ mod tests {
                     power_failure: false,
                     health: (healthy.status == ConditionStatus::True).then_some("OK"),
                     waiting: None,
+                    firmware: None,
                     generation,
                     previous: &previous,
                     now: FIRST.parse().unwrap(),
@@ -345,6 +363,7 @@ mod tests {
             power_failure: false,
             health: None,
             waiting: None,
+            firmware: None,
             generation: 1,
             previous,
             now: FIRST.parse().unwrap(),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Timestamp;
 use super::firmware_settings::FirmwareConditionType;
 use super::kind::kind;
+use super::shared::{Recent, Shared};
 use super::status::Condition;
 use super::text::text_enum;
 use super::wire::{self, Extra};
@@ -60,6 +61,22 @@ kind! {
     }
 }
 
+static COMPONENTS: Recent<Vec<FirmwareComponentStatus>> = Recent::new();
+static CONDITIONS: Recent<Vec<FirmwareComponentsCondition>> = Recent::new();
+
+impl HostFirmwareComponents {
+    /// Makes it as small as it can be: what others have too is shared.
+    pub fn compact(&mut self) {
+        self.metadata.compact();
+        let Some(status) = &mut self.status else {
+            return;
+        };
+        status.components.compact(&COMPONENTS);
+        status.conditions.compact(&CONDITIONS);
+        status.updates.shrink_to_fit();
+    }
+}
+
 /// The firmware as last read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -68,19 +85,20 @@ pub struct HostFirmwareComponentsStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub updates: Vec<FirmwareUpdate>,
     /// Parts of the machine that have firmware.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub components: Vec<FirmwareComponentStatus>,
+    // A model has the same, whichever machine.
+    #[serde(skip_serializing_if = "Shared::is_empty")]
+    pub components: Shared<Vec<FirmwareComponentStatus>>,
     /// When this status was written.
     #[serde(skip_serializing_if = "Option::is_none", with = "wire::optional_time")]
     #[schemars(schema_with = "wire::time_schema")]
     pub last_updated: Option<Timestamp>,
     /// Conditions, one of a type.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Shared::is_empty")]
     #[schemars(extend(
         "x-kubernetes-list-map-keys" = ["type"],
         "x-kubernetes-list-type" = "map"
     ))]
-    pub conditions: Vec<FirmwareComponentsCondition>,
+    pub conditions: Shared<Vec<FirmwareComponentsCondition>>,
     /// Fields of a newer API, kept as they are.
     #[serde(flatten)]
     #[schemars(skip)]

@@ -68,7 +68,7 @@ kind! {
 }
 
 /// What is known of a BIOS setting. Its fields have the names that Ironic gives them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct SettingSchema {
     /// Type; absent where the machine does not tell it, and then any value may be tried.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Timestamp;
 use super::json::Json;
 use super::kind::kind;
+use super::shared::{Recent, Shared};
 use super::status::Condition;
 use super::text::text_enum;
 use super::wire::{self, Extra};
@@ -75,6 +76,23 @@ kind! {
     }
 }
 
+static SCHEMAS: Recent<SchemaReference> = Recent::new();
+static CONDITIONS: Recent<Vec<FirmwareSettingsCondition>> = Recent::new();
+
+impl HostFirmwareSettings {
+    /// Makes it as small as it can be: what others have too is shared.
+    pub fn compact(&mut self) {
+        self.metadata.compact();
+        let Some(status) = &mut self.status else {
+            return;
+        };
+        if let Some(schema) = SCHEMAS.other_of(status.schema.as_ref()) {
+            status.schema = Some(schema);
+        }
+        status.conditions.compact(&CONDITIONS);
+    }
+}
+
 /// The settings as last read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -82,7 +100,7 @@ kind! {
 pub struct HostFirmwareSettingsStatus {
     /// The FirmwareSchema that says what values the settings may have.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub schema: Option<SchemaReference>,
+    pub schema: Option<Shared<SchemaReference>>,
     /// All settings of the machine, by name; passwords are left out.
     // As text: a machine has hundreds, and the next one of its model has nearly the same.
     pub settings: Json<FirmwareSettings>,
@@ -91,12 +109,13 @@ pub struct HostFirmwareSettingsStatus {
     #[schemars(schema_with = "wire::time_schema")]
     pub last_updated: Option<Timestamp>,
     /// Conditions, one of a type.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    // Machines that were read in one second have the same.
+    #[serde(skip_serializing_if = "Shared::is_empty")]
     #[schemars(extend(
         "x-kubernetes-list-map-keys" = ["type"],
         "x-kubernetes-list-type" = "map"
     ))]
-    pub conditions: Vec<FirmwareSettingsCondition>,
+    pub conditions: Shared<Vec<FirmwareSettingsCondition>>,
     /// Fields of a newer API, kept as they are.
     #[serde(flatten)]
     #[schemars(skip)]

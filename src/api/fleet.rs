@@ -5,6 +5,7 @@
 //! fleet's ApplySet (KEP-3659: a label and annotations on it list what belongs to it, and the CRD
 //! is labelled as one whose objects may be parents), so its spec says nothing of that.
 
+pub mod applyset;
 mod status;
 
 use kube::CustomResource;

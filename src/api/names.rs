@@ -77,6 +77,23 @@ pub mod label {
     pub const RACK: &str = "metalform.dev/rack";
 }
 
+/// Marks of a set of objects that are pruned together (KEP-3659).
+pub mod applyset {
+    /// Label of the parent: its own id.
+    pub const ID: &str = "applyset.kubernetes.io/id";
+    /// Label of a member: the id of its set.
+    pub const PART_OF: &str = "applyset.kubernetes.io/part-of";
+    /// Annotation of the parent: whose set it is, as `NAME/VERSION`. Others keep off.
+    pub const TOOLING: &str = "applyset.kubernetes.io/tooling";
+    /// Value of [`TOOLING`].
+    pub const METALFORM: &str = "metalform/v1";
+    /// Annotation of the parent: kinds of its members, as `KIND.GROUP`, sorted, with commas.
+    pub const CONTAINS_GROUP_KINDS: &str = "applyset.kubernetes.io/contains-group-kinds";
+    /// Annotation of the parent: namespaces of members beside its own. A fleet has one namespace,
+    /// which is that of its parent.
+    pub const ADDITIONAL_NAMESPACES: &str = "applyset.kubernetes.io/additional-namespaces";
+}
+
 /// Keys in Secrets.
 pub mod secret_key {
     /// BMC credentials.
@@ -145,6 +162,8 @@ pub mod reason {
     pub const PREPARATION_ERROR: &str = "PreparationError";
     /// Servicing failed.
     pub const SERVICING_ERROR: &str = "ServicingError";
+    /// What is wanted of BIOS settings or firmware cannot be done.
+    pub const VALIDATION_FAILED: &str = "ValidationFailed";
     /// The pull secret is not of a type that can be read.
     pub const IMAGE_AUTH_FORMAT_UNSUPPORTED: &str = "ImageAuthFormatUnsupported";
     /// The pull secret cannot be parsed.

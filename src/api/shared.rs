@@ -91,6 +91,25 @@ impl<T: JsonSchema> JsonSchema for Shared<T> {
     }
 }
 
+impl<T> Shared<Vec<T>> {
+    /// True for none. For serde, which wants the name of a function.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T: Clone + PartialEq> Shared<Vec<T>> {
+    /// Makes it as small as it can be: one of late in place of an equal one.
+    pub(super) fn compact(&mut self, recent: &Recent<Vec<T>>) {
+        if self.is_alone() {
+            self.shrink_to_fit();
+        }
+        if let Some(other) = recent.other(self) {
+            *self = other;
+        }
+    }
+}
+
 /// Values seen of late, with which equal ones are shared. Nobody can tell whether a value is
 /// shared, so there may be one for all.
 #[derive(Debug)]

@@ -111,6 +111,9 @@ text_enum! {
         Provisioned = "Provisioned",
         /// metalform's own: the host waits for something that a person has to see to.
         Waiting = "metalform.dev/Waiting",
+        /// metalform's own: BIOS settings and firmware are being changed. The reason says how far
+        /// that is, the message whose wishes they are.
+        Firmware = "metalform.dev/Firmware",
     }
 }
 

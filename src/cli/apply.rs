@@ -1,10 +1,15 @@
 //! `metalform apply`: shows the plan, asks, carries it out and waits until all is settled.
 
+mod cluster;
 mod through;
 
 use std::io::{BufRead, IsTerminal as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
 
 use crate::eval::Cache;
 use crate::fleet::Digest;
@@ -12,8 +17,10 @@ use crate::plan::{self, Grants, Plan};
 use crate::serve::client::{Client, ClientError};
 use crate::store::Embedded;
 
-use super::home::{HELD_STEP, Home, Others};
+use super::cluster::ClusterArgs;
+use super::home::{self, HELD_STEP, Home, Others};
 use super::machines::MachinesArgs;
+use super::plan::{Made, Saved, Target, stale};
 use super::run::{self, Order, RunArgs};
 use super::source::Source;
 use super::{Exit, Failure, SpecArgs, Term, spec};
@@ -31,6 +38,9 @@ const SUCCESSOR: Duration = Duration::from_secs(5);
 /// Where `metalform run` holds the store it is the one that carries out: `apply` waits until it
 /// follows the very same text, hands it what was allowed, and waits until it is done. When that one
 /// ends before, `apply` asks (or takes --yes) and goes on with what is left of the plan.
+///
+/// With a cluster (`--context`, `--namespace`) it writes the resources and ends: what happens to the
+/// machines then is the controller's. --wait waits for it.
 #[derive(Debug, clap::Args)]
 pub struct ApplyArgs {
     #[command(flatten)]
@@ -49,13 +59,83 @@ pub struct ApplyArgs {
     /// Give up waiting after this many seconds, with exit code 1
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
+    /// Carry out the plan that was saved here (`plan -o FILE`), or nothing where something moved
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_parser = PathBufValueParser::new().map(home::as_seen)
+    )]
+    plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
+    /// Wait until all is settled in the cluster, and write what may go only by then
+    #[arg(long, conflicts_with = "no_wait", help_heading = "Cluster")]
+    wait: bool,
+    /// Have the cluster judge every write, and change nothing
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHERE",
+        conflicts_with = "wait",
+        help_heading = "Cluster"
+    )]
+    dry_run: Option<DryRun>,
+    /// Write the Secrets that the spec names from this folder: one folder a secret, one file a key
+    #[arg(
+        long,
+        value_name = "DIR",
+        value_parser = PathBufValueParser::new().map(home::as_seen),
+        help_heading = "Cluster"
+    )]
+    with_secrets: Option<PathBuf>,
+    /// Take fields that somebody else wrote other values to
+    #[arg(long, help_heading = "Cluster")]
+    force_conflicts: bool,
+    /// Write even where a controller follows files for this fleet, or did
+    #[arg(long, help_heading = "Cluster")]
+    force_beside_controller: bool,
+}
+
+/// Where a dry run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DryRun {
+    /// The API server judges each write; `metalform plan` asks nobody
+    Server,
+}
+
+impl ApplyArgs {
+    /// An error for flags that mean something for a cluster only.
+    fn needs_cluster(&self) -> Result<(), Failure> {
+        let given = [
+            (self.wait, "--wait"),
+            (self.dry_run.is_some(), "--dry-run"),
+            (self.with_secrets.is_some(), "--with-secrets"),
+            (self.force_conflicts, "--force-conflicts"),
+            (self.force_beside_controller, "--force-beside-controller"),
+        ];
+        match given.into_iter().find(|(given, _)| *given) {
+            None => Ok(()),
+            Some((_, flag)) => {
+                let text =
+                    format!("{flag} is for a cluster, and this is the store beside the spec");
+                Err(Failure::new(Exit::Usage, text)
+                    .help("name a cluster with --context or --namespace"))
+            }
+        }
+    }
 }
 
 pub(super) fn apply(term: &Term, args: &ApplyArgs) -> Result<Exit, Failure> {
+    let saved = args.plan.as_deref().map(Saved::read).transpose()?;
+    let is_of_cluster = |saved: &Saved| matches!(saved.target, Target::Cluster { .. });
+    let runtime = super::runtime()?;
+    if args.cluster.is_meant() || saved.as_ref().is_some_and(is_of_cluster) {
+        return runtime.block_on(cluster::apply(term, args, saved));
+    }
+    args.needs_cluster()?;
     let spec = spec::load_valid(term, &args.spec)?;
     spec::show(term, &spec);
     let home = Home::of(&args.spec.spec);
-    let runtime = super::runtime()?;
     if args.no_wait
         && let Err(ClientError::NobodyThere(_)) = runtime.block_on(Client::connect(&home.socket()))
     {
@@ -64,7 +144,18 @@ pub(super) fn apply(term: &Term, args: &ApplyArgs) -> Result<Exit, Failure> {
             .help("leave --no-wait out, or start `metalform run` in another terminal"));
     }
     let read = Source::read(&home, async |source| super::plan::make(source, &spec).await);
-    let (wanted, plan, observed) = runtime.block_on(read)?;
+    let made = runtime.block_on(read)?;
+    if let (Some(path), Some(saved)) = (&args.plan, &saved) {
+        let moved = saved.moved(&made, Target::store(&home));
+        if !moved.is_empty() {
+            return Err(stale(path, &moved));
+        }
+    }
+    let Made {
+        desired: wanted,
+        plan,
+        observed,
+    } = made;
     let named = Grants::named(args.allow_destroy.iter().cloned());
     for name in without_effect(&plan, &named)? {
         term.say(&format!("--allow-destroy {name}: nothing is left to allow"));
@@ -151,7 +242,11 @@ async fn left(
 ) -> Result<(spec::Spec, Plan), Failure> {
     let spec = spec::load_valid(term, &args.spec)?;
     let source = Source::Stored(Arc::clone(&taken.1));
-    let (wanted, plan, _) = super::plan::make(&source, &spec).await?;
+    let Made {
+        desired: wanted,
+        plan,
+        ..
+    } = super::plan::make(&source, &spec).await?;
     let is_agreed = |action| agreed.actions.contains(action);
     if wanted.digest != digest || !plan.actions.iter().all(is_agreed) {
         let text = "what is left is another plan than the one that was shown";

@@ -4,12 +4,19 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 
-use crate::diag::{Severity, render, worst};
+use crate::diag::{Diagnostic, Severity, render, worst};
 use crate::eval::Cache;
+use crate::secrets::is_there;
+use crate::store::{Key, Kube};
 
+use super::cluster::{ClusterArgs, failed};
+use super::spec::Spec;
 use super::{Exit, Failure, SpecArgs, Term, machines, spec};
 
 /// Check a spec offline: syntax, evaluation, rules
+///
+/// With a cluster (`--context`, `--namespace`) also whether the Secrets that hosts name are there; what
+/// is in them is not asked for.
 ///
 /// Exits with 0 when there are no errors, 1 when there are (or warnings, with --deny-warnings), 2
 /// when the spec cannot be found.
@@ -23,6 +30,8 @@ pub struct CheckArgs {
     /// Exit with 1 on warnings too
     #[arg(long)]
     deny_warnings: bool,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
 }
 
 /// How findings look.
@@ -38,9 +47,9 @@ pub enum OutputFormat {
 
 pub(super) fn check(term: &Term, args: &CheckArgs) -> Result<Exit, Failure> {
     let started = Instant::now();
-    let found = spec::load_busy(term, &args.spec, &mut Cache::default());
+    let found = load(term, args);
     // Machine formats are valid on early failure too: a reader never meets an empty stdout.
-    let mut spec = match found {
+    let spec = match found {
         Ok(spec) => spec,
         Err(failure) => {
             if args.output_format == OutputFormat::Json {
@@ -49,11 +58,6 @@ pub(super) fn check(term: &Term, args: &CheckArgs) -> Result<Exit, Failure> {
             return Err(failure);
         }
     };
-    if let Some(named) = &spec.fleet.secrets {
-        let folder = spec::folder(&args.spec.spec).join(&**named);
-        let absent = machines::absent_secrets(&spec.fleet, &folder);
-        spec.evaluation.diagnostics.extend(absent);
-    }
     let (files, found) = (&spec.files, spec.diagnostics());
     let mut text = String::new();
     let look = render::Look {
@@ -93,4 +97,46 @@ pub(super) fn check(term: &Term, args: &CheckArgs) -> Result<Exit, Failure> {
         Some(Severity::Warning) if args.deny_warnings => Exit::No,
         Some(Severity::Warning | Severity::Info) | None => Exit::Success,
     })
+}
+
+/// The spec with what is found beside it: Secrets that are not there.
+fn load(term: &Term, args: &CheckArgs) -> Result<Spec, Failure> {
+    if args.cluster.is_meant() {
+        return super::runtime()?.block_on(in_cluster(term, args));
+    }
+    let mut spec = spec::load_busy(term, &args.spec, &mut Cache::default())?;
+    if let Some(named) = &spec.fleet.secrets {
+        let folder = spec::folder(&args.spec.spec).join(&**named);
+        let absent = machines::absent_secrets(&spec.fleet, &folder);
+        spec.evaluation.diagnostics.extend(absent);
+    }
+    Ok(spec)
+}
+
+async fn in_cluster(term: &Term, args: &CheckArgs) -> Result<Spec, Failure> {
+    let reached = args.cluster.reach().await?;
+    let spec = reached.naming(&args.spec);
+    let mut spec = spec::load_busy(term, &spec, &mut Cache::default())?;
+    let namespace = &spec.fleet.namespace;
+    let remote = reached.within(Some(namespace));
+    let absent = absent(&remote.store, &spec).await?;
+    spec.evaluation.diagnostics.extend(absent);
+    Ok(spec)
+}
+
+/// Findings for Secrets that hosts name and the cluster does not have.
+async fn absent(store: &Kube, spec: &Spec) -> Result<Vec<Diagnostic>, Failure> {
+    let mut named = machines::named_secrets(&spec.fleet);
+    let key = |name: &str| Key::new(&*spec.fleet.namespace, name);
+    let mut there = Vec::new();
+    for name in named.keys() {
+        let found = is_there(store, &key(name)).await;
+        if found.map_err(|error| failed(&error))? {
+            there.push((*name).to_owned());
+        }
+    }
+    named.retain(|name, _| !there.iter().any(|found| found == name));
+    Ok(machines::absent(named, &there, |name| {
+        format!("Secret {}", key(name))
+    }))
 }

@@ -12,6 +12,7 @@
 mod drive;
 mod guard;
 mod report;
+mod resource;
 mod specs;
 
 use std::net::SocketAddr;
@@ -23,7 +24,6 @@ use tokio::sync::watch as channel;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::api::BareMetalHost;
 use crate::engine::{self, Clock, Engine, Metrics, Standing};
 use crate::fence::Fence;
 use crate::lease::{self, Candidate, Times};
@@ -31,9 +31,9 @@ use crate::reconcile::Policy;
 use crate::secrets::ClusterSecrets;
 use crate::serve::{self, Reading, Served};
 use crate::store::kube::Cluster;
-use crate::store::{Key, Kube, Store, StoreError};
+use crate::store::{Key, Kube, StoreError};
 
-use self::drive::DriveArgs;
+pub(super) use self::drive::DriveArgs;
 use self::specs::{Source, SpecsArgs};
 use super::run::Signals;
 use super::{Exit, Failure, Term};
@@ -178,7 +178,10 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
     let named = args.namespace.iter().filter(|name| !name.is_empty());
     let cluster = cluster.within(named.map(String::as_str));
     let clock = Clock::starting_at(jiff::Timestamp::now());
-    let machines = args.drive.connect(clock)?;
+    let machines = tokio::select! {
+        () = signals.any() => return Ok(Exit::Success),
+        machines = args.drive.connect(&cluster, clock) => machines?,
+    };
     let fence = match args.lease.elects() {
         true => Fence::closed(),
         false => Fence::none(),
@@ -225,7 +228,8 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
     });
     let mut leading = tokio::spawn(lead(
         engine,
-        args.specs.source(args.drive.simulates()),
+        args.specs
+            .source(args.drive.simulates(), &default_namespace(&cluster)),
         candidate,
         ready,
         stop.clone(),
@@ -274,12 +278,9 @@ async fn lead(
     stop: CancellationToken,
 ) -> Result<Ended, Failure> {
     let failed = |error: StoreError| Failure::new(Exit::Remote, error.to_string());
-    let store: Arc<Kube> = Arc::clone(engine.store());
     tokio::select! {
         () = stop.cancelled() => return Ok(Ended::Asked),
-        hosts = Store::<BareMetalHost>::snapshot(store.as_ref()) => {
-            info!(hosts = hosts.map_err(failed)?.objects.len(), "hosts read");
-        }
+        hosts = engine.warm() => info!(hosts = hosts.map_err(failed)?, "hosts read"),
     }
     ready.send_replace(None);
     let Some(candidate) = candidate else {
@@ -334,6 +335,15 @@ async fn run_all(
     let following = specs::follow(Arc::clone(engine), source, stop.clone());
     let (ended, ()) = tokio::join!(engine.run(stop.clone()), following);
     ended
+}
+
+/// Where objects of a spec go that says nothing: the one namespace that is worked in, else the
+/// controller's own.
+fn default_namespace(cluster: &Cluster) -> Arc<str> {
+    match cluster.namespaces() {
+        [only] => Arc::clone(only),
+        _ => Arc::clone(cluster.own_namespace()),
+    }
 }
 
 /// What this is and works on.

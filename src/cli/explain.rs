@@ -1,5 +1,7 @@
 //! `metalform explain`: a rule, a reason, or where a value comes from.
 
+mod host;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -12,13 +14,15 @@ use crate::plan::{HoldCode, Palette};
 use crate::reconcile::why;
 use crate::schema::Entity;
 
+use super::cluster::ClusterArgs;
 use super::{Exit, Failure, SpecArgs, Term, home, spec};
 
 /// Explain a rule (MF2400), a reason (CredentialsMissing, NeedsAllowDestroy), or a host's value
 ///
 /// For a value: who wins, who loses, where each is written, and what it compiles to.
 ///
-/// Without a field: all values of the host, and where each is written.
+/// Without a field: all values of the host, and where each is written. With a cluster (`--context`,
+/// `--namespace`): where the host is, what it waits for, and what a person could do.
 ///
 /// Example: metalform explain host/r01-n07 boot.mac specs/lab
 #[derive(Debug, clap::Args)]
@@ -31,6 +35,8 @@ pub struct ExplainArgs {
     field: Option<String>,
     #[command(flatten)]
     spec: SpecArgs,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
 }
 
 pub(super) fn explain(term: &Term, args: &ExplainArgs) -> Result<Exit, Failure> {
@@ -47,10 +53,10 @@ pub(super) fn explain(term: &Term, args: &ExplainArgs) -> Result<Exit, Failure> 
                     spec: path.into(),
                     ..args.spec.clone()
                 };
-                values(term, &spec, name)
+                of_host(term, args, &spec, name)
             }
             Some(field) => value(term, &args.spec, name, field),
-            None => values(term, &args.spec, name),
+            None => of_host(term, args, &args.spec, name),
         };
     }
     if let Ok(code) = args.subject.parse::<Code>() {
@@ -70,6 +76,14 @@ pub(super) fn explain(term: &Term, args: &ExplainArgs) -> Result<Exit, Failure> 
         args.subject
     );
     Err(Failure::new(Exit::Usage, text).help("e.g. MF2400, CredentialsMissing, host/r01-n07"))
+}
+
+/// A host of a cluster where one is meant; else what the spec says of one.
+fn of_host(term: &Term, args: &ExplainArgs, spec: &SpecArgs, name: &str) -> Result<Exit, Failure> {
+    if args.cluster.is_meant() {
+        return super::runtime()?.block_on(host::explain(term, &args.cluster, spec, name));
+    }
+    values(term, spec, name)
 }
 
 /// What a code means for a host and for a change of a plan; `MachineTaken` is said of both.

@@ -1,29 +1,32 @@
 //! `metalform get`.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+mod table;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use serde_json::json;
 
-use crate::api::names::annotation;
-use crate::api::{BareMetalHost, Timestamp};
-use crate::diag::one_line;
+use crate::api::BareMetalHost;
 use crate::diag::suggest::similar;
 use crate::eval::ROOT_FILE;
 use crate::serve::client::Reason;
 use crate::store::Object as _;
 
+use super::cluster::{self, ClusterArgs, Remote};
 use super::home::{self, Home};
 use super::source::Source;
-use super::{Exit, Failure, Term, screen};
+use super::{Exit, Failure, Term};
+
+use self::table::{Columns, table};
 
 /// Show hosts: state, power, pool, age, reason
 ///
-/// Reads the store beside the spec, through the running `metalform run` where there is one. Exits
-/// with 1 when a host that was named is not there.
+/// Reads the store beside the spec, through the running `metalform run` where there is one; or a
+/// cluster (`--context`, `--namespace`, and in a pod where no spec is named). Exits with 1 when a host
+/// that was named is not there.
 #[derive(Debug, clap::Args)]
 pub struct GetArgs {
     /// What to show: hosts, host/NAME, or a host's name
@@ -36,11 +39,20 @@ pub struct GetArgs {
     #[arg(
         long,
         short = 'C',
-        default_value = ".",
         value_name = "SPEC",
         value_parser = PathBufValueParser::new().map(home::as_seen)
     )]
-    spec: std::path::PathBuf,
+    spec: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
+    /// Hosts of all namespaces of the cluster
+    #[arg(
+        long,
+        short = 'A',
+        conflicts_with = "namespace",
+        help_heading = "Cluster"
+    )]
+    all_namespaces: bool,
     /// Format
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -82,22 +94,15 @@ fn show(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
             return Err(Failure::new(Exit::Usage, text).help(where_is(&args.what)));
         }
     }
-    if !args.spec.exists() {
-        let text = format!("no spec at {}", args.spec.display());
-        return Err(Failure::new(Exit::Usage, text).help("-C names the folder of the spec"));
-    }
-    if args.spec.is_dir()
-        && !args.spec.join(ROOT_FILE).exists()
-        && !Home::of(&args.spec).store().exists()
-    {
-        let text = format!("no `{ROOT_FILE}` in {}", args.spec.display());
-        return Err(Failure::new(Exit::Usage, text).help("-C names the folder of the spec"));
-    }
     let patterns: Vec<_> = names
         .iter()
         .map(|name| super::pattern(name))
         .collect::<Result<_, _>>()?;
-    let (hosts, reasons, driven) = read(args)?;
+    let Found {
+        hosts,
+        reasons,
+        place,
+    } = read(args)?;
     let all: Vec<Arc<str>> = hosts.iter().map(|host| host.key().name).collect();
     let missing: Vec<&str> = names
         .iter()
@@ -114,15 +119,24 @@ fn show(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
         .collect();
     hosts.sort_by(|a, b| crate::eval::range::natural_cmp(&a.key().name, &b.key().name));
     if hosts.is_empty() && names.is_empty() {
-        term.say(&format!(
-            "no hosts in the store beside {0}; `metalform run {0}` makes those of the spec",
-            args.spec.display()
-        ));
+        term.say(&match &place {
+            Place::Cluster(place) => format!("no hosts in {place}"),
+            Place::Driven | Place::Stored => format!(
+                "no hosts in the store beside {0}; `metalform run {0}` makes those of the spec",
+                args.beside().display()
+            ),
+        });
     }
-    if !driven && !hosts.is_empty() && matches!(args.output, Output::Table | Output::Wide) {
+    let undriven = matches!(place, Place::Stored);
+    if undriven && !hosts.is_empty() && matches!(args.output, Output::Table | Output::Wide) {
         term.say("no `metalform run` drives these hosts: this is how they were last seen");
     }
     let now = jiff::Timestamp::now();
+    let columns = Columns {
+        wide: args.output == Output::Wide,
+        since: matches!(place, Place::Cluster(_)),
+        namespace: args.all_namespaces,
+    };
     let text = match args.output {
         Output::Name => {
             let names: Vec<String> = hosts
@@ -148,7 +162,7 @@ fn show(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
             })?
         }
         Output::Table | Output::Wide if hosts.is_empty() => String::new(),
-        Output::Table | Output::Wide => table(&hosts, &reasons, now, args.output == Output::Wide),
+        Output::Table | Output::Wide => table(&hosts, &reasons, now, columns),
     };
     term.out(&text);
     if missing.is_empty() {
@@ -175,100 +189,81 @@ fn where_is(what: &str) -> String {
     }
 }
 
-/// The hosts, why each is where it is, and whether somebody drives them.
-fn read(args: &GetArgs) -> Result<(Vec<Arc<BareMetalHost>>, Vec<Reason>, bool), Failure> {
-    let home = Home::of(&args.spec);
-    super::runtime()?.block_on(Source::read(&home, async |source| {
-        let driven = matches!(source, Source::Running(_));
-        Ok((source.hosts().await?, source.reasons().await?, driven))
+/// Hosts, and why each is where it is.
+struct Found {
+    hosts: Vec<Arc<BareMetalHost>>,
+    reasons: Vec<Reason>,
+    place: Place,
+}
+
+/// Where they were found.
+enum Place {
+    /// A process drives them.
+    Driven,
+    /// In a store that nobody holds, or nowhere.
+    Stored,
+    /// In a cluster: where in it.
+    Cluster(String),
+}
+
+impl GetArgs {
+    /// The spec that is named, or the one that would be.
+    fn beside(&self) -> PathBuf {
+        self.spec
+            .clone()
+            .unwrap_or_else(|| home::as_seen(".".into()))
+    }
+
+    /// True when the hosts of a cluster are meant: it is said, or there is nothing else in a pod.
+    fn means_cluster(&self) -> bool {
+        let beside = self.beside();
+        let nothing_here = || !Home::has_spec(&beside) && !Home::of(&beside).store().exists();
+        self.cluster.is_meant()
+            || self.all_namespaces
+            || (self.spec.is_none() && nothing_here() && cluster::in_pod())
+    }
+}
+
+fn read(args: &GetArgs) -> Result<Found, Failure> {
+    let spec = args.beside();
+    let runtime = super::runtime()?;
+    if args.means_cluster() {
+        return runtime.block_on(in_cluster(args, &spec));
+    }
+    if !spec.exists() {
+        let text = format!("no spec at {}", spec.display());
+        return Err(Failure::new(Exit::Usage, text).help("-C names the folder of the spec"));
+    }
+    if !Home::has_spec(&spec) && !Home::of(&spec).store().exists() {
+        let text = format!("no `{ROOT_FILE}` in {}", spec.display());
+        return Err(Failure::new(Exit::Usage, text).help(
+            "-C names the folder of the spec; --context or --namespace shows the hosts of a cluster",
+        ));
+    }
+    runtime.block_on(Source::read(&Home::of(&spec), async |source| {
+        let hosts = source.hosts().await?;
+        Ok(Found {
+            reasons: source.reasons(&hosts).await?,
+            hosts,
+            place: match source {
+                Source::Running(_) => Place::Driven,
+                Source::Stored(_) | Source::Cluster(_) | Source::Nothing => Place::Stored,
+            },
+        })
     }))
 }
 
-fn table(hosts: &[Arc<BareMetalHost>], reasons: &[Reason], now: Timestamp, wide: bool) -> String {
-    let mut rows: Vec<Vec<String>> = Vec::with_capacity(hosts.len() + 1);
-    let mut head = vec!["NAME", "STATE", "POWER", "POOL", "AGE", "REASON"];
-    if wide {
-        head.splice(5..5, ["RACK", "BMC", "IMAGE", "ID"]);
-    }
-    rows.push(head.into_iter().map(str::to_owned).collect());
-    let reasons: BTreeMap<(&str, &str), &Reason> = reasons
-        .iter()
-        .map(|reason| ((&*reason.namespace, &*reason.name), reason))
-        .collect();
-    for host in hosts {
-        let key = host.key();
-        let reason = reasons.get(&(&*key.namespace, &*key.name)).copied();
-        rows.push(row(host, reason, now, wide));
-    }
-    let columns = rows[0].len();
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| {
-            rows.iter()
-                .map(|row| row[column].chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(cell);
-            line.push_str(&" ".repeat(width - cell.chars().count() + 2));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
-}
-
-fn row(
-    host: &Arc<BareMetalHost>,
-    reason: Option<&Reason>,
-    now: Timestamp,
-    wide: bool,
-) -> Vec<String> {
-    let key = host.key();
-    let status = host.status.as_ref();
-    let reason = reason
-        .map(|reason| match &reason.held {
-            Some(held) => held.text.clone(),
-            None => reason.text.clone(),
-        })
-        .or_else(|| status.map(|status| status.error_message.clone()));
-    let line = crate::engine::HostLine {
-        host: Arc::clone(host),
-        why: None,
-        since: None,
-        settled: false,
-        needs_person: false,
+async fn in_cluster(args: &GetArgs, spec: &Path) -> Result<Found, Failure> {
+    let reached = args.cluster.reach().await?;
+    let remote = if args.all_namespaces {
+        reached.within(None)
+    } else {
+        reached.within(Some(&reached.namespace(spec)))
     };
-    let created = host.metadata.creation_timestamp;
-    let age = created
-        .map(|time| screen::age(time, now))
-        .unwrap_or_default();
-    let mark = |text: &str| {
-        if text.is_empty() {
-            "-".to_owned()
-        } else {
-            text.to_owned()
-        }
-    };
-    let mut cells = vec![
-        key.name.to_string(),
-        mark(&line.state()),
-        screen::power(&line).to_owned(),
-        mark(host.annotation(annotation::POOL).unwrap_or_default()),
-        age,
-    ];
-    if wide {
-        let image = status.map(|status| status.provisioning.image.url.as_str());
-        let id = status.map(|status| status.provisioning.id.as_str());
-        cells.push(mark(host.annotation(annotation::RACK).unwrap_or_default()));
-        cells.push(mark(&host.spec.bmc.address));
-        cells.push(mark(image.unwrap_or_default()));
-        cells.push(mark(id.unwrap_or_default()));
-    }
-    cells.push(reason.unwrap_or_default());
-    cells.iter().map(|cell| one_line(cell)).collect()
+    let hosts = remote.hosts().await?;
+    Ok(Found {
+        reasons: Remote::reasons(&hosts),
+        hosts,
+        place: Place::Cluster(remote.place()),
+    })
 }

@@ -57,6 +57,11 @@ impl Home {
         }
     }
 
+    /// True when there is a spec: a file, or a folder with a root file.
+    pub fn has_spec(spec: &Path) -> bool {
+        spec.is_file() || spec.join(crate::eval::ROOT_FILE).exists()
+    }
+
     /// The folder that the link leads to now.
     fn behind(&self) -> Option<PathBuf> {
         self.link.as_ref()?.canonicalize().ok()

@@ -17,7 +17,7 @@ use super::{Exit, Failure, books::Books, spec};
 
 mod findings;
 
-pub(super) use findings::{absent_secrets, findings};
+pub(super) use findings::{absent, absent_secrets, findings, named_secrets};
 
 /// Where machines come from, as the command line says.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -61,6 +61,11 @@ impl MachinesArgs {
         SecretsFolder {
             root: self.secrets.clone().or(named),
         }
+    }
+
+    /// True when a folder of secrets is named.
+    pub fn has_secrets(&self) -> bool {
+        self.secrets.is_some()
     }
 
     /// What a fleet says of its machines.

@@ -1,11 +1,14 @@
 //! `metalform render`.
 
+use std::sync::Arc;
+
 use clap::ValueEnum;
 
 use crate::desired::{self, Desired};
+use crate::eval::Namespace;
 use crate::fleet;
 
-use super::{Exit, Failure, SpecArgs, Term, spec};
+use super::{Exit, Failure, SpecArgs, Term, cluster, spec};
 
 /// Print what a spec compiles to
 ///
@@ -22,6 +25,9 @@ pub struct RenderArgs {
     /// Only hosts whose name matches, e.g. "r01-n[01-04]" or "r01-*"
     #[arg(long, value_name = "NAMES")]
     host: Option<String>,
+    /// Namespace of the objects, in the place of the spec's own
+    #[arg(long, short, value_name = "NAMESPACE", value_parser = cluster::namespace)]
+    namespace: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -49,7 +55,14 @@ fn show(term: &Term, args: &RenderArgs) -> Result<Exit, Failure> {
             "--format kdl is of the whole fleet; --host goes with yaml and json",
         ));
     }
-    let spec = spec::load_valid(term, &args.spec)?;
+    let spec = SpecArgs {
+        namespace: Namespace {
+            wins: args.namespace.as_deref().map(Arc::from),
+            default: None,
+        },
+        ..args.spec.clone()
+    };
+    let spec = spec::load_valid(term, &spec)?;
     if args.format == Format::Kdl {
         term.out(&fleet::to_kdl(&spec.fleet));
         return Ok(Exit::Success);

@@ -264,8 +264,8 @@ fn greet(term: &Term, allowed: &[String], desired: &Desired, known: &[Arc<BareMe
 /// A plan that a person agreed to is carried out if it is still the plan.
 async fn still_current(store: &Arc<Embedded>, spec: &Spec, agreed: &Plan) -> Result<(), Failure> {
     let source = Source::Stored(Arc::clone(store));
-    let (_, plan, _) = super::plan::make(&source, spec).await?;
-    if plan == *agreed {
+    let made = super::plan::make(&source, spec).await?;
+    if made.plan == *agreed {
         return Ok(());
     }
     let text = "the plan is not current any more: hosts changed since it was shown";

@@ -1,5 +1,5 @@
-//! Where a verb reads hosts: from the running process, from the store when nobody holds it, or
-//! nowhere yet.
+//! Where a verb reads hosts: from the running process, from the store when nobody holds it, from a
+//! cluster, or nowhere yet.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use crate::plan::Owned;
 use crate::serve::client::{Client, ClientError, Reason};
 use crate::store::{Embedded, Key, Store as _};
 
+use super::cluster::Remote;
 use super::home::{HELD_STEP, Home};
 use super::{Exit, Failure};
 
@@ -22,6 +23,8 @@ pub(super) enum Source {
     Running(Client),
     /// Nobody holds the store: this process does, for a moment.
     Stored(Arc<Embedded>),
+    /// A cluster is meant.
+    Cluster(Remote),
     /// There is no store yet.
     Nothing,
 }
@@ -79,14 +82,17 @@ impl Source {
                 Ok(hosts.into_iter().map(Arc::new).collect())
             }
             Self::Stored(store) => Ok(store.list()),
+            Self::Cluster(remote) => remote.hosts().await,
             Self::Nothing => Ok(Vec::new()),
         }
     }
 
-    /// Why every host is where it is; only a running process knows.
-    pub async fn reasons(&self) -> Result<Vec<Reason>, Failure> {
+    /// Why every host is where it is. Only who drives them knows; in a cluster that one has it
+    /// written to these hosts.
+    pub async fn reasons(&self, hosts: &[Arc<BareMetalHost>]) -> Result<Vec<Reason>, Failure> {
         match self {
             Self::Running(client) => client.reasons().await.map_err(|error| remote(&error)),
+            Self::Cluster(_) => Ok(Remote::reasons(hosts)),
             Self::Stored(_) | Self::Nothing => Ok(Vec::new()),
         }
     }
@@ -98,12 +104,15 @@ impl Source {
                 let following = client.following().await;
                 Ok(following.map_err(|error| remote(&error))?.reading.kept)
             }
-            Self::Stored(_) | Self::Nothing => Ok(None),
+            Self::Stored(_) | Self::Cluster(_) | Self::Nothing => Ok(None),
         }
     }
 
     /// Who owns which fields of these hosts.
     pub async fn owned(&self, keys: Vec<Key>) -> Result<Owned, Failure> {
+        if let Self::Cluster(remote) = self {
+            return remote.owned(keys).await;
+        }
         let mut owned = Owned::new();
         for key in keys {
             let fields = match self {
@@ -119,7 +128,7 @@ impl Source {
                         .await
                         .map_err(|error| Failure::new(Exit::Remote, error.to_string()))?
                 }
-                Self::Nothing => Vec::new(),
+                Self::Cluster(_) | Self::Nothing => Vec::new(),
             };
             owned.insert(key, fields);
         }
@@ -133,7 +142,7 @@ impl Source {
                 .close()
                 .await
                 .map_err(|error| Failure::new(Exit::Remote, error.to_string())),
-            Self::Running(_) | Self::Nothing => Ok(()),
+            Self::Running(_) | Self::Cluster(_) | Self::Nothing => Ok(()),
         }
     }
 }

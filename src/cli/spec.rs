@@ -55,7 +55,7 @@ pub(super) fn load(args: &SpecArgs, cache: &mut Cache) -> Result<Spec, Failure> 
         params: args.params.as_deref(),
         limits: Limits::default(),
     };
-    let mut evaluation = eval::evaluate(&inputs, cache);
+    let mut evaluation = eval::evaluate_in(&inputs, &args.namespace, cache);
     let of_machines = machines::findings(&evaluation);
     evaluation.diagnostics.extend(of_machines);
     Ok(Spec {

@@ -1,14 +1,25 @@
 //! What hosts hold of other objects: the secrets that they name, their HardwareData.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::api::BareMetalHost;
-use crate::api::names::annotation;
+use crate::api::names::{annotation, finalizer};
 use crate::secrets;
 use crate::store::{Key, Object as _, Store, StoreError};
 
-use super::decide::is_gone;
 use super::{Shared, Stores};
+
+/// By secret, the hosts that are about to let go of it. Of two that leave one at the same time each
+/// would count the other, and the secret would be held for ever.
+#[derive(Debug, Default)]
+pub(super) struct Leaving(Mutex<BTreeMap<String, BTreeSet<Key>>>);
+
+impl Leaving {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<Key>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl<S: Stores> Shared<S> {
     /// The host, with all secrets that it names ready to be read; `None` when it is gone by then.
@@ -31,16 +42,24 @@ impl<S: Stores> Shared<S> {
     }
 
     /// Lets go of what `host` holds and `next`, which is about to be written, does not any more.
-    /// What is let go of before a write that then fails is taken again in the next turn.
+    /// What is let go of before a write that then fails is taken again in the next turn. After
+    /// the write, whatever came of it, comes [`Shared::has_let_go`].
     pub(super) async fn let_go(
         &self,
         host: &BareMetalHost,
         next: &BareMetalHost,
     ) -> Result<(), StoreError> {
-        let ends = is_gone(next);
-        let held = names(host);
+        let ends = is_left(next);
+        let mut held = names(host);
         let kept = if ends { Vec::new() } else { names(next) };
-        for name in held.iter().filter(|name| !kept.contains(name)) {
+        held.retain(|name| !kept.contains(name));
+        let key = host.key();
+        for name in &held {
+            let mut leaving = self.leaving.lock();
+            let hosts = leaving.entry((*name).to_owned()).or_default();
+            hosts.insert(key.clone());
+        }
+        for name in held {
             let others = |name: &str, most: usize| self.others_naming(host, name, most);
             self.secrets.release(host, name, &others).await?;
         }
@@ -50,15 +69,28 @@ impl<S: Stores> Shared<S> {
         Ok(())
     }
 
+    /// What the host let go of shows in the host itself from now on, or not at all.
+    pub(super) fn has_let_go(&self, host: &Key) {
+        self.leaving.lock().retain(|_, hosts| {
+            hosts.remove(host);
+            !hosts.is_empty()
+        });
+    }
+
     /// How many other hosts hold this secret, counted up to `most`.
     fn others_naming(&self, host: &BareMetalHost, name: &str, most: usize) -> usize {
         let own = host.key();
+        let leaving = self.leaving.lock().get(name).cloned().unwrap_or_default();
         let hosts = Store::<BareMetalHost>::list(self.store.as_ref());
         hosts
             .iter()
             .filter(|other| {
                 let key = other.key();
-                key != own && key.namespace == own.namespace && names(other).contains(&name)
+                let is_other = key != own && key.namespace == own.namespace;
+                is_other
+                    && names(other).contains(&name)
+                    && !is_left(other)
+                    && !leaving.contains(&key)
             })
             .take(most)
             .count()
@@ -74,6 +106,13 @@ impl<S: Stores> Shared<S> {
             }
         }
     }
+}
+
+/// True when the host is done with: what is left of it is somebody else's finalizer (of whoever
+/// deletes in the foreground, say).
+fn is_left(host: &BareMetalHost) -> bool {
+    let meta = &host.metadata;
+    meta.deletion_timestamp.is_some() && !meta.has_finalizer(finalizer::HOST)
 }
 
 /// The secrets that a host holds: those that its spec names, and those by which its BMC was reached

@@ -111,6 +111,7 @@ fn take<S: Stores>(
         unregistrable: missing.registering.as_deref(),
         sight: &sight,
         drift,
+        firmware: &shared.firmware(key),
         grants: shared.grants(key, host),
         outcome: told.outcome.as_deref(),
         hold: told.hold.as_deref(),
@@ -154,7 +155,7 @@ fn after(host: &BareMetalHost, step: &mut Step) -> BareMetalHost {
 }
 
 /// Once written, the host is no more.
-pub(super) fn is_gone(host: &BareMetalHost) -> bool {
+fn is_gone(host: &BareMetalHost) -> bool {
     let meta = &host.metadata;
     meta.deletion_timestamp.is_some() && meta.finalizers.is_none()
 }

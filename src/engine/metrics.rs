@@ -1,5 +1,7 @@
 //! Metrics: typed, few labels, never a host's name.
 
+mod peer;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +13,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::api::BareMetalHost;
 use crate::provision::{Ack, Fault};
+
+use self::peer::Peer;
 
 /// One effect and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -78,11 +83,14 @@ pub struct Metrics {
     held: Family<ReasonLabels, Gauge>,
     spec_followed: Gauge,
     refused: Gauge,
+    peer: Peer,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("metalform");
+        let mut all = Registry::default();
+        let peer = Peer::new(all.sub_registry_with_prefix("metal3"));
+        let registry = all.sub_registry_with_prefix("metalform");
         let steps = Counter::default();
         let step_seconds = Histogram::new(exponential_buckets(1e-7, 4.0, 10));
         let status_writes = Counter::default();
@@ -148,7 +156,8 @@ impl Default for Metrics {
             refused.clone(),
         );
         Self {
-            registry,
+            registry: all,
+            peer,
             looking: Mutex::new(()),
             steps,
             step_seconds,
@@ -169,11 +178,22 @@ impl Default for Metrics {
 impl Metrics {
     pub(super) fn step(&self, took: Duration) {
         self.steps.inc();
+        self.peer.reconcile();
         self.step_seconds.observe(took.as_secs_f64());
     }
 
     pub(super) fn status_write(&self) {
         self.status_writes.inc();
+    }
+
+    /// A status was written.
+    pub(super) fn written(&self, before: &BareMetalHost, after: &BareMetalHost) {
+        self.peer.written(before, after);
+    }
+
+    /// A host begins to wait for another reason.
+    pub(super) fn waits(&self, code: &str) {
+        self.peer.waits(code);
     }
 
     pub(super) fn effect(&self, effect: &'static str, took: Duration, result: &Result<Ack, Fault>) {
@@ -241,6 +261,7 @@ mod tests {
         // A family without members is not told.
         let one = || Counts::from([("a".to_owned(), 1)]);
         metrics.effect("deploy", Duration::ZERO, &Ok(Ack::Done));
+        metrics.written(&BareMetalHost::default(), &failed());
         let text = metrics.text(&Gauges {
             states: one(),
             blocked: one(),
@@ -264,6 +285,44 @@ mod tests {
         told.sort_unstable();
         documented.sort_unstable();
         assert_eq!(documented, told);
+    }
+
+    /// A host that came to a state, with an error, and is on.
+    fn failed() -> BareMetalHost {
+        serde_json::from_value(serde_json::json!({
+            "metadata": { "name": "a" },
+            "spec": {},
+            "status": {
+                "provisioning": { "state": "inspecting" }, "poweredOn": true,
+                "errorType": "inspection error", "errorCount": 1,
+                "operationHistory": {
+                    "register": {
+                        "start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:00:07Z",
+                    },
+                },
+            },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_counted_under_the_other_operators_names() {
+        let metrics = Metrics::default();
+        metrics.written(&BareMetalHost::default(), &failed());
+        // The same once more says nothing new.
+        metrics.written(&failed(), &failed());
+        metrics.waits("CredentialsMissing");
+        let text = metrics.text(&Gauges::default());
+        for line in [
+            "metal3_provisioning_state_change_total{prev_state=\"\",new_state=\"inspecting\"} 1",
+            "metal3_host_error_total{error_type=\"inspection error\"} 1",
+            "metal3_operation_power_change_total{on_off=\"on\"} 1",
+            "metal3_operation_register_duration_seconds_sum 7.0",
+            "metal3_operation_register_duration_seconds_count 1",
+            "metal3_credentials_missing_total 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}: {text}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::api::Event;
 use futures::stream::{self, StreamExt as _};
 use jiff::SignedDuration;
 use serde_json::json;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::api::{BareMetalHost, Timestamp, event, whole_seconds};
 use crate::reconcile::Note;
@@ -188,7 +188,15 @@ async fn drain<S: Stores>(shared: &Shared<S>) {
                     };
                     shared.notes.lock().written.insert(what, written);
                 }
-                Err(error) => debug!(code = error.code(), "event not written: {error}"),
+                Err(error) => {
+                    if let Some(also) = shared.is_told("Event") {
+                        warn!(
+                            host = %what.0,
+                            code = error.code(),
+                            "event not written: {error}{also}"
+                        );
+                    }
+                }
             }
         })
         .await;

@@ -1,5 +1,6 @@
 //! The engine on bad days: stores that refuse, effects that hang, several provisioners.
 
+mod firmware;
 mod flaky;
 
 use std::sync::Arc;

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use tokio::task::JoinSet;
 use tracing::debug;
 
-use crate::api::BareMetalHost;
+use crate::api::{
+    BareMetalHost, FirmwareSchema, HostFirmwareComponents, HostFirmwareSettings, HostUpdatePolicy,
+};
 use crate::provision::Tick;
-use crate::store::{Change, Key, Object as _, Store, Version};
+use crate::store::{Change, Key, Object, Snapshot, Store, StoreError, Version};
 
-use super::{Shared, Stores};
+use super::{Shared, Stores, firmware};
 
 /// Follows the store: a host that came or changed gets its turn.
 pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, from: Version) {
@@ -52,6 +55,74 @@ pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, from: Version) {
     }
     debug!("the store's changes ended");
 }
+
+/// Follows the firmware objects beside hosts: one that is to be judged, or that is gone, brings its
+/// host's turn. They are all known once this returns.
+pub(super) async fn firmware<S: Stores>(
+    shared: &Arc<Shared<S>>,
+    tasks: &mut JoinSet<()>,
+) -> Result<(), StoreError> {
+    let schemas = Store::<FirmwareSchema>::snapshot(shared.store.as_ref()).await?;
+    drop(schemas);
+    let settled: fn(&HostFirmwareSettings) -> bool = firmware::settings_are_settled;
+    tasks.spawn(beside(Arc::clone(shared), known(shared).await?, settled));
+    let settled: fn(&HostFirmwareComponents) -> bool = firmware::components_are_settled;
+    tasks.spawn(beside(Arc::clone(shared), known(shared).await?, settled));
+    let settled: fn(&HostUpdatePolicy) -> bool = firmware::policy_is_settled;
+    tasks.spawn(beside(Arc::clone(shared), known(shared).await?, settled));
+    Ok(())
+}
+
+async fn known<K: Object, S: Stores + Store<K>>(
+    shared: &Arc<Shared<S>>,
+) -> Result<Snapshot<K>, StoreError> {
+    Store::<K>::snapshot(shared.store.as_ref()).await
+}
+
+async fn beside<K: Object + Gone<S>, S: Stores + Store<K>>(
+    shared: Arc<Shared<S>>,
+    known: Snapshot<K>,
+    is_settled: fn(&K) -> bool,
+) {
+    // Nothing is to be done for one whose host is not there.
+    let wake = |object: &K| {
+        let key = object.key();
+        if shared.host(&key).is_some() {
+            shared.trigger(key);
+        }
+    };
+    let mut changes: BoxStream<'static, Change<K>> = shared.store.watch(known.version);
+    drop(known);
+    while let Some(change) = changes.next().await {
+        match change {
+            Change::Applied(object) if is_settled(&object) => {}
+            Change::Applied(object) => wake(&object),
+            Change::Deleted(object) => {
+                wake(&object);
+                object.gone(&shared).await;
+            }
+            Change::Reset(all) => all.objects.iter().for_each(|object| wake(object)),
+        }
+    }
+    debug!("the changes of {} ended", K::PLURAL);
+}
+
+/// What is to be done once an object is gone.
+trait Gone<S> {
+    fn gone(&self, _: &Shared<S>) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
+
+impl<S: Stores> Gone<S> for HostFirmwareSettings {
+    async fn gone(&self, shared: &Shared<S>) {
+        shared.drop_schema(self).await;
+    }
+}
+
+impl<S: Stores> Gone<S> for HostFirmwareComponents {}
+
+impl<S: Stores> Gone<S> for HostUpdatePolicy {}
 
 /// Follows the secrets: hosts that name one that changed.
 pub(super) async fn secrets<S: Stores>(shared: Arc<Shared<S>>) {

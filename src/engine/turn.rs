@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info_span, warn};
 
 use crate::api::BareMetalHost;
-use crate::provision::{Effect, Fault, Job, PowerTarget, Sight};
+use crate::provision::{Ack, Effect, Fault, Job, PowerTarget, Sight};
 use crate::reconcile::{Code, Credentials, Outcome, Wake, Why};
 use crate::secrets;
 use crate::store::{Key, Object as _, Store, StoreError};
@@ -55,6 +55,15 @@ pub(super) async fn turn<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Again
     .await
 }
 
+/// A turn that did not come to its end: by a mistake in here, or because all ends.
+pub(super) fn broke(key: &Key, error: tokio::task::JoinError) -> Again {
+    if error.is_panic() {
+        std::panic::resume_unwind(error.into_panic());
+    }
+    debug!(host = %key, "turn broken off");
+    None
+}
+
 enum Next {
     /// Something changed: decide again at once.
     Step,
@@ -76,6 +85,9 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
         Ok(None) => return Next::Step,
         Err((host, error)) => return store_failed(key, shared, &host, &error),
     };
+    if let Err(error) = shared.judge_firmware(key, &host).await {
+        return store_failed(key, shared, &host, &error);
+    }
     shared.memos.looks(key, host.version());
     shared.leave_others(key, &host);
     let machines = shared.machines_of(&host);
@@ -89,12 +101,15 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
         shared.settle_slots(key, &host, &decided.step);
     }
     if decided.changed {
-        if let Err(error) = shared.let_go(&host, &decided.host).await {
-            return store_failed(key, shared, &host, &error);
-        }
-        match write(shared, &host, decided.host).await {
+        let written = match shared.let_go(&host, &decided.host).await {
+            Ok(()) => write(shared, &host, decided.host).await,
+            Err(error) => Err(error),
+        };
+        shared.has_let_go(key);
+        match written {
             // What was decided for it is decided for its new version.
             Ok(written) => {
+                shared.metrics.written(&host, &written);
                 shared.memos.looks(key, written.version());
                 decided.host = written;
             }
@@ -134,7 +149,7 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
 
 /// False for a host that has no BMC and of which no provisioner knows anything: it can go its way
 /// without one.
-fn needs_machine(host: &BareMetalHost) -> bool {
+pub(super) fn needs_machine(host: &BareMetalHost) -> bool {
     let status = host.status.as_ref();
     host.has_bmc_details() || status.is_some_and(|status| !status.provisioning.id.is_empty())
 }
@@ -147,6 +162,9 @@ async fn write<S: Stores>(
 ) -> Result<Arc<BareMetalHost>, StoreError> {
     let hardware = |host: &BareMetalHost| host.status.as_ref()?.hardware.clone();
     let found = hardware(&decided).filter(|found| hardware(host).as_ref() != Some(found));
+    // One that goes takes no inventory along; a namespace that ends would not take it, and so keep
+    // the host.
+    let found = found.filter(|_| host.metadata.deletion_timestamp.is_none());
     let object = Arc::unwrap_or_clone(decided);
     if object.status != host.status {
         shared.metrics.status_write();
@@ -228,13 +246,23 @@ async fn act<S: Stores>(
     let what = effect.name();
     let result = machines
         .run(Job {
-            host,
+            host: Arc::clone(&host),
             effect: effect.clone(),
             secrets: job,
             facts,
         })
         .await;
     shared.metrics.effect(what, started.elapsed(), &result);
+    let result = match (result, &effect) {
+        // The step that asked for it sees it in the objects.
+        (Ok(Ack::Firmware(found)), Effect::ReadFirmware(reading)) => {
+            match shared.write_firmware(&host, *reading, *found).await {
+                Ok(()) => Ok(Ack::Done),
+                Err(error) => return store_failed(key, shared, &host, &error),
+            }
+        }
+        (result, _) => result,
+    };
     // Without a clear answer it may have been done all the same, so it is looked at before it is
     // repeated.
     let maybe_done = result.as_ref().map_or_else(Fault::may_be_done, |_| true);

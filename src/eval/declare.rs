@@ -47,6 +47,8 @@ pub(super) struct Program<'t> {
     pub hosts: Vec<Declared<'t>>,
     pub named: Vec<Named<'t>>,
     pub spec: Option<Spec<'t>>,
+    /// Of all objects.
+    pub namespace: Arc<str>,
     /// Where the sites of each file start, first those of all files' profiles, then all others.
     pub starts: Vec<u32>,
     /// What can be read is all that was meant.
@@ -115,7 +117,6 @@ pub(super) struct Named<'t> {
 #[derive(Debug)]
 pub(super) struct Spec<'t> {
     pub name: Arc<str>,
-    pub namespace: Arc<str>,
     pub edition: Arc<str>,
     pub place: Place,
     pub steps: Vec<Step<'t>>,
@@ -149,6 +150,7 @@ pub(super) fn declare<'t>(
             hosts: Vec::new(),
             named: Vec::new(),
             spec: None,
+            namespace: project.namespace.choose(None),
             starts: Vec::new(),
             complete: project.complete,
             partial: project.partial,

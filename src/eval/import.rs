@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::kept::Kept;
 use super::report::Findings;
-use super::{Inputs, Limits, decode};
+use super::{Inputs, Limits, Namespace, decode};
 use crate::diag::codes::language;
 use crate::diag::{Code, Diagnostic, FileId, Place, Span};
 use crate::syntax::{self, Parse};
@@ -46,6 +46,7 @@ pub(super) struct Project {
     /// Files of `simulated { script … }`, by where that is written.
     pub scripts: BTreeMap<Place, FileId>,
     pub limits: Limits,
+    pub namespace: Namespace,
     /// False when something could not be had or did not parse.
     pub complete: bool,
     /// What is missing is reported as an error; set when all is loaded. A name that nothing
@@ -70,7 +71,12 @@ struct Loader<'a> {
 
 /// Loads a project. What was parsed before is taken from `cache`, which afterwards holds what is
 /// used now.
-pub(super) fn load(inputs: &Inputs<'_>, cache: &mut Cache, findings: &mut Findings) -> Project {
+pub(super) fn load(
+    inputs: &Inputs<'_>,
+    namespace: &Namespace,
+    cache: &mut Cache,
+    findings: &mut Findings,
+) -> Project {
     let mut project = Project {
         files: Files::new(),
         sources: Vec::new(),
@@ -78,6 +84,7 @@ pub(super) fn load(inputs: &Inputs<'_>, cache: &mut Cache, findings: &mut Findin
         tables: BTreeMap::new(),
         scripts: BTreeMap::new(),
         limits: inputs.limits.clone(),
+        namespace: namespace.clone(),
         complete: true,
         partial: false,
         watched: Vec::new(),

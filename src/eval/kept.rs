@@ -267,7 +267,8 @@ fn changed(before: &Project, now: &Project) -> Option<BTreeSet<FileId>> {
         _ => false,
     };
     let all_there = before.sources.len() == now.sources.len() && now.complete && !now.partial;
-    if !(same_files && same_params && all_there && before.limits == now.limits) {
+    let same_bounds = before.limits == now.limits && before.namespace == now.namespace;
+    if !(same_files && same_params && all_there && same_bounds) {
         return None;
     }
     let tables = before.tables.values().chain(now.tables.values());

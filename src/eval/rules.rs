@@ -25,7 +25,6 @@ pub(super) fn single<'t>(
     host: &Declared<'t>,
     evaluated: &mut Evaluated,
 ) {
-    let namespace = bench.program.spec.as_ref().map(|spec| &*spec.namespace);
     let mut case = Case {
         files: bench.files,
         paths: &bench.paths,
@@ -38,7 +37,7 @@ pub(super) fn single<'t>(
         failed: false,
     };
     case.required(Entity::Host);
-    host::node_name(&mut case, namespace.unwrap_or(crate::fleet::NAMESPACE));
+    host::node_name(&mut case, &bench.program.namespace);
     let bmc = host::judge(&mut case, &bench.known, bench.lab);
     let mac = case.text(bench.known.mac).map(|(text, _)| host::hash(text));
     let disks = bench.known.disks.map(|(path, _)| {

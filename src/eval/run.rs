@@ -14,7 +14,7 @@ use super::kept::{Kept, Left, Start, refined};
 use super::merge::Merged;
 use super::report::{Findings, cap};
 use super::scope::{ScopeKind, Subject};
-use super::{Evaluation, Inputs, consequence, faults, idle, pool, rules};
+use super::{Evaluation, Inputs, Namespace, consequence, faults, idle, pool, rules};
 use crate::diag::Diagnostic;
 use crate::fleet::{
     Candidate, Canonical, Fields, Fleet, Held, Host, Image, Ironic, Item, Rack, Ramdisk,
@@ -22,10 +22,14 @@ use crate::fleet::{
 };
 use crate::schema::{Entity, PathId, Paths};
 
-/// See [`super::evaluate`].
-pub(super) fn evaluate(inputs: &Inputs<'_>, cache: &mut Cache) -> Evaluation {
+/// See [`super::evaluate_in`].
+pub(super) fn evaluate(
+    inputs: &Inputs<'_>,
+    namespace: &Namespace,
+    cache: &mut Cache,
+) -> Evaluation {
     let mut findings = Findings::default();
-    let mut project = load(inputs, cache, &mut findings);
+    let mut project = load(inputs, namespace, cache, &mut findings);
     project.partial = !project.complete && findings.has_errors();
     let project = Arc::new(project);
     let start = cache.kept.as_ref().and_then(|kept| kept.start(&project));
@@ -199,12 +203,12 @@ fn fleet(
     let mut fleet = Fleet {
         edition: Arc::clone(&edition),
         paths: Arc::clone(&paths),
+        namespace: Arc::clone(&program.namespace),
         ..Fleet::empty()
     };
     if let (Some(spec), Some((items, broken))) = (&program.spec, spec) {
         complete &= !broken;
         fleet.name = Arc::clone(&spec.name);
-        fleet.namespace = Arc::clone(&spec.namespace);
         fleet.origin = Some(spec.place.into());
         read_spec(&mut fleet, &fields(&paths, &rank, items), project);
     }

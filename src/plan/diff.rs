@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::Value;
 
 use crate::api::BareMetalHost;
+use crate::api::fleet::applyset;
 use crate::api::names::annotation;
 use crate::desired::{Desired, Wanted};
 use crate::fleet::natural;
@@ -44,14 +45,15 @@ pub fn is_as_wanted(desired: &Desired, host: &BareMetalHost) -> bool {
         Some(wanted) => {
             is_plainly_same(wanted, host) && is_ours(desired, host) && !is_deleting(host)
         }
-        None => !is_ours(desired, host) || is_deleting(host) || desired.held.contains(&key),
+        None => !is_removable(desired, host) || is_deleting(host) || desired.held.contains(&key),
     }
 }
 
 /// What has to change so that `observed` becomes `desired`.
 ///
 /// Hosts that another fleet owns are not touched: a wanted host that exists and belongs to another
-/// fleet is refused, one that belongs to nobody is adopted by an update. While `desired` is not
+/// fleet (or to another ApplySet) is refused, one that belongs to nobody is adopted by an update.
+/// While `desired` is not
 /// complete nothing is removed and no machine disturbed.
 ///
 /// `owned` has the field owners of at least the hosts that [`differing`] names: a field that the
@@ -220,7 +222,7 @@ impl<'d> Comparer<'d> {
             }
         }
         for host in live.iter() {
-            if !is_ours(desired, host) || is_deleting(host) {
+            if !is_removable(desired, host) || is_deleting(host) {
                 continue;
             }
             let key = host.key();
@@ -249,6 +251,16 @@ impl<'d> Comparer<'d> {
 
 fn is_ours(desired: &Desired, host: &BareMetalHost) -> bool {
     host.annotation(annotation::FLEET) == Some(&*desired.fleet)
+}
+
+/// True for a host that goes when the spec has it no more. Where there is a set, the annotation alone
+/// is not enough: somebody may have copied it with the rest of an object.
+fn is_removable(desired: &Desired, host: &BareMetalHost) -> bool {
+    let member = match desired.set.as_deref() {
+        Some(id) => applyset::set_of(host) == Some(id),
+        None => true,
+    };
+    is_ours(desired, host) && member
 }
 
 fn is_deleting(host: &BareMetalHost) -> bool {

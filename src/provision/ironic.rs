@@ -16,6 +16,7 @@ pub mod endpoint;
 pub mod error;
 #[cfg(test)]
 mod fake;
+mod firmware;
 mod gate;
 pub mod inventory;
 pub mod map;

@@ -12,6 +12,7 @@
 //! scripts for users.
 
 pub mod fault;
+mod firmware;
 pub mod inventory;
 pub mod journal;
 pub mod machine;
@@ -21,6 +22,7 @@ mod simulation;
 mod world;
 
 pub use self::fault::ScriptError;
+pub use self::firmware::Firmware;
 pub use self::journal::JournalError;
 pub use self::options::{Options, OptionsError};
 pub use self::simulation::Simulation;

@@ -53,10 +53,16 @@ fn accepted(draft: &mut Draft<'_>, effect: &Effect, generation: i64, ack: &Ack) 
                 inventoried(draft, inventory.as_ref());
             }
         }
-        Effect::Clean => {
+        Effect::ReadFirmware(_) => {
+            let phase = Phase::of(&draft.status.provisioning.state);
+            super::firmware::was_read(draft, phase);
+        }
+        Effect::Clean { .. } => {
             draft.clear_error();
+            super::firmware::begins(draft);
+            let asked = super::prepare::is_asked(draft.status.provisioning.raid.as_deref());
             // Of another spec: which volumes they are cannot be told from this one.
-            if generation == draft.generation() {
+            if asked && generation == draft.generation() {
                 let wanted = &draft.view.host.spec.raid;
                 draft.status.provisioning.raid.clone_from(wanted);
             }
@@ -175,6 +181,7 @@ fn refused(draft: &mut Draft<'_>, effect: &Effect, fault: &Fault) {
         Effect::Amend {
             credentials: Some(version),
         } => tried(draft, &super::register::refused_version(version)),
+        Effect::Clean { .. } => super::firmware::fails(draft),
         // An attempt at this image, as one that failed on the machine.
         Effect::Provide | Effect::Deploy if in_phase(draft, Phase::Provisioning) => {
             let image = &draft.view.host.spec.image;
@@ -193,7 +200,7 @@ fn error_of(draft: &Draft<'_>, effect: &Effect) -> ErrorType {
     match effect {
         Effect::Enroll { .. } | Effect::Amend { .. } | Effect::Ports => ErrorType::Registration,
         Effect::Inspect | Effect::ReadInventory => ErrorType::Inspection,
-        Effect::Clean => ErrorType::Preparation,
+        Effect::Clean { .. } | Effect::ReadFirmware(_) => ErrorType::Preparation,
         Effect::Provide | Effect::Deploy | Effect::Undeploy => ErrorType::Provisioning,
         Effect::Adopt => ErrorType::ProvisionedRegistration,
         Effect::Power(_) => ErrorType::PowerManagement,

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use smallvec::SmallVec;
 
 use super::annotations::{self, Reboot, Which};
+use super::firmware::Mark;
 use super::phase::{self, Phase};
 use super::{Code, Hold, MetaChange, Note, View, Wake, Why, backoff};
 use crate::api::names::{annotation, finalizer, reason};
@@ -43,15 +44,19 @@ pub(super) struct Draft<'a> {
     hold: Option<Hold>,
     /// The last effect was a soft power-off that the BMC cannot do.
     pub soft_refused: bool,
+    /// How far a change of firmware is.
+    pub mark: Option<Mark>,
     /// A state was entered by the outcome of the last effect.
     entered: bool,
 }
 
 impl<'a> Draft<'a> {
     pub fn new(view: &'a View<'a>) -> Self {
+        let status = view.host.status.clone().unwrap_or_default();
         let mut draft = Self {
             view,
-            status: view.host.status.clone().unwrap_or_default(),
+            mark: Mark::of(&status),
+            status,
             meta: MetaChange::default(),
             notes: SmallVec::new(),
             wake: Wake::OnChange,
@@ -69,6 +74,7 @@ impl<'a> Draft<'a> {
                 super::prepare::edited(&mut draft);
             }
         }
+        super::firmware::edited(&mut draft);
         draft
     }
 

@@ -18,7 +18,7 @@ pub enum Phase {
     Registering,
     /// The hardware is being found out.
     Inspecting,
-    /// RAID is being set.
+    /// RAID, BIOS settings and firmware are being set.
     Preparing,
     /// Ready to be provisioned.
     Available,
@@ -136,13 +136,13 @@ pub const WAYS: &[Way] = &[
     way(
         Phase::Preparing,
         Phase::Available,
-        "nothing to prepare, or RAID made",
+        "nothing to prepare, or RAID, BIOS settings and firmware are as wanted",
     ),
     way(Phase::Available, Phase::Inspecting, "inspect annotation"),
     way(
         Phase::Available,
         Phase::Preparing,
-        "RAID or root device hints changed",
+        "RAID, BIOS settings, firmware or root device hints changed",
     ),
     way(
         Phase::Available,

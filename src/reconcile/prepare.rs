@@ -1,8 +1,8 @@
-//! Preparing: RAID volumes as wanted, by manual cleaning.
+//! Preparing: RAID volumes, BIOS settings and firmware as wanted, by one manual cleaning.
 
 use super::draft::{Draft, Flow};
 use super::phase::Phase;
-use super::{Code, profile, register};
+use super::{Code, firmware, profile, register};
 use crate::api::{ErrorType, RaidConfig};
 use crate::budget::SlotKind;
 use crate::provision::{Effect, Facts, NodeState};
@@ -11,7 +11,8 @@ use crate::provision::{Effect, Facts, NodeState};
 pub(super) fn is_outdated(draft: &Draft<'_>) -> bool {
     let spec = &draft.view.host.spec;
     let hints = profile::root_device_hints(spec, &draft.status.hardware_profile);
-    draft.status.provisioning.root_device_hints != hints || lacks_volumes(draft)
+    let hinted = draft.status.provisioning.root_device_hints == hints;
+    !hinted || lacks_volumes(draft) || firmware::is_outdated(draft)
 }
 
 fn lacks_volumes(draft: &Draft<'_>) -> bool {
@@ -23,10 +24,7 @@ fn lacks_volumes(draft: &Draft<'_>) -> bool {
 /// not yet seen being made, nobody can tell any more which they are.
 pub(super) fn edited(draft: &mut Draft<'_>) {
     let raid = &mut draft.status.provisioning.raid;
-    if raid
-        .as_deref()
-        .is_some_and(|raid| *raid == RaidConfig::under_way())
-    {
+    if is_asked(raid.as_deref()) {
         *raid = Some(Box::new(RaidConfig::unknown()));
     }
 }
@@ -40,13 +38,30 @@ pub(super) fn doubt(draft: &mut Draft<'_>) {
     }
 }
 
+/// True when volumes were asked for and not yet seen being made.
+pub(super) fn is_asked(raid: Option<&RaidConfig>) -> bool {
+    raid.is_some_and(|raid| *raid == RaidConfig::under_way())
+}
+
+fn doing(volumes: bool, firmware: bool) -> &'static str {
+    match (volumes, firmware) {
+        (false, true) => "BIOS settings or firmware are being changed",
+        (true, true) => {
+            "RAID volumes are being made, and BIOS settings or firmware are being changed"
+        }
+        (_, false) => "RAID volumes are being made",
+    }
+}
+
 pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
     let spec = &draft.view.host.spec;
     draft.status.provisioning.root_device_hints =
         profile::root_device_hints(spec, &draft.status.hardware_profile);
-    let needed = lacks_volumes(draft);
+    let volumes = lacks_volumes(draft);
     match facts.state {
-        NodeState::Manageable | NodeState::Available if !needed => draft.enter(Phase::Available),
+        NodeState::Manageable | NodeState::Available if !volumes && firmware::is_done(draft) => {
+            draft.enter(Phase::Available)
+        }
         NodeState::Manageable => {
             if let Some(flow) = draft.rest() {
                 return flow;
@@ -54,10 +69,21 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
             if let Some(flow) = register::unlock(draft, facts) {
                 return flow;
             }
-            let text = "RAID volumes are being made";
-            let flow = draft.send_in(SlotKind::Clean, Effect::Clean, Code::Preparing, text);
+            if let Some(flow) = firmware::look(draft) {
+                return flow;
+            }
+            let changes = draft.view.firmware.changes.clone();
+            if !volumes && changes.is_none() {
+                return draft.enter(Phase::Available);
+            }
+            let text = doing(volumes, changes.is_some());
+            let effect = Effect::Clean { firmware: changes };
+            let flow = draft.send_in(SlotKind::Clean, effect, Code::Preparing, text);
             if draft.sends() {
-                draft.status.provisioning.raid = Some(Box::new(RaidConfig::under_way()));
+                firmware::asks(draft, volumes);
+                if volumes {
+                    draft.status.provisioning.raid = Some(Box::new(RaidConfig::under_way()));
+                }
             }
             flow
         }
@@ -69,22 +95,24 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
             // Only this phase cleans by hand. The spec is still the one that was sent, or `edited`
             // would have said so; these are its volumes, also when a crash lost the answer.
             let raid = &mut draft.status.provisioning.raid;
-            if facts.target == Some(NodeState::Manageable)
-                && raid.as_deref() == Some(&RaidConfig::under_way())
-            {
-                raid.clone_from(&spec.raid);
+            let volumes = is_asked(raid.as_deref());
+            if facts.target == Some(NodeState::Manageable) {
+                if volumes {
+                    raid.clone_from(&spec.raid);
+                }
+                firmware::begins(draft);
             }
-            draft.work(
-                SlotKind::Clean,
-                Code::Preparing,
-                "RAID volumes are being made",
-            )
+            let text = doing(volumes, draft.mark.is_some());
+            draft.work(SlotKind::Clean, Code::Preparing, text)
         }
         NodeState::CleanFailed => {
-            doubt(draft);
+            if draft.mark.is_none_or(|mark| mark.volumes) {
+                doubt(draft);
+            }
             if !draft.has_error(&ErrorType::Preparation) {
                 let text = facts.last_error.as_deref().unwrap_or("cleaning failed");
                 draft.fail(ErrorType::Preparation, text);
+                firmware::fails(draft);
             }
             register::recover(draft, facts)
         }

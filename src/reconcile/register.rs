@@ -3,15 +3,19 @@
 //! This is looked after in every state, so that a provisioner that lost its machines gets them
 //! back without anything else being done again.
 
+use std::time::Duration;
+
 use super::draft::{Draft, Flow};
 use super::phase::Phase;
-use super::{Code, Credentials, deploy, inspect, profile, remove};
+use super::{Code, Credentials, Wake, deploy, firmware, inspect, profile, remove};
 use crate::api::names::reason;
 use crate::api::{BareMetalHost, ErrorType, Nic, OperationalStatus, Payload};
 use crate::provision::{Effect, Facts, Footing, NodeState, Sight};
 
 /// `fault` of a machine whose BMC the provisioner lost.
 pub(super) const POWER_FAILURE: &str = "power failure";
+/// How often to look whether a machine is still another host's.
+const TAKEN: Duration = Duration::from_secs(10);
 
 /// A host that was not looked at, or that has no BMC.
 pub(super) fn begin(draft: &mut Draft<'_>, phase: Phase) -> Flow {
@@ -36,6 +40,7 @@ pub(super) fn identify(draft: &mut Draft<'_>, id: &str) {
         // What was prepared was prepared on a machine that is no more known; see `prepare`.
         if Phase::of(&draft.status.provisioning.state) == Some(Phase::Preparing) {
             super::prepare::doubt(draft);
+            firmware::is_lost(draft);
         }
     }
     let status = &mut draft.status.operational_status;
@@ -79,7 +84,10 @@ pub(super) fn ensure<'a>(draft: &mut Draft<'a>, phase: Phase) -> Result<&'a Fact
         Sight::Taken(_) if draft.is_deleted() => return Err(draft.enter(Phase::Deleting)),
         Sight::Taken(text) => {
             draft.show_error(ErrorType::Registration, &**text);
-            return Err(draft.wait(Code::MachineTaken, &**text));
+            let flow = draft.wait(Code::MachineTaken, &**text);
+            // News of a machine wakes the host that it belongs to, and this is another one's.
+            draft.wake = Wake::After(TAKEN);
+            return Err(flow);
         }
         Sight::Absent => {
             return Err(match (version, view.unregistrable) {
@@ -114,7 +122,10 @@ pub(super) fn ensure<'a>(draft: &mut Draft<'a>, phase: Phase) -> Result<&'a Fact
         return Err(verify(draft, facts));
     }
     registered(draft, version.is_some())?;
-    Ok(facts)
+    match firmware::read_first(draft, facts, phase) {
+        Some(flow) => Err(flow),
+        None => Ok(facts),
+    }
 }
 
 /// Waits until the machine is seen. What the host holds of slots it keeps meanwhile.

@@ -1,5 +1,6 @@
 //! Lives of hosts: [`driver`] is a synchronous stand-in for the engine.
 
+mod beside;
 mod document;
 mod driver;
 mod life;

@@ -154,7 +154,9 @@ codes! {
     Inspecting: Progress,
     /// What the inspection found is being read.
     ReadingInventory: Progress,
-    /// RAID volumes are being made.
+    /// BIOS settings and firmware versions of the machine are being read.
+    ReadingFirmware: Progress,
+    /// RAID volumes are being made, or BIOS settings or firmware are being changed.
     Preparing: Progress,
     /// Disks are being cleaned so that the machine can be deployed.
     Cleaning: Progress,

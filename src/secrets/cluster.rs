@@ -25,6 +25,9 @@
 mod changes;
 mod claim;
 mod object;
+mod put;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -41,6 +44,7 @@ use crate::store::{Key, Kube, Object as _, Patch, Store, StoreError};
 
 use self::claim::Claim;
 use self::object::Stored;
+pub use self::put::{Put, is_there, put};
 use super::{Others, Secret, SecretError, Secrets, Use, named};
 
 /// How long a Secret that is not there is believed not to be.
@@ -54,6 +58,8 @@ pub struct ClusterSecrets {
     store: Kube,
     cluster: Cluster,
     known: Arc<Mutex<HashMap<Key, Known>>>,
+    /// Nothing is claimed.
+    only_reads: bool,
 }
 
 impl fmt::Debug for ClusterSecrets {
@@ -86,7 +92,44 @@ impl ClusterSecrets {
             store,
             cluster,
             known: Arc::default(),
+            only_reads: false,
         }
+    }
+
+    /// The same, without a claim on any.
+    #[must_use]
+    pub fn only_reading(self) -> Self {
+        Self {
+            only_reads: true,
+            ..self
+        }
+    }
+
+    /// One Secret as it is now; `None` when it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn look_up(&self, key: &Key) -> Result<Option<Secret>, StoreError> {
+        Ok(match self.fetch(key).await? {
+            Known::Is(held) => Some(held.secret),
+            Known::Absent(_) => None,
+        })
+    }
+
+    /// Secrets that the host names and that lack a mark, as far as they were read.
+    pub fn unmarked(&self, host: &BareMetalHost) -> Vec<String> {
+        let namespace = host.key().namespace;
+        let lacks = |name: &str, of: Use| {
+            let key = Key::new(Arc::clone(&namespace), name);
+            match self.current(&key) {
+                Some(Known::Is(held)) => Claim::lacks(&held.object.metadata, host, of),
+                Some(Known::Absent(_)) | None => false,
+            }
+        };
+        let all = named(host).into_iter();
+        all.filter(|(name, of)| lacks(name, *of))
+            .map(|(name, _)| name.to_owned())
+            .collect()
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Key, Known>> {
@@ -140,13 +183,13 @@ impl ClusterSecrets {
         of: Use,
         others: Others<'_>,
     ) -> Result<(), StoreError> {
-        let goes = host.metadata.deletion_timestamp.is_some();
+        let goes = self.only_reads || host.metadata.deletion_timestamp.is_some();
         let mut first = false;
         for _ in 0..ATTEMPTS {
             let known = match self.current(key) {
                 Some(known) => known,
                 None => {
-                    first |= !self.known().contains_key(key);
+                    first |= !matches!(self.known().get(key), Some(Known::Is(_)));
                     self.fetch(key).await?
                 }
             };
@@ -206,7 +249,7 @@ impl Secrets for ClusterSecrets {
     }
 
     fn is_ready(&self, host: &BareMetalHost) -> bool {
-        let goes = host.metadata.deletion_timestamp.is_some();
+        let goes = self.only_reads || host.metadata.deletion_timestamp.is_some();
         let key = host.key();
         named(host).into_iter().all(|(name, of)| {
             let key = Key::new(Arc::clone(&key.namespace), name);

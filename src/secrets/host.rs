@@ -127,12 +127,17 @@ pub fn job_secrets(
         }
         // They boot the ramdisk. When its network cannot be read, what the machine has of it stays:
         // an image is taken off all the same.
-        Effect::Inspect | Effect::Clean | Effect::Provide | Effect::Deploy | Effect::Undeploy => {
+        Effect::Inspect
+        | Effect::Clean { .. }
+        | Effect::Provide
+        | Effect::Deploy
+        | Effect::Undeploy => {
             job.preprovisioning_network_data = all.preprovisioning_network_data().ok().flatten();
         }
         Effect::Ports
         | Effect::Manage
         | Effect::ReadInventory
+        | Effect::ReadFirmware(_)
         | Effect::Adopt
         | Effect::Abort
         | Effect::Power(_)

@@ -3,7 +3,6 @@ use std::path::Path;
 use serde_json::json;
 
 use super::*;
-use crate::api::BareMetalHost;
 use crate::provision::Effect;
 use crate::reconcile::Credentials;
 
@@ -309,7 +308,7 @@ fn an_effect_gets_what_it_needs_and_no_more() {
     assert!(none.bmc.is_none() && none.preprovisioning_network_data.is_none());
     for boots in [
         Effect::Inspect,
-        Effect::Clean,
+        Effect::Clean { firmware: None },
         Effect::Provide,
         Effect::Deploy,
         Effect::Undeploy,

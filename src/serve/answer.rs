@@ -180,6 +180,37 @@ pub(super) fn resources(group_version: &str) -> Response<Body> {
             ),
             resource("baremetalhosts/status", "", "BareMetalHost", &[]),
             resource("hardwaredata", "hardwaredata", "HardwareData", &["hd"]),
+            resource(
+                "hostfirmwaresettings",
+                "hostfirmwaresettings",
+                "HostFirmwareSettings",
+                &["hfs"],
+            ),
+            resource(
+                "hostfirmwaresettings/status",
+                "",
+                "HostFirmwareSettings",
+                &[],
+            ),
+            resource("firmwareschemas", "firmwareschema", "FirmwareSchema", &[]),
+            resource(
+                "hostfirmwarecomponents",
+                "hostfirmwarecomponents",
+                "HostFirmwareComponents",
+                &[],
+            ),
+            resource(
+                "hostfirmwarecomponents/status",
+                "",
+                "HostFirmwareComponents",
+                &[],
+            ),
+            resource(
+                "hostupdatepolicies",
+                "hostupdatepolicy",
+                "HostUpdatePolicy",
+                &[],
+            ),
         ]
     };
     let list = json!({

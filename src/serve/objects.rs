@@ -9,7 +9,10 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{BareMetalHost, Event, HardwareData};
+use crate::api::{
+    BareMetalHost, Event, FirmwareSchema, HardwareData, HostFirmwareComponents,
+    HostFirmwareSettings, HostUpdatePolicy,
+};
 use crate::engine::Stores;
 use crate::store::{Key, Object, Patch, Store, StoreError};
 
@@ -34,6 +37,14 @@ pub(super) async fn answer<S: Stores>(
     match target.kind {
         Kind::Host => kind::<BareMetalHost, S>(store, target, stop, request).await,
         Kind::Hardware => kind::<HardwareData, S>(store, target, stop, request).await,
+        Kind::FirmwareSettings => {
+            kind::<HostFirmwareSettings, S>(store, target, stop, request).await
+        }
+        Kind::FirmwareSchema => kind::<FirmwareSchema, S>(store, target, stop, request).await,
+        Kind::FirmwareComponents => {
+            kind::<HostFirmwareComponents, S>(store, target, stop, request).await
+        }
+        Kind::UpdatePolicy => kind::<HostUpdatePolicy, S>(store, target, stop, request).await,
         Kind::Event => kind::<Event, S>(store, target, stop, request).await,
     }
 }

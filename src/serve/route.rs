@@ -21,6 +21,10 @@ pub(super) enum Route {
 pub(super) enum Kind {
     Host,
     Hardware,
+    FirmwareSettings,
+    FirmwareSchema,
+    FirmwareComponents,
+    UpdatePolicy,
     Event,
 }
 
@@ -59,6 +63,10 @@ impl Route {
                 Self::Objects(target(rest, |plural| match plural {
                     "baremetalhosts" => Some(Kind::Host),
                     "hardwaredata" => Some(Kind::Hardware),
+                    "hostfirmwaresettings" => Some(Kind::FirmwareSettings),
+                    "firmwareschemas" => Some(Kind::FirmwareSchema),
+                    "hostfirmwarecomponents" => Some(Kind::FirmwareComponents),
+                    "hostupdatepolicies" => Some(Kind::UpdatePolicy),
                     _ => None,
                 })?)
             }

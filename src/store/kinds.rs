@@ -10,9 +10,29 @@ use crate::api::{
     HostFirmwareComponents, HostFirmwareSettings, HostUpdatePolicy, PreprovisioningImage, fleet,
 };
 
-/// How a store gets at the parts of a kind: of its spec, or of its spec and its status.
+/// How a store gets at the parts of a kind: of its spec, or of its spec and its status. With
+/// `compact` the kind says itself how it becomes small.
 macro_rules! parts {
     (spec) => {
+        parts!(@spec);
+
+        fn compact(&mut self) {
+            self.metadata.compact();
+        }
+    };
+    (spec, status) => {
+        parts!(spec);
+        parts!(@status);
+    };
+    (spec, status, compact) => {
+        parts!(@spec);
+        parts!(@status);
+
+        fn compact(&mut self) {
+            Self::compact(self);
+        }
+    };
+    (@spec) => {
         fn meta(&self) -> &Metadata {
             &self.metadata
         }
@@ -28,14 +48,8 @@ macro_rules! parts {
         fn set_spec(&mut self, other: &Self) {
             self.spec.clone_from(&other.spec);
         }
-
-        fn compact(&mut self) {
-            self.metadata.compact();
-        }
     };
-    (spec, status) => {
-        parts!(spec);
-
+    (@status) => {
         fn same_status(&self, other: &Self) -> bool {
             self.status == other.status
         }
@@ -123,7 +137,7 @@ impl Object for HostFirmwareSettings {
     const KEYED: &'static [(&'static str, &'static [&'static str])] =
         &[("status.conditions", &["type"])];
 
-    parts!(spec, status);
+    parts!(spec, status, compact);
 
     fn shares_large_status(&self, other: &Self) -> bool {
         match (&self.status, &other.status) {
@@ -153,7 +167,7 @@ impl Object for HostFirmwareComponents {
     const KEYED: &'static [(&'static str, &'static [&'static str])] =
         &[("status.conditions", &["type"])];
 
-    parts!(spec, status);
+    parts!(spec, status, compact);
 }
 
 /// Its status is no subresource, and so a part of what is wanted.

@@ -33,6 +33,7 @@
 mod connect;
 mod delta;
 mod follow;
+mod list;
 mod recent;
 mod request;
 mod shard;
@@ -57,10 +58,14 @@ use super::{
 };
 
 pub use connect::{Cluster, ConnectError};
+pub(crate) use follow::Waits;
 use shard::Shard;
 
 /// Changes of a kind that are kept for those who watch.
 const WINDOW: usize = 4096;
+/// Requests under way at once, beside the watches. Each has a connection of its own with some 100 KB
+/// of buffers; a server takes no more of one account at once anyway (priority and fairness).
+const REQUESTS: usize = 48;
 /// How long a snapshot waits for the watch to tell of writes that were answered.
 const CAUGHT_UP: Duration = Duration::from_secs(30);
 
@@ -70,6 +75,8 @@ pub struct Kube {
     shared: Arc<Shared>,
     manager: Arc<str>,
     fence: Fence,
+    /// Writes are asked and not done.
+    dry: bool,
 }
 
 struct Shared {
@@ -83,6 +90,7 @@ struct Shared {
     /// The watches; they end with the store.
     tasks: Mutex<JoinSet<()>>,
     trouble: tokio::sync::watch::Sender<Trouble>,
+    requests: tokio::sync::Semaphore,
     window: usize,
 }
 
@@ -121,12 +129,14 @@ impl Kube {
             kinds: Mutex::default(),
             tasks: Mutex::default(),
             trouble: tokio::sync::watch::Sender::default(),
+            requests: tokio::sync::Semaphore::new(REQUESTS),
             window,
         };
         Self {
             shared: Arc::new(shared),
             manager: manager.into(),
             fence: Fence::none(),
+            dry: false,
         }
     }
 
@@ -137,6 +147,7 @@ impl Kube {
             shared: Arc::clone(&self.shared),
             manager: manager.into(),
             fence: self.fence.clone(),
+            dry: self.dry,
         }
     }
 
@@ -145,6 +156,17 @@ impl Kube {
     pub fn behind(&self, fence: Fence) -> Self {
         Self {
             fence,
+            ..self.clone()
+        }
+    }
+
+    /// The same store, whose writes are only tried: the server judges each as it would for good
+    /// (`dryRun=All`) and answers what would come of it, and nothing changes. Reads show none of it.
+    /// A write that is several requests ([`Store::update_status`]) is judged as if each stood alone.
+    #[must_use]
+    pub fn dry_run(&self) -> Self {
+        Self {
+            dry: true,
             ..self.clone()
         }
     }

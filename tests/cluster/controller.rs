@@ -47,6 +47,11 @@ impl Site {
         site
     }
 
+    /// A site on a cluster of its own, for what all others would suffer from.
+    pub async fn own(about: &str, options: &[&str]) -> Option<Self> {
+        Some(Self::on(Server::own(options)?, about).await)
+    }
+
     /// The account, its rights in this namespace alone, and a kubeconfig with its token.
     fn grant(&self) {
         let namespace = &self.namespace;
@@ -189,6 +194,8 @@ impl Site {
         let child = Command::new(env!("CARGO_BIN_EXE_metalform"))
             .env("KUBECONFIG", self.kubeconfig())
             .env("HOSTNAME", name)
+            // With each effect that a machine accepted.
+            .env("METALFORM_LOG", "info,metalform::engine::turn=debug")
             .args(["controller", "--namespace", &self.namespace])
             .args(arguments)
             .args(
@@ -229,6 +236,12 @@ impl Controller {
             .args([&format!("-{name}"), &id])
             .status();
         assert!(done.unwrap().success(), "kill -{name}");
+    }
+
+    /// Ends it at once, as a machine that loses its power would.
+    pub fn dies(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Waits until it ends by itself.

@@ -10,9 +10,13 @@ use kube::api::PostParams;
 use metalform::store::kube::Cluster;
 use serde_json::Value;
 
+use crate::controller::root;
+
 /// A running API server.
 pub struct Server {
     about: Value,
+    /// Where it lives, if it is nobody else's.
+    own: Option<tempfile::TempDir>,
 }
 
 impl Server {
@@ -23,7 +27,28 @@ impl Server {
             return None;
         };
         let about = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        Some(Self { about })
+        Some(Self { about, own: None })
+    }
+
+    /// One that this test alone has, to do with as it likes; it ends with the value.
+    pub fn own(options: &[&str]) -> Option<Self> {
+        Self::shared()?;
+        let dir = tempfile::tempdir().unwrap();
+        let owner = std::process::id().to_string();
+        let state = dir.path().to_str().unwrap();
+        let mut arguments = vec!["--state", state, "--owner", &owner, "--temporary"];
+        arguments.extend(options);
+        let path = control("start", &arguments);
+        let about = serde_json::from_slice(&std::fs::read(path.trim()).unwrap()).unwrap();
+        let own = Some(dir);
+        Some(Self { about, own })
+    }
+
+    /// `pause`, `resume`, `freeze`, `thaw` or `compact`.
+    #[track_caller]
+    pub fn is_to(&self, verb: &str) {
+        let dir = self.own.as_ref().expect("a server of one's own");
+        control(verb, &[dir.path().to_str().unwrap()]);
     }
 
     /// The administrator's kubeconfig.
@@ -103,4 +128,23 @@ impl Server {
         made.unwrap();
         name
     }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(dir) = &self.own {
+            control("stop", &[dir.path().to_str().unwrap()]);
+        }
+    }
+}
+
+/// `tests/kube/cluster`; answers what it printed.
+#[track_caller]
+fn control(verb: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new(root("tests/kube/cluster"));
+    let done = command.arg(verb).args(arguments).stdin(Stdio::null());
+    let done = done.output().unwrap();
+    let err = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{verb}: {err}");
+    String::from_utf8(done.stdout).unwrap()
 }

@@ -170,6 +170,14 @@ impl Lab {
         request(method, &url, RECORDED, body, None)
     }
 
+    /// The BIOS settings of a Redfish machine, asked of itself.
+    pub fn bios(&self, index: usize) -> Value {
+        let system = self.about["redfish"][index]["url"].as_str().unwrap();
+        let url = format!("{system}/BIOS");
+        let login = (self.text("bmc", "username"), self.text("bmc", "password"));
+        request("GET", &url, None, Some(login))["Attributes"].take()
+    }
+
     /// How many requests were logged so far; a place to count from.
     pub fn mark(&self) -> usize {
         self.asked(0).len()

@@ -75,6 +75,7 @@ impl Player {
                 self.follow().await;
             }
             "secret" => self.secret(rest)?,
+            "bios" | "firmware" => self.wish(word, rest).await?,
             "allow" => self.stage.allow(&pattern(rest)?).await,
             "trace" => {
                 self.start().await;
@@ -102,6 +103,7 @@ impl Player {
             "show" => self.show(rest)?,
             "events" => self.events(rest),
             "effects" => self.effects(rest)?,
+            "settings" => self.settings(rest)?,
             "hardware" => self.hardware(),
             "order" => self.order(rest),
             "turns" => self.turns(rest),
@@ -152,6 +154,24 @@ impl Player {
         if self.started {
             self.stage.engine().wake_all();
         }
+        Ok(())
+    }
+
+    /// `bios HOSTS NAME=VALUE…` and `firmware HOSTS PART=URL…`: what is wanted, all of it.
+    async fn wish(&mut self, word: &str, rest: &str) -> Result<(), String> {
+        self.start().await;
+        let mut words = rest.split_whitespace();
+        let hosts = pattern(words.next().ok_or("of which hosts?")?)?;
+        let wanted: Option<Vec<_>> = words.map(|word| word.split_once('=')).collect();
+        let wanted = wanted.ok_or("each is written NAME=VALUE")?;
+        self.stage.wish(word, &hosts, &wanted).await;
+        Ok(())
+    }
+
+    /// What the objects beside hosts say of settings and firmware, and which schemas there are.
+    fn settings(&mut self, rest: &str) -> Result<(), String> {
+        let text = self.stage.settings(&pattern(rest)?);
+        self.stage.say(text);
         Ok(())
     }
 

@@ -8,7 +8,10 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use metalform::api::names::annotation;
-use metalform::api::{BareMetalHost, Event};
+use metalform::api::{
+    BareMetalHost, Condition, Event, FirmwareConditionType, FirmwareSchema, HostFirmwareComponents,
+    HostFirmwareSettings,
+};
 use metalform::budget::{Limits, SlotKind};
 use metalform::desired::{self, Desired};
 use metalform::engine::{
@@ -20,7 +23,7 @@ use metalform::plan::{self, Grants};
 use metalform::provision::sim::{Options, Simulation};
 use metalform::provision::{Ack, Drift, Facts, Fault, Job, Provisioner, Sight, Tick};
 use metalform::secrets::{Salt, Sealed, Secret, SecretError, Secrets};
-use metalform::store::{self, Embedded, Object as _, Store as _};
+use metalform::store::{self, Embedded, Object as _, Store};
 use metalform::vfs::MemoryDisk;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
@@ -347,6 +350,47 @@ impl Stage {
         }
     }
 
+    /// Wants these BIOS settings, or this firmware, of these hosts, and nothing else.
+    pub async fn wish(&mut self, word: &str, hosts: &Pattern, wanted: &[(&str, &str)]) {
+        let keys = self.hosts().into_iter().map(|host| host.key());
+        for key in keys.filter(|key| hosts.matches(&key.name)) {
+            if word == "bios" {
+                let settings: BTreeMap<_, _> = wanted.iter().copied().collect();
+                let wanted = json!({ "spec": { "settings": settings } });
+                let store: &dyn Store<HostFirmwareSettings> = self.store.as_ref();
+                drop(store.apply(&key, wanted, "script", true).await.unwrap());
+            } else {
+                let update = |(part, url): &(&str, &str)| json!({ "component": part, "url": url });
+                let updates: Vec<_> = wanted.iter().map(update).collect();
+                let wanted = json!({ "spec": { "updates": updates } });
+                let store: &dyn Store<HostFirmwareComponents> = self.store.as_ref();
+                drop(store.apply(&key, wanted, "script", true).await.unwrap());
+            }
+        }
+    }
+
+    /// The objects beside these hosts, and the schemas that there are.
+    pub fn settings(&self, hosts: &Pattern) -> String {
+        let mut text = String::new();
+        let settings: Vec<Arc<HostFirmwareSettings>> = self.store.list();
+        for object in settings.iter().filter(|it| hosts.matches(&it.key().name)) {
+            let status = object.status.clone().unwrap_or_default();
+            let (name, shown) = (object.key().name, conditions(&status.conditions));
+            text.push_str(&format!("  {name} {} {shown}\n", status.settings.text()));
+        }
+        let components: Vec<Arc<HostFirmwareComponents>> = self.store.list();
+        for object in components.iter().filter(|it| hosts.matches(&it.key().name)) {
+            let status = object.status.clone().unwrap_or_default();
+            let parts = status.components.iter();
+            let parts = parts.map(|it| format!("{} {}", it.component, it.current_version));
+            let parts = parts.collect::<Vec<_>>().join(", ");
+            let (name, shown) = (object.key().name, conditions(&status.conditions));
+            text.push_str(&format!("  {name} {parts}, {shown}\n"));
+        }
+        let schemas: Vec<Arc<FirmwareSchema>> = self.store.list();
+        text + &format!("  schemas: {}", schemas.len())
+    }
+
     /// The process is killed: nothing is ended, nothing is written.
     pub fn kill(&mut self) {
         self.process = None;
@@ -474,4 +518,18 @@ impl Stage {
 /// A time since the start, for people.
 pub fn clocked(time: Duration) -> String {
     format!("{:>8}", format!("{:.1}s", time.as_secs_f64()))
+}
+
+/// Those that are true, and what is wrong.
+fn conditions<R>(all: &[Condition<FirmwareConditionType, R>]) -> String {
+    let shown = all.iter().filter_map(|condition| {
+        let status = condition.status.as_str();
+        let quiet = (status == "False") == (condition.message.is_empty());
+        (!quiet || status == "True").then(|| {
+            format!("{} {status} {}", condition.kind, condition.message)
+                .trim_end()
+                .to_owned()
+        })
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }

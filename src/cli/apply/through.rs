@@ -84,7 +84,7 @@ pub(super) async fn through(
                         the edit";
             return Err(Failure::new(Exit::Stale, text).help("see `metalform plan`"));
         }
-        progress.say(term, &following, &reasons);
+        progress.say(term, following.held.len(), &reasons);
         match ending.judge(Picture::told(&following, &reasons, grants), Instant::now()) {
             Verdict::Wait | Verdict::LookAgain => {}
             Verdict::Settled => return Ok(Outcome::Ended(Exit::Success)),
@@ -108,7 +108,7 @@ pub(super) async fn through(
 
 /// What was said of the wait.
 #[derive(Default)]
-struct Progress {
+pub(super) struct Progress {
     line: String,
     /// Hosts with what is wrong with each.
     wrong: BTreeSet<(String, String)>,
@@ -116,13 +116,12 @@ struct Progress {
 
 impl Progress {
     /// Says how much is left, and what is wrong with hosts, once each.
-    fn say(&mut self, term: &Term, following: &Following, reasons: &[Reason]) {
+    pub fn say(&mut self, term: &Term, held: usize, reasons: &[Reason]) {
         let left = reasons.iter().filter(|reason| !reason.settled).count();
         let wrong = reasons
             .iter()
             .filter(|reason| reason.blocked && !reason.settled);
         let wrong: Vec<&Reason> = wrong.collect();
-        let held = following.held.len();
         let changes = if held == 1 { "change" } else { "changes" };
         let trouble = match wrong.len() {
             0 => String::new(),

@@ -8,8 +8,10 @@ use crate::provision::Provisioner;
 use crate::provision::ironic::{Endpoint, Ironic, Options, Ramdisk};
 use crate::provision::sim;
 use crate::secrets::Sealed;
+use crate::store::Key;
+use crate::store::kube::Cluster;
 
-use super::default_file;
+use super::{default_file, resource};
 use crate::cli::{Exit, Failure};
 
 /// Where that operator looks for a certificate authority when nobody says where.
@@ -19,7 +21,7 @@ const AUTH_ROOT: &str = "/opt/metal3/auth";
 
 /// An Ironic, or simulated machines.
 #[derive(Debug, clap::Args)]
-pub(super) struct DriveArgs {
+pub struct DriveArgs {
     /// The Ironic (http://user:password@host:port works)
     // Its value may hold a password, which `--help` would print.
     #[arg(
@@ -27,9 +29,25 @@ pub(super) struct DriveArgs {
         value_name = "URL",
         env = "IRONIC_ENDPOINT",
         hide_env_values = true,
-        required_unless_present = "simulate"
+        required_unless_present_any = ["simulate", "ironic_name"]
     )]
     ironic: Option<String>,
+    /// The Ironic by its Ironic resource: address, credentials and certificate are found there
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "IRONIC_NAME",
+        conflicts_with = "ironic"
+    )]
+    ironic_name: Option<String>,
+    /// Namespace of that resource; by default the controller's own
+    #[arg(
+        long,
+        value_name = "NS",
+        env = "IRONIC_NAMESPACE",
+        requires = "ironic_name"
+    )]
+    ironic_namespace: Option<String>,
     /// Certificate authority of the Ironic; by default /opt/metal3/certs/ca/tls.crt where that is
     #[arg(long, value_name = "FILE", env = "IRONIC_CACERT_FILE")]
     ironic_ca: Option<PathBuf>,
@@ -69,9 +87,12 @@ pub(super) struct DriveArgs {
         value_name = "PACE",
         num_args = 0..=1,
         default_missing_value = "1",
-        conflicts_with = "ironic"
+        conflicts_with_all = ["ironic", "ironic_name"]
     )]
     simulate: Option<u32>,
+    /// Simulated machines remember here what they are at, over restarts
+    #[arg(long, value_name = "FILE", requires = "simulate")]
+    simulate_journal: Option<PathBuf>,
 }
 
 impl DriveArgs {
@@ -80,12 +101,21 @@ impl DriveArgs {
         self.simulate.is_some()
     }
 
-    /// The machines.
-    pub fn connect(&self, clock: Clock) -> Result<Machines, Failure> {
+    /// The machines. Waits for an Ironic resource that is not ready.
+    pub async fn connect(&self, cluster: &Cluster, clock: Clock) -> Result<Machines, Failure> {
         let machines: Arc<dyn Provisioner> = match self.simulate {
             Some(pace) => Arc::new(self.simulation(pace, clock)?),
             None => {
-                let ironic = Ironic::new(self.options()?);
+                let endpoint = match &self.ironic_name {
+                    None => self.endpoint()?,
+                    Some(name) => {
+                        let own = cluster.own_namespace();
+                        let namespace = self.ironic_namespace.as_deref().unwrap_or(own);
+                        let key = Key::new(namespace, name.as_str());
+                        resource::endpoint(cluster, &key).await?
+                    }
+                };
+                let ironic = Ironic::new(self.options(endpoint));
                 Arc::new(ironic.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?)
             }
         };
@@ -104,10 +134,14 @@ impl DriveArgs {
         if let Some(limit) = self.provisioning_limit {
             set(&mut options.limits, limit);
         }
-        Ok(sim::Simulation::memory(options, clock))
+        match &self.simulate_journal {
+            None => Ok(sim::Simulation::memory(options, clock)),
+            Some(path) => sim::Simulation::open(path, options, clock)
+                .map_err(|error| Failure::new(Exit::Usage, error.to_string())),
+        }
     }
 
-    fn options(&self) -> Result<Options, Failure> {
+    fn endpoint(&self) -> Result<Endpoint, Failure> {
         let usage = |text: String| Failure::new(Exit::Usage, text);
         let url = self.ironic.as_deref().unwrap_or_default();
         let mut endpoint =
@@ -122,6 +156,10 @@ impl DriveArgs {
         if self.ironic_insecure {
             endpoint = endpoint.unverified();
         }
+        Ok(endpoint)
+    }
+
+    fn options(&self, endpoint: Endpoint) -> Options {
         let mut options = Options::new(endpoint);
         options.ramdisk = Ramdisk {
             kernel: self.deploy_kernel.clone(),
@@ -131,7 +169,7 @@ impl DriveArgs {
         if let Some(limit) = self.provisioning_limit {
             set(&mut options.limits, limit);
         }
-        Ok(options)
+        options
     }
 
     /// What is in the folder of credentials; nothing where there is none.

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::serve::Guard;
 
 /// How long an answer holds.
-const HOLDS: Duration = Duration::from_secs(60);
+const HOLDS: Duration = Duration::from_mins(1);
 /// Answers that are kept.
 const MOST: usize = 256;
 

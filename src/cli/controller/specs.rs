@@ -12,17 +12,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::api::BareMetalHost;
-use crate::api::fleet::{API_VERSION, Fleet};
+use crate::api::fleet::{Fleet, applyset};
 use crate::desired::{self, Desired};
 use crate::diag::{Code, Diagnostic, render};
 use crate::engine::{self, Engine, Standing, Telling};
-use crate::eval::{self, Cache, Evaluation, Inputs, Limits};
+use crate::eval::{self, Cache, Evaluation, Inputs, Limits, Namespace};
 use crate::plan::{Grants, OWNER};
 use crate::store::{Change, Key, Kube, Object as _, Store, StoreError};
 use crate::vfs::watch::{self, Watch};
@@ -50,8 +49,9 @@ pub(super) struct SpecsArgs {
 
 impl SpecsArgs {
     /// The spec, if one is to be followed.
-    pub fn source(&self, simulates: bool) -> Option<Source> {
+    pub fn source(&self, simulates: bool, namespace: &Arc<str>) -> Option<Source> {
         Some(Source {
+            namespace: Arc::clone(namespace),
             root: self.specs.clone()?,
             params: self.params.clone(),
             simulates,
@@ -66,10 +66,13 @@ pub(super) struct Source {
     params: Option<PathBuf>,
     /// The machines are.
     simulates: bool,
+    /// Where objects go when the spec says nothing.
+    namespace: Arc<str>,
 }
 
 /// Follows the spec until `stop`. Only while the lease is held: it writes.
 pub(super) async fn follow(engine: Arc<Engine<Kube>>, source: Source, stop: CancellationToken) {
+    let namespace = Arc::clone(&source.namespace);
     let (desired, following) = channel::channel(None);
     let (telling, standing) = channel::channel(Standing::default());
     // First plans are shown by `metalform plan`.
@@ -86,6 +89,7 @@ pub(super) async fn follow(engine: Arc<Engine<Kube>>, source: Source, stop: Canc
         engine: Arc::clone(&engine),
         source,
         cache: Cache::default(),
+        namespace,
         desired,
         read,
         named,
@@ -112,6 +116,8 @@ struct Specs {
     cache: Cache,
     desired: channel::Sender<Option<Arc<Desired>>>,
     read: channel::Sender<Read>,
+    /// Where objects go when the spec says nothing.
+    namespace: Arc<str>,
     /// The Fleet object, once the spec has a name.
     named: channel::Sender<Option<Key>>,
     /// What was read last and is valid; not yet followed while the fleet is paused.
@@ -195,7 +201,12 @@ impl Specs {
             params: self.source.params.as_deref(),
             limits: Limits::default(),
         };
-        let mut evaluation = eval::evaluate(&inputs, &mut self.cache);
+        // As the command line has it: the spec's own word, else where this works.
+        let namespace = Namespace {
+            default: Some(Arc::clone(&self.namespace)),
+            ..Namespace::default()
+        };
+        let mut evaluation = eval::evaluate_in(&inputs, &namespace, &mut self.cache);
         evaluation.diagnostics.extend(self.other_world(&evaluation));
         evaluation
     }
@@ -214,13 +225,15 @@ impl Specs {
     fn lower(&self, evaluation: &Evaluation) -> Desired {
         let observed: Vec<Arc<BareMetalHost>> = self.engine.store().list();
         let previous = self.next.clone();
-        desired::desired(
+        let fleet = &evaluation.fleet;
+        let desired = desired::desired(
             &evaluation.fleet,
             &Arc::new(evaluation.files.clone()),
             evaluation.complete,
             &observed,
             previous.as_deref(),
-        )
+        );
+        desired.in_set(&applyset::id(&fleet.name, &fleet.namespace))
     }
 
     /// The object that tells of this spec.
@@ -384,10 +397,12 @@ impl Reporter {
     async fn fleet(&self, key: &Key) -> Result<Arc<Fleet>, StoreError> {
         let store = self.engine.store().as_ref();
         Store::<Fleet>::snapshot(store).await?;
-        if let Some(fleet) = Store::<Fleet>::get(store, key) {
+        if let Some(fleet) = Store::<Fleet>::get(store, key)
+            && applyset::is_parent(&fleet, &key.name, &key.namespace)
+        {
             return Ok(fleet);
         }
-        let wanted = json!({ "apiVersion": API_VERSION, "kind": "Fleet", "spec": {} });
+        let wanted = applyset::parent(&key.name, &key.namespace);
         Store::<Fleet>::apply(store, key, wanted, OWNER, false).await
     }
 }

@@ -47,15 +47,32 @@ pub(in crate::cli) fn findings(evaluation: &Evaluation) -> Vec<Diagnostic> {
 
 /// MF7122, for those who ask before anything runs. `folder` is where the spec's secrets are; one that
 /// is not there is no mistake: secrets are not in git.
-pub(in crate::cli) fn absent_secrets<'a>(fleet: &'a Fleet, folder: &Path) -> Vec<Diagnostic> {
+pub(in crate::cli) fn absent_secrets(fleet: &Fleet, folder: &Path) -> Vec<Diagnostic> {
     if !folder.is_dir() {
         return Vec::new();
     }
-    let of_host = |host: &'a Host| {
+    let there: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    let mut named = named_secrets(fleet);
+    named.retain(|name, _| !folder.join(name).is_dir());
+    absent(named, &there, |name| {
+        folder.join(name).display().to_string()
+    })
+}
+
+/// Secrets that hosts name: where first, and which hosts.
+pub(in crate::cli) type NamedSecrets<'a> = BTreeMap<&'a str, (Origin, BTreeSet<&'a str>)>;
+
+/// The Secrets that the hosts of a fleet name.
+pub(in crate::cli) fn named_secrets(fleet: &Fleet) -> NamedSecrets<'_> {
+    fn of_host(host: &Host) -> impl Iterator<Item = &Fields> {
         let pool = host.pool.as_ref().map(|pool| &pool.fields);
         [Some(&host.fields), pool].into_iter().flatten()
-    };
-    let mut absent: BTreeMap<&str, (Origin, BTreeSet<&str>)> = BTreeMap::new();
+    }
+    let mut named = NamedSecrets::new();
     for host in &fleet.hosts {
         for found in of_host(host).flat_map(Fields::iter) {
             let Value::Ref(wanted) = found.value else {
@@ -63,22 +80,25 @@ pub(in crate::cli) fn absent_secrets<'a>(fleet: &'a Fleet, folder: &Path) -> Vec
             };
             if wanted.kind == RefKind::Secret {
                 let place = || (found.origin, BTreeSet::new());
-                let (_, hosts) = absent.entry(&wanted.name).or_insert_with(place);
+                let (_, hosts) = named.entry(&wanted.name).or_insert_with(place);
                 hosts.insert(&host.name);
             }
         }
     }
-    absent.retain(|name, _| !folder.join(name).is_dir());
-    let there: Vec<String> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect();
+    named
+}
+
+/// MF7122 for Secrets that are not where `tried` tells. `there` are those that are.
+pub(in crate::cli) fn absent(
+    absent: NamedSecrets<'_>,
+    there: &[String],
+    tried: impl Fn(&str) -> String,
+) -> Vec<Diagnostic> {
     let finding = |(name, (origin, hosts)): (&str, (Origin, BTreeSet<&str>))| {
         let near = similar(name, there.iter().map(String::as_str));
         let text = format!("the secret `{name}` is not there");
         let finding = Diagnostic::warning(Code(7122), text, origin.place(), "wanted here")
-            .note(format!("tried {}", folder.join(name).display()));
+            .note(format!("tried {}", tried(name)));
         // No fix: the name may be written as an expression.
         let finding = match near {
             Some(near) => finding.help(format!("did you mean `{}`?", near.word)),

@@ -184,7 +184,7 @@ impl<'t> Declarer<'_, 't> {
             return self.lost(finding);
         }
         let mut edition: Arc<str> = Arc::from(EDITION);
-        let mut namespace: Arc<str> = Arc::from(crate::fleet::NAMESPACE);
+        let mut said = None;
         for prop in node.props() {
             match prop.key() {
                 Some("edition") => match decode::name(prop, "an edition") {
@@ -203,7 +203,7 @@ impl<'t> Declarer<'_, 't> {
                 },
                 Some("namespace") => match decode::name(prop, "a namespace") {
                     Ok(name) if unit::name_label(name).is_ok() => {
-                        namespace = Arc::from(name);
+                        said = Some(name);
                     }
                     Ok(name) => {
                         let finding = Diagnostic::error(
@@ -241,6 +241,7 @@ impl<'t> Declarer<'_, 't> {
             &mut self.fact_names,
             self.findings,
         );
+        let namespace = self.project.namespace.choose(said);
         let owner: Arc<str> = Arc::from(name);
         let mut collected = Collected::new(broken);
         let text = Arc::clone(&namespace);
@@ -278,9 +279,9 @@ impl<'t> Declarer<'_, 't> {
         let scope = &mut self.program.world.scopes[0];
         scope.broken = collected.broken;
         scope.facts = collected.finish();
+        self.program.namespace = namespace;
         self.program.spec = Some(Spec {
             name: owner,
-            namespace,
             edition,
             place,
             steps: Vec::new(),

@@ -351,3 +351,38 @@ fn the_same_trees_are_used_again() {
         second.fleet.host("n1").unwrap().digest
     );
 }
+
+#[test]
+fn the_namespace_is_the_commands_then_the_specs_then_the_contexts() {
+    let namespace = |text: &str, wins: Option<&str>, default: Option<&str>| {
+        let mut disk = MemoryDisk::new();
+        disk.write("/spec/fleet.kdl", text);
+        let inputs = Inputs {
+            disk: &disk,
+            root: Path::new("/spec/fleet.kdl"),
+            params: None,
+            limits: Limits::default(),
+        };
+        let namespace = Namespace {
+            wins: wins.map(Arc::from),
+            default: default.map(Arc::from),
+        };
+        let evaluation = evaluate_in(&inputs, &namespace, &mut Cache::default());
+        let host = evaluation.fleet.host("n1").unwrap();
+        let said = host.fields.text("description").map(|text| text.to_string());
+        (
+            evaluation.fleet.namespace.to_string(),
+            said.unwrap_or_default(),
+        )
+    };
+    let says =
+        "/- kdl-version 2\nspec s namespace=own\nhost n1 { description \"${fleet.namespace}\"; }\n";
+    let silent = &says.replace(" namespace=own", "");
+    let both = |name: &str| (name.to_owned(), name.to_owned());
+    assert_eq!(namespace(says, Some("flag"), Some("context")), both("flag"));
+    assert_eq!(namespace(says, None, Some("context")), both("own"));
+    assert_eq!(namespace(silent, None, Some("context")), both("context"));
+    assert_eq!(namespace(silent, None, None), both("metal3"));
+    let nameless = "/- kdl-version 2\nhost n1 { description d; }\n";
+    assert_eq!(namespace(nameless, None, Some("context")).0, "context");
+}

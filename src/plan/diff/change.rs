@@ -5,7 +5,8 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::Value;
 
-use crate::api::names::annotation;
+use crate::api::fleet::applyset;
+use crate::api::names::{self, annotation};
 use crate::api::{BareMetalHost, BareMetalHostSpec, RaidConfig, Tags};
 use crate::desired::{Desired, Wanted};
 use crate::diag::one_line;
@@ -50,6 +51,25 @@ pub(super) fn update(
         let text = format!(
             "it belongs to fleet `{owner}`; if that is what this spec was called, put the name \
              back (`spec {owner}`), or else give one of the two hosts another name"
+        );
+        let refusal = Some(Refusal {
+            code: "MF7111",
+            text,
+        });
+        return Some(Action {
+            refusal,
+            ..action(Vec::new())
+        });
+    }
+    if let (Some(set), Some(other)) = (desired.set.as_deref(), applyset::set_of(host))
+        && other != set
+        && !is_ours(desired, host)
+    {
+        let text = format!(
+            "it belongs to the set `{}` (label {}) of another tool or fleet; take it out there \
+             first, or give one of the two hosts another name",
+            one_line(other),
+            names::applyset::PART_OF
         );
         let refusal = Some(Refusal {
             code: "MF7111",

@@ -2,6 +2,7 @@ mod changes;
 mod fields;
 mod guards;
 mod machines;
+mod sets;
 mod whole;
 
 use std::collections::BTreeSet;

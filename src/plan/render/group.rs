@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::layout::FIXED;
+use crate::api::names::applyset;
 use crate::diag::printable;
 use crate::eval::range::fold;
 use crate::plan::fields::difference;
@@ -206,6 +207,14 @@ fn created(changes: &[FieldChange]) -> String {
 }
 
 fn changed(change: &FieldChange) -> Line {
+    // Its id tells nobody anything.
+    if change.path == format!("metadata.labels['{}']", applyset::PART_OF) && change.after.is_some()
+    {
+        return Line {
+            text: "becomes a member of the fleet's set".to_owned(),
+            site: String::new(),
+        };
+    }
     let (path, before, after) =
         difference(&change.path, change.before.as_ref(), change.after.as_ref());
     let path = ["spec.", "metadata."]

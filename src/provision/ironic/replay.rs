@@ -20,7 +20,8 @@ use tokio::time::Instant;
 
 use super::fake::Fake;
 use super::{Endpoint, Ironic, Options, Ramdisk};
-use crate::api::BareMetalHost;
+use crate::api::{BareMetalHost, HostFirmwareComponents, HostFirmwareSettings, SettingSchema};
+use crate::firmware::{Changes, FoundSetting, Standing, components, schema, settings as bios};
 use crate::provision::{Ack, Effect, Fault, Job, PowerTarget, Provisioner as _, Sight};
 use crate::secrets::{JobSecrets, Sealed};
 
@@ -104,7 +105,17 @@ fn story(writes: impl Iterator<Item = (String, Value)>) -> (Vec<Value>, Vec<Stri
 }
 
 /// Runs the effects that a recording stands for.
-async fn replay(scenario: &str, mut host: BareMetalHost, secrets: JobSecrets) -> Ran {
+async fn replay(scenario: &str, host: BareMetalHost, secrets: JobSecrets) -> Ran {
+    replay_with(scenario, host, secrets, None).await
+}
+
+/// The same, with these changes of firmware in each cleaning.
+async fn replay_with(
+    scenario: &str,
+    mut host: BareMetalHost,
+    secrets: JobSecrets,
+    firmware: Option<Arc<Changes>>,
+) -> Ran {
     let fake = Fake::start().await;
     let ironic = ironic(&fake);
     let recorded = writes(scenario);
@@ -129,7 +140,9 @@ async fn replay(scenario: &str, mut host: BareMetalHost, secrets: JobSecrets) ->
                 "manage" => Effect::Manage,
                 "inspect" => Effect::Inspect,
                 "provide" => Effect::Provide,
-                "clean" => Effect::Clean,
+                "clean" => Effect::Clean {
+                    firmware: firmware.clone(),
+                },
                 "adopt" => Effect::Adopt,
                 "active" => Effect::Deploy,
                 "deleted" => Effect::Undeploy,
@@ -386,6 +399,47 @@ async fn raid() {
     replay("s11-hwraid", plain("s11-hwraid", 11, &hardware), secrets())
         .await
         .same_nodes();
+}
+
+/// What the recorded wishes come to, judged against what Ironic told of the emulator.
+fn changes(settings: &Value, updates: &Value) -> Option<Arc<Changes>> {
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let found =
+        [("BootMode", "Uefi"), ("ProcTurboMode", "Enabled")].map(|(name, value)| FoundSetting {
+            name: name.into(),
+            value: value.into(),
+            schema: SettingSchema::default(),
+        });
+    let schema = schema::of(&found, None, "m");
+    let beside = |spec: &Value| json!({ "metadata": { "generation": 2 }, "spec": spec });
+    let mut wanted: HostFirmwareSettings =
+        serde_json::from_value(beside(&json!({ "settings": settings }))).unwrap();
+    wanted.status = Some(bios::read(&wanted, &found, schema.as_ref(), now));
+    let mut firmware: HostFirmwareComponents =
+        serde_json::from_value(beside(&json!({ "updates": updates }))).unwrap();
+    firmware.status = Some(components::read(&firmware, Vec::new(), None, now));
+    Standing::of(Some(&wanted), schema.as_ref(), Some(&firmware)).changes
+}
+
+#[tokio::test]
+async fn bios_settings() {
+    let host = plain("s15-bios-settings", 15, &json!({}));
+    // What is so already is not asked for.
+    let wanted = changes(
+        &json!({ "ProcTurboMode": "Disabled", "BootMode": "Uefi" }),
+        &json!([]),
+    );
+    let ran = replay_with("s15-bios-settings", host, secrets(), wanted);
+    ran.await.same_nodes();
+}
+
+#[tokio::test]
+async fn firmware() {
+    let host = plain("s16-firmware-update", 16, &json!({}));
+    let url = "http://127.0.0.1:16386/img.qcow2";
+    let wanted = changes(&json!({}), &json!([{ "component": "bios", "url": url }]));
+    let ran = replay_with("s16-firmware-update", host, secrets(), wanted);
+    ran.await.same_nodes();
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Carrying out effects: what is sent for each, and what its answer does to the picture.
 
 mod deployment;
+mod firmware;
 mod ports;
 mod removal;
 
@@ -90,7 +91,8 @@ impl Call<'_> {
             Effect::Manage => self.provision(json!({ "target": "manage" })).await,
             Effect::Inspect => self.boot("inspect").await,
             Effect::ReadInventory => self.read_inventory().await,
-            Effect::Clean => self.clean().await,
+            Effect::ReadFirmware(reading) => self.read_firmware(reading.parts).await,
+            Effect::Clean { firmware } => self.clean(firmware.as_deref()).await,
             Effect::Provide => self.boot("provide").await,
             Effect::Deploy => self.deploy().await,
             Effect::Adopt => self.provision(json!({ "target": "adopt" })).await,

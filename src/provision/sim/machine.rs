@@ -18,9 +18,11 @@ mod record;
 
 use std::sync::Arc;
 
+use super::firmware::Firmware;
 use super::script::{Pace, Troubles};
 use crate::api::{BareMetalHost, Timestamp};
 use crate::dice::Dice;
+use crate::firmware::{Found, Parts};
 use crate::provision::{Ack, Effect, Facts, Fault, NodeState};
 
 use self::node::{Node, World, cleans};
@@ -54,6 +56,8 @@ pub struct Hardware {
     pub mac: String,
     /// Times that an image was written, for tests.
     pub writes: u32,
+    /// BIOS settings and firmware, where they are not as they left the factory.
+    pub firmware: Option<Box<Firmware>>,
 }
 
 impl Hardware {
@@ -67,6 +71,7 @@ impl Hardware {
             disk: None,
             mac: mac.into(),
             writes: 0,
+            firmware: None,
         }
     }
 }
@@ -119,6 +124,12 @@ impl Machine {
                 change(facts);
             });
         }
+    }
+
+    /// Reads BIOS settings and firmware.
+    pub fn read_firmware(&self, parts: Parts) -> Found {
+        let firmware = self.hardware.firmware.as_deref();
+        firmware.map_or_else(|| Firmware::default().read(parts), |it| it.read(parts))
     }
 
     /// When something will happen by itself.
@@ -183,6 +194,11 @@ impl Machine {
         dice: &mut Dice,
     ) -> Result<Ack, Fault> {
         self.advance(now);
+        if let Effect::ReadFirmware(reading) = order.effect {
+            self.node.as_ref().ok_or(Fault::Gone)?;
+            let found = self.read_firmware(reading.parts);
+            return Ok(Ack::Firmware(Box::new(found)));
+        }
         if let Effect::Enroll { .. } = order.effect {
             return self.enroll(order, now, dice);
         }
@@ -255,6 +271,7 @@ impl Machine {
             work: None,
             switch: None,
             clean: cleans(order.host),
+            changes: None,
         }));
         Ok(Ack::Enrolled(id))
     }

@@ -1,11 +1,12 @@
 //! The end of a step: conditions, what it occupies, and whether the status is another one.
 
+use super::super::firmware::{Mark, Stage};
 use super::super::register::POWER_FAILURE;
 use super::super::why::Kind;
 use super::super::{Code, Step};
 use super::Draft;
 use crate::api::conditions::{self, Inputs, Reason};
-use crate::api::{BareMetalHostStatus, ConditionType, OperationalStatus};
+use crate::api::{BareMetalHostStatus, ConditionType, OperationalStatus, ProvisioningState};
 use crate::budget::SlotKind;
 
 impl Draft<'_> {
@@ -33,6 +34,9 @@ impl Draft<'_> {
             Some(facts) => facts.fault.as_deref() == Some(POWER_FAILURE),
             None => stays_unseen && old.is_some_and(told_power_failure),
         };
+        let preparing = self.status.provisioning.state == ProvisioningState::Preparing;
+        let mark = self.mark.filter(|_| preparing);
+        let of = mark.map(Mark::message).unwrap_or_default();
         self.status.conditions = conditions::conditions(&Inputs {
             state: &self.status.provisioning.state,
             operational_status: &self.status.operational_status,
@@ -40,6 +44,13 @@ impl Draft<'_> {
             power_failure,
             health: facts.and_then(|facts| facts.health.as_deref()),
             waiting,
+            firmware: mark.map(|mark| {
+                (
+                    mark.stage != Stage::Failed,
+                    mark.stage.as_str(),
+                    of.as_str(),
+                )
+            }),
             generation: self.generation(),
             previous,
             now: view.now,

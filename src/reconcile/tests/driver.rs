@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
+use super::beside::Beside;
 use crate::api::{
     BareMetalHost, BareMetalHostStatus, BootMode, ProvisioningState, RaidConfig, Timestamp,
 };
@@ -74,6 +75,8 @@ pub struct Driver {
     pub held: Option<SlotKind>,
     /// The last step was told what came of an effect.
     pub had_outcome: bool,
+    /// The objects beside the host, as the engine keeps them.
+    pub firmware: Beside,
     dice: Dice,
 }
 
@@ -120,6 +123,7 @@ impl Driver {
             unconfirmed: None,
             held: None,
             had_outcome: false,
+            firmware: Beside::default(),
             dice: Dice::new(1),
         }
     }
@@ -164,6 +168,8 @@ impl Driver {
         } else {
             Credentials::Missing("secret `bmc` not found".into())
         };
+        self.firmware.judge(self.now);
+        let firmware = self.firmware.standing();
         let outcome = self.outcome.take();
         self.had_outcome = outcome.is_some();
         let view = View {
@@ -173,6 +179,7 @@ impl Driver {
             sight: &sight,
             unregistrable: self.unregistrable.as_deref(),
             drift: self.drift(&host),
+            firmware: &firmware,
             grants: self.grants,
             outcome: outcome.as_ref(),
             hold: self.hold.as_ref(),
@@ -242,6 +249,7 @@ impl Driver {
                 result
             }
         };
+        let result = self.firmware.keep(effect, result, self.now);
         let maybe_done = matches!(result, Ok(_) | Err(Fault::Unreachable(_)));
         if maybe_done && effect.changes() {
             self.unconfirmed = Some(effect.clone());
@@ -263,7 +271,7 @@ impl Driver {
             Effect::Enroll { .. } | Effect::Amend { .. } => {
                 self.boot_mode = Some(host.boot_mode_in_force());
             }
-            Effect::Clean => self.made.clone_from(&spec.raid),
+            Effect::Clean { .. } => self.made.clone_from(&spec.raid),
             Effect::Deploy => {
                 let url = spec.image.as_ref().map(|image| image.url.clone());
                 self.deployed = Some(Deployed {
@@ -309,6 +317,17 @@ impl Driver {
             self.machine.facts(),
             self.effects.iter().rev().take(12).collect::<Vec<_>>()
         );
+    }
+
+    /// Runs until it waits for this, and would look again by itself for ever.
+    pub fn waits_for(&mut self, code: &str) {
+        for _ in 0..20 {
+            if !self.step() && self.code() == code {
+                return;
+            }
+            self.pass();
+        }
+        panic!("does not wait for {code}: {:?}", self.last);
     }
 
     /// Runs until the host is in this state.

@@ -16,7 +16,7 @@ fn a_life_from_nothing_to_provisioned_and_to_nothing_again() {
     );
     assert!(driver.status().powered_on);
     assert_snapshot!(driver.states().join(" > "), @"registering > inspecting > preparing > available > provisioning > provisioned");
-    assert_snapshot!(driver.sent().join(" "), @"enroll manage inspect read-inventory provide deploy");
+    assert_snapshot!(driver.sent().join(" "), @"enroll manage inspect read-inventory read-firmware provide deploy");
     // At the fixpoint nothing is returned.
     assert!(!driver.step());
 
@@ -25,7 +25,7 @@ fn a_life_from_nothing_to_provisioned_and_to_nothing_again() {
     assert!(driver.host.is_none());
     assert!(driver.machine.facts().is_none());
     assert!(!driver.machine.hardware.power);
-    assert_snapshot!(driver.sent()[6..].join(" "), @"undeploy forget");
+    assert_snapshot!(driver.sent()[7..].join(" "), @"undeploy forget");
 }
 
 #[test]

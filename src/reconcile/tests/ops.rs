@@ -29,6 +29,12 @@ enum Op {
     External(bool),
     Raid(Option<u8>),
     Hints(u8),
+    /// A BIOS setting is wanted, which may be one that cannot be, or none.
+    Setting(Option<u8>),
+    /// Firmware is wanted, or none.
+    Firmware(Option<u8>),
+    /// Somebody deletes the HostFirmwareSettings.
+    Unread,
     DisablePowerOff(bool),
     InspectionDisabled(bool),
     /// An annotation is put on or taken off.
@@ -78,6 +84,9 @@ fn op() -> impl Strategy<Value = Op> {
         1 => prop::bool::weighted(0.3).prop_map(Op::External),
         2 => proptest::option::of(0u8..4).prop_map(Op::Raid),
         1 => (0u8..2).prop_map(Op::Hints),
+        2 => proptest::option::of(0u8..3).prop_map(Op::Setting),
+        1 => proptest::option::of(0u8..2).prop_map(Op::Firmware),
+        1 => Just(Op::Unread),
         1 => prop::bool::weighted(0.3).prop_map(Op::DisablePowerOff),
         1 => any::<bool>().prop_map(Op::InspectionDisabled),
         3 => (annotation, any::<bool>()).prop_map(|((name, value), on)| Op::Annotate(name, value, on)),
@@ -233,6 +242,16 @@ impl World {
                     ..Default::default()
                 }));
             }),
+            Op::Setting(value) => {
+                let values = ["Enabled", "Disabled", "Disabld"];
+                let wanted = value.map(|value| ("ProcTurboMode", values[usize::from(value)]));
+                driver.firmware.want(wanted.as_slice());
+            }
+            Op::Firmware(number) => {
+                let url = number.map(|number| format!("http://f/{number}"));
+                driver.firmware.update(url.as_deref());
+            }
+            Op::Unread => driver.firmware.settings = None,
             Op::DisablePowerOff(on) => driver.edit(|host| host.spec.disable_power_off = *on),
             Op::InspectionDisabled(on) => driver.edit(|host| {
                 host.spec.inspection_mode = on.then_some(crate::api::InspectionMode::Disabled);
@@ -384,7 +403,18 @@ impl World {
         if known.is_some() {
             assert_eq!(driver.made.as_deref(), known, "the volumes");
         }
+        let standing = driver.firmware.standing();
+        assert!(standing.unread.is_empty(), "{standing:?}");
         if *host.state() == State::Available {
+            assert!(standing.changes.is_none(), "{standing:?}");
+            let read = driver.firmware.setting("ProcTurboMode");
+            let parts = crate::firmware::Parts {
+                settings: true,
+                components: false,
+            };
+            let found = driver.machine.read_firmware(parts).settings.unwrap();
+            let there = found.into_iter().find(|it| it.name == "ProcTurboMode");
+            assert_eq!(read, there.map(|it| it.value), "the setting");
             assert!(!applied.lacks_volumes(host.spec.raid.as_deref()));
         }
         assert_eq!(driver.boot_mode, applied.boot_mode, "the boot mode");

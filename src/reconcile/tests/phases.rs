@@ -63,6 +63,7 @@ fn now(driver: &mut Driver) {
 
 mod crashes;
 mod deletion;
+mod firmware;
 mod inspecting;
 mod losses;
 mod outside;

@@ -13,6 +13,7 @@
 
 use serde_json::{Value, json};
 
+use super::beside::Beside;
 use super::driver::Driver;
 
 /// When the recorded edits were made.
@@ -26,6 +27,11 @@ enum Edits {
 
 /// Plays a recording and compares the sequences of statuses.
 fn play(name: &str, text: &str, edits: Edits) -> Driver {
+    play_with(name, text, edits, None)
+}
+
+/// The same, with an edit beside the host once it is available.
+fn play_with(name: &str, text: &str, edits: Edits, mut beside: Option<fn(&mut Beside)>) -> Driver {
     let mut lines = text
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -55,6 +61,14 @@ fn play(name: &str, text: &str, edits: Edits) -> Driver {
                 recorded[key] = value.clone();
             }
             let mark = mark(&recorded);
+            let available = wanted.last().filter(|last| last["state"] == "available");
+            if let (Some(available), true) = (available, mark["state"] == "preparing")
+                && let Some(beside) = beside.take()
+            {
+                live_until(&mut driver, available);
+                driver.settle(500);
+                beside(&mut driver.firmware);
+            }
             if wanted.last() != Some(&mark) {
                 wanted.push(mark);
                 ends.push(Value::Null);
@@ -128,6 +142,7 @@ fn mark(status: &Value) -> Value {
         .unwrap()
         .iter()
         .filter(|condition| condition["type"] != "Healthy")
+        .filter(|condition| condition["type"] != "metalform.dev/Firmware")
         .map(|condition| {
             let text = |key: &str| condition[key].as_str().unwrap_or_default().to_owned();
             format!("{}={}/{}", text("type"), text("status"), text("reason"))
@@ -244,6 +259,63 @@ fn an_externally_provisioned_host() {
     let (name, text) = recording!("s13-external");
     let driver = play(name, text, Edits::AtOnce);
     assert_eq!(lived_events(&driver), events(name));
+}
+
+/// What was done to the objects beside the host when it came to be available. Its status says for a
+/// while how far that is, in a condition of ours.
+fn played_with(name: &str, text: &str, edit: fn(&mut Beside)) -> Driver {
+    let mut driver = play_with(name, text, Edits::Settled, Some(edit));
+    driver.settle(500);
+    driver
+}
+
+#[test]
+fn a_bios_setting_of_an_available_host() {
+    let (name, text) = recording!("s15-bios-settings");
+    let driver = played_with(name, text, |beside| {
+        beside.want(&[("ProcTurboMode", "Disabled")])
+    });
+    assert_eq!(
+        driver.firmware.setting("ProcTurboMode").as_deref(),
+        Some("Disabled")
+    );
+    assert_same(driver.firmware.settings.as_ref().unwrap(), "hfs", name);
+}
+
+#[test]
+fn an_update_of_an_available_host() {
+    let (name, text) = recording!("s16-firmware-update");
+    let driver = played_with(name, text, |beside| {
+        beside.update(Some("http://127.0.0.1:16386/img.qcow2"));
+    });
+    assert_same(driver.firmware.components.as_ref().unwrap(), "hfc", name);
+}
+
+/// Conditions, what is wanted and what was installed are as in the last recorded state.
+fn assert_same(object: &impl serde::Serialize, file: &str, name: &str) {
+    let path = format!(
+        "{}/tests/data/peer-hosts/{file}.jsonl",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let all = std::fs::read_to_string(path).unwrap();
+    let mut all = all
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let recorded = all.find(|one| one["metadata"]["name"] == name).unwrap();
+    let shown = |object: &Value| {
+        let mut conditions = object["status"]["conditions"].clone();
+        for condition in conditions.as_array_mut().unwrap() {
+            condition
+                .as_object_mut()
+                .unwrap()
+                .remove("lastTransitionTime");
+        }
+        json!([object["spec"], object["status"]["updates"], conditions])
+    };
+    assert_eq!(
+        shown(&serde_json::to_value(object).unwrap()),
+        shown(&recorded)
+    );
 }
 
 #[test]

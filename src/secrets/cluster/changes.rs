@@ -15,6 +15,7 @@ use tracing::warn;
 
 use crate::api::names::label;
 use crate::store::Key;
+use crate::store::kube::Waits;
 
 use super::{ABSENT, ClusterSecrets, Known};
 
@@ -50,7 +51,7 @@ fn watch(secrets: &ClusterSecrets, namespace: Option<Arc<str>>) -> BoxStream<'st
     let mut listed = BTreeSet::new();
     let mut ill = false;
     watcher::watcher(api, config)
-        .default_backoff()
+        .backoff(Waits::new())
         .map(move |event| match event {
             Ok(event) => {
                 ill = false;
@@ -70,12 +71,13 @@ fn watch(secrets: &ClusterSecrets, namespace: Option<Arc<str>>) -> BoxStream<'st
 }
 
 /// Every few seconds those that were not there when they were looked for.
-fn missing(secrets: &ClusterSecrets) -> BoxStream<'static, Vec<Key>> {
+pub(super) fn missing(secrets: &ClusterSecrets) -> BoxStream<'static, Vec<Key>> {
     let mut every = tokio::time::interval(ABSENT);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     stream::unfold((secrets.clone(), every), |(secrets, mut every)| async {
         every.tick().await;
-        let is_due = |since: &Instant| since.elapsed() >= ABSENT - Duration::from_secs(1);
+        // Nearly: a tick comes at that pace, and not later.
+        let is_due = |since: &Instant| since.elapsed() + Duration::from_secs(1) >= ABSENT;
         let absent: Vec<Key> = secrets
             .known()
             .iter()
@@ -86,6 +88,8 @@ fn missing(secrets: &ClusterSecrets) -> BoxStream<'static, Vec<Key>> {
         for key in absent {
             // What fails is looked for again.
             if let Ok(Known::Is(_)) = secrets.fetch(&key).await {
+                // Whoever claims it reads it first: nobody has noted the version of before.
+                secrets.known().remove(&key);
                 came.push(key);
             }
         }
@@ -97,7 +101,7 @@ fn missing(secrets: &ClusterSecrets) -> BoxStream<'static, Vec<Key>> {
 
 impl ClusterSecrets {
     /// Takes what a watch told; answers what of it is news.
-    fn told(
+    pub(super) fn told(
         &self,
         listed: &mut BTreeSet<Key>,
         namespace: Option<&str>,

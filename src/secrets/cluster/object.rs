@@ -17,6 +17,9 @@ use super::Contents;
 pub(super) struct Stored {
     #[serde(default)]
     pub metadata: Metadata,
+    /// Its type, which never changes.
+    #[serde(default, rename = "type")]
+    pub of: String,
     /// Base64.
     #[serde(default)]
     data: BTreeMap<String, Hidden>,

@@ -345,7 +345,9 @@ impl Setting<'_> {
         if !same_spec && let Some(generation) = &mut object.meta_mut().generation {
             *generation += 1;
         }
-        Ok(self.put(object, managed, MAIN))
+        // Without a subresource the status is one more part of what was changed.
+        let changed = if K::HAS_STATUS { MAIN } else { ALL };
+        Ok(self.put(object, managed, changed))
     }
 
     /// Marks or removes.

@@ -8,7 +8,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crate::api::{BareMetalHost, Event, HardwareData, Timestamp};
+use crate::api::{
+    BareMetalHost, Event, FirmwareSchema, HardwareData, HostFirmwareComponents,
+    HostFirmwareSettings, HostUpdatePolicy, Timestamp,
+};
 use crate::store::disk::Medium;
 use crate::store::table::{Kind, Table};
 use crate::store::{Holder, Object};
@@ -74,6 +77,10 @@ impl Default for Options {
         options
             .kind::<BareMetalHost>()
             .kind::<HardwareData>()
+            .kind::<HostFirmwareSettings>()
+            .kind::<FirmwareSchema>()
+            .kind::<HostFirmwareComponents>()
+            .kind::<HostUpdatePolicy>()
             .kind::<Event>()
     }
 }

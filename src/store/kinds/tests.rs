@@ -10,10 +10,6 @@ use crate::store::{Embedded, Key, Options, Patch, Store};
 
 fn open(path: &Path) -> Embedded {
     let options = Options::default()
-        .kind::<HostFirmwareSettings>()
-        .kind::<FirmwareSchema>()
-        .kind::<HostFirmwareComponents>()
-        .kind::<HostUpdatePolicy>()
         .kind::<PreprovisioningImage>()
         .kind::<DataImage>()
         .kind::<Fleet>();
@@ -84,6 +80,37 @@ async fn a_store_holds_every_kind() {
     lives::<PreprovisioningImage>(&path, &golden).await;
     lives::<DataImage>(&path, &golden).await;
     lives::<Fleet>(&path, &golden).await;
+}
+
+/// Where the status is no subresource it is patched like all else, and stays so.
+#[tokio::test]
+async fn a_status_that_is_no_subresource_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    let key = Key::new("m", "a");
+    let mut policy = HostUpdatePolicy::new("a", Default::default());
+    policy.metadata.namespace = Some("m".into());
+    let store = open(&path);
+    drop(store.create(policy).await.unwrap());
+    for status in [json!({ "seen": 1 }), json!({ "seen": 2 }), Value::Null] {
+        let patch = Patch::Merge(json!({ "status": status }));
+        let patched: Arc<HostUpdatePolicy> = store.patch(&key, patch, None).await.unwrap();
+        assert_eq!(
+            without_meta(patched.as_ref()).get("status").is_some(),
+            !status.is_null()
+        );
+    }
+    let wanted = json!({
+        "apiVersion": "metal3.io/v1alpha1", "kind": "HostUpdatePolicy", "status": { "seen": 3 },
+    });
+    let applied: Arc<HostUpdatePolicy> = store.apply(&key, wanted, "o", true).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let store = open(&path);
+    let read: Arc<HostUpdatePolicy> = store.get(&key).unwrap();
+    assert_eq!(read, applied);
+    assert_eq!(without_meta(read.as_ref())["status"], json!({ "seen": 3 }));
+    store.close().await.unwrap();
 }
 
 /// A kind goes by the names that its CRD has.

@@ -120,6 +120,17 @@ impl Cluster {
         })
     }
 
+    /// A cluster behind this client.
+    #[cfg(test)]
+    pub(crate) fn of_client(client: kube::Client) -> Self {
+        Self {
+            own_namespace: client.default_namespace().into(),
+            client,
+            server: "https://test".into(),
+            namespaces: Vec::new(),
+        }
+    }
+
     /// Works in these namespaces only; none is all.
     #[must_use]
     pub fn within(self, namespaces: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {

@@ -22,15 +22,15 @@ impl Delta {
         let (mut gains, mut losses) = (Map::new(), Map::new());
         tags(
             "annotations",
-            &now.annotations,
-            &wanted.annotations,
+            now.annotations.as_ref(),
+            wanted.annotations.as_ref(),
             &mut gains,
             &mut losses,
         );
         tags(
             "labels",
-            &now.labels,
-            &wanted.labels,
+            now.labels.as_ref(),
+            wanted.labels.as_ref(),
             &mut gains,
             &mut losses,
         );
@@ -61,22 +61,19 @@ pub(super) fn at_version(metadata: Value, version: &str) -> Value {
 
 fn tags(
     name: &str,
-    now: &Option<Tags>,
-    wanted: &Option<Tags>,
+    now: Option<&Tags>,
+    wanted: Option<&Tags>,
     gains: &mut Map<String, Value>,
     losses: &mut Map<String, Value>,
 ) {
     let (mut more, mut less) = (Map::new(), Map::new());
-    for (key, value) in wanted.iter().flatten() {
-        if now.as_ref().and_then(|now| now.get(key)) != Some(value) {
+    for (key, value) in wanted.into_iter().flatten() {
+        if now.and_then(|now| now.get(key)) != Some(value) {
             more.insert(key.to_owned(), value.into());
         }
     }
-    for (key, _) in now.iter().flatten() {
-        if wanted
-            .as_ref()
-            .is_none_or(|wanted| !wanted.contains_key(key))
-        {
+    for (key, _) in now.into_iter().flatten() {
+        if wanted.is_none_or(|wanted| !wanted.contains_key(key)) {
             less.insert(key.to_owned(), Value::Null);
         }
     }

@@ -109,8 +109,16 @@ impl<K: Object> Resource for Told<K> {
     }
 }
 
-/// Waits double up to a bound. Without jitter: a process has a handful of watches.
-struct Waits(Duration);
+/// How a watch that failed is tried again: waits double up to a bound. Without jitter: a process has
+/// a handful of watches.
+pub(crate) struct Waits(Duration);
+
+impl Waits {
+    /// The first one is next.
+    pub fn new() -> Self {
+        Self(SOON)
+    }
+}
 
 impl Iterator for Waits {
     type Item = Duration;
@@ -143,7 +151,7 @@ pub(super) async fn follow<K: Object>(
     let mut config = config.streaming_lists();
     loop {
         let mut events = watcher::watcher(api.clone(), config.clone())
-            .backoff(Waits(SOON))
+            .backoff(Waits::new())
             .boxed();
         loop {
             match events.next().await {

@@ -71,3 +71,80 @@ impl<K: Object> Recent<K> {
         Some((Place(place.0 + next.len() as u64), next))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::conformance::Widget;
+
+    fn change(version: u64) -> (Version, Change<Widget>) {
+        let widget = json!({
+            "apiVersion": "test.metalform.dev/v1", "kind": "Widget", "spec": {},
+            "metadata": { "name": "a", "resourceVersion": version.to_string() },
+        });
+        let widget: Widget = serde_json::from_value(widget).unwrap();
+        (Version(version), Change::Applied(widget.into()))
+    }
+
+    fn with(capacity: usize, versions: impl IntoIterator<Item = u64>) -> Recent<Widget> {
+        let mut recent = Recent::new(capacity);
+        for version in versions {
+            let (version, change) = change(version);
+            recent.push(version, change);
+        }
+        recent
+    }
+
+    /// The versions of what follows a version; `None` when some are gone.
+    fn after(recent: &Recent<Widget>, from: u64) -> Option<Vec<u64>> {
+        let (_, changes) = recent.after(recent.place(Version(from))?)?;
+        let version = |change: Change<Widget>| match change {
+            Change::Applied(widget) | Change::Deleted(widget) => widget.version().0,
+            Change::Reset(_) => 0,
+        };
+        Some(changes.into_iter().map(version).collect())
+    }
+
+    #[test]
+    fn what_is_kept_is_told_from_every_version_on() {
+        let recent = with(3, [2, 5, 7]);
+        assert_eq!(after(&recent, 0), Some(vec![2, 5, 7]));
+        assert_eq!(after(&recent, 2), Some(vec![5, 7]));
+        assert_eq!(after(&recent, 6), Some(vec![7]));
+        assert_eq!(after(&recent, 7), Some(vec![]));
+        assert_eq!(recent.place(Version(9)), Some(recent.end()));
+    }
+
+    #[test]
+    fn what_was_pushed_out_is_missed_by_those_who_need_it_only() {
+        let recent = with(3, [2, 5, 7, 8]);
+        assert_eq!(after(&recent, 1), None);
+        assert_eq!(after(&recent, 2), Some(vec![5, 7, 8]));
+        // An old version that came late takes no newer one along.
+        let recent = with(2, [7, 3, 4, 5]);
+        assert_eq!(after(&recent, 6), None);
+        assert_eq!(after(&recent, 7), Some(vec![]));
+    }
+
+    #[test]
+    fn after_something_was_missed_every_place_is_lost() {
+        let mut recent = with(3, [2, 5]);
+        let (place, end) = (recent.place(Version(2)).unwrap(), recent.end());
+        recent.forget(Version(6));
+        assert!(recent.after(place).is_none() && recent.after(end).is_none());
+        assert_eq!(after(&recent, 5), None);
+        assert_eq!(after(&recent, 6), Some(vec![]));
+    }
+
+    #[test]
+    fn changes_come_in_chunks() {
+        let all = CHUNK as u64 + 10;
+        let recent = with(2 * CHUNK, 1..=all);
+        let (place, first) = recent.after(recent.place(Version(0)).unwrap()).unwrap();
+        assert_eq!(first.len(), CHUNK);
+        let (place, rest) = recent.after(place).unwrap();
+        assert_eq!((rest.len(), place), (10, recent.end()));
+    }
+}

@@ -42,6 +42,9 @@ impl Kube {
         what: &str,
     ) -> Result<Bytes, Refusal> {
         let server = &self.shared.server;
+        // It is never closed.
+        let _place = self.shared.requests.acquire().await.ok();
+        // Waiting may have taken longer than the lease.
         if *request.method() != http::Method::GET && !self.fence.is_open() {
             return Err(Refusal::Unclear(format!(
                 "cannot {what}: this process does not hold its lease (any more)"
@@ -102,6 +105,17 @@ pub(super) fn error<K: Object>(
     let (kind, key) = (K::KIND, key.clone());
     let said = || status.message.clone();
     match code {
+        404 if status
+            .details
+            .as_ref()
+            .is_some_and(|of| of.kind == "namespaces") =>
+        {
+            StoreError::Backend(format!(
+                "cannot {what}: the cluster has no namespace `{0}`; make it with `kubectl create \
+                 namespace {0}`, or name another one",
+                key.namespace
+            ))
+        }
         404 if status
             .details
             .as_ref()

@@ -1,7 +1,10 @@
 //! What is known of one kind in one namespace, or in all: what its watch told, and what writes
 //! answered since.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use futures::future::{BoxFuture, FutureExt as _};
@@ -27,7 +30,7 @@ pub(super) struct Shard<K> {
 struct Known<K> {
     objects: BTreeMap<Key, Arc<K>>,
     /// What writes answered and the watch has not told of yet.
-    ahead: HashMap<Key, Ahead<K>>,
+    ahead: BTreeMap<Key, Ahead<K>>,
     recent: Recent<K>,
     /// The newest version that the watch told of.
     version: Version,
@@ -99,7 +102,7 @@ impl<K: Object> Shard<K> {
             namespace,
             known: RwLock::new(Known {
                 objects: BTreeMap::new(),
-                ahead: HashMap::new(),
+                ahead: BTreeMap::new(),
                 recent: Recent::new(window),
                 version: Version(0),
                 synced: false,
@@ -166,8 +169,11 @@ impl<K: Object> Shard<K> {
         }
         self.change(|known| {
             let key = object.key();
-            let newest = known.get(&key).map(|known| known.version());
-            let is_late = newest.is_some_and(|newest| newest >= object.version());
+            // What is not there at a version that the watch has told of went by then.
+            let newest = known
+                .get(&key)
+                .map_or(known.version, |known| known.version());
+            let is_late = newest >= object.version();
             if !is_late && !known.is_gone(object) {
                 let written = Ahead::Is(Arc::clone(object), known.lists);
                 known.ahead.insert(key, written);
@@ -229,12 +235,14 @@ impl<K: Object> Shard<K> {
                 known.objects = coming;
             }
             known.synced = true;
-            let (objects, lists) = (&known.objects, known.lists);
+            let (objects, lists, version) = (&known.objects, known.lists, known.version);
             known
                 .ahead
                 .retain(|key, ahead| match (ahead, objects.get(key)) {
                     (Ahead::Is(written, _), Some(told)) => told.version() < written.version(),
-                    (Ahead::Is(_, since), None) => *since == lists,
+                    (Ahead::Is(written, since), None) => {
+                        *since == lists && written.version() > version
+                    }
                     (Ahead::Gone(uid), told) => told.is_some_and(|told| told.meta().uid == *uid),
                 });
         });

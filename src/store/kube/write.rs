@@ -57,14 +57,18 @@ impl<'a> Target<'a> {
     }
 }
 
-fn requests<K: Object>(namespace: &str) -> Request {
+/// Requests about a kind in a namespace, or in all.
+pub(super) fn requests<K: Object>(namespace: Option<&str>) -> Request {
     let group = if K::GROUP.is_empty() {
         "/api".to_owned()
     } else {
         format!("/apis/{}", K::GROUP)
     };
     let (version, plural) = (K::VERSION, K::PLURAL);
-    Request::new(format!("{group}/{version}/namespaces/{namespace}/{plural}"))
+    Request::new(match namespace {
+        Some(namespace) => format!("{group}/{version}/namespaces/{namespace}/{plural}"),
+        None => format!("{group}/{version}/{plural}"),
+    })
 }
 
 impl Kube {
@@ -82,8 +86,11 @@ impl Kube {
         Ok(object)
     }
 
-    /// From now on the object is this, or gone with its last finalizer.
+    /// From now on the object is this, or gone with its last finalizer. Not after a dry run.
     fn shows<K: Object>(&self, key: &Key, object: &Arc<K>) {
+        if self.dry {
+            return;
+        }
         let Some(shard) = self.shard::<K>(key) else {
             return;
         };
@@ -134,7 +141,7 @@ impl Kube {
 
     async fn fetch<K: Object>(&self, target: &Target<'_>) -> Result<Bytes> {
         let key = target.key;
-        let request = requests::<K>(&key.namespace).get(&key.name, &Default::default());
+        let request = requests::<K>(Some(&key.namespace)).get(&key.name, &Default::default());
         let request = request.map_err(|error| target.invalid::<K>(error.to_string()))?;
         let answer = self.call(request, &target.what).await;
         answer.map_err(|refusal| target.error::<K>(refusal))
@@ -160,10 +167,10 @@ impl Kube {
         }
         let body = to_bytes(&target, &object)?;
         let params = PostParams {
-            dry_run: false,
+            dry_run: self.dry,
             field_manager: Some(self.manager.to_string()),
         };
-        let request = requests::<K>(&key.namespace).create(&params, body);
+        let request = requests::<K>(Some(&key.namespace)).create(&params, body);
         let answer = self.send::<K>(&target, request).await?;
         self.take(&target, &answer)
     }
@@ -180,9 +187,11 @@ impl Kube {
         let params = PatchParams {
             force,
             field_manager: Some(owner.to_owned()),
+            dry_run: self.dry,
             ..PatchParams::default()
         };
-        let request = requests::<K>(&key.namespace).patch(&key.name, &params, &Way::Apply(&wanted));
+        let request =
+            requests::<K>(Some(&key.namespace)).patch(&key.name, &params, &Way::Apply(&wanted));
         let answer = self.send::<K>(&target, request).await?;
         self.take(&target, &answer)
     }
@@ -220,21 +229,23 @@ impl Kube {
     async fn merge<K: Object>(&self, target: &Target<'_>, patch: Value) -> Result<Bytes> {
         let params = PatchParams {
             field_manager: Some(self.manager.to_string()),
+            dry_run: self.dry,
             ..PatchParams::default()
         };
         let key = target.key;
-        let requests = requests::<K>(&key.namespace);
+        let requests = requests::<K>(Some(&key.namespace));
         let request = requests.patch(&key.name, &params, &Way::Merge(&patch));
         self.send::<K>(target, request).await
     }
 
     /// kube's own needs another feature of it for this one media type.
     fn json_patch<K: Object>(&self, key: &Key, body: Vec<u8>) -> Built {
-        let path = &requests::<K>(&key.namespace).url_path;
+        let path = &requests::<K>(Some(&key.namespace)).url_path;
         let (name, manager) = (&key.name, &self.manager);
+        let dry = if self.dry { "&dryRun=All" } else { "" };
         http::Request::builder()
             .method(Method::PATCH)
-            .uri(format!("{path}/{name}?fieldManager={manager}"))
+            .uri(format!("{path}/{name}?fieldManager={manager}{dry}"))
             .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, "application/json-patch+json")
             .body(body)
@@ -315,11 +326,11 @@ impl Kube {
         };
         let body = to_bytes(target, &object)?;
         let params = PostParams {
-            dry_run: false,
+            dry_run: self.dry,
             field_manager: Some(self.manager.to_string()),
         };
         let key = target.key;
-        let requests = requests::<K>(&key.namespace);
+        let requests = requests::<K>(Some(&key.namespace));
         let request = requests.replace_subresource("status", &key.name, &params, body);
         let answer = self.send::<K>(target, request).await?;
         let head: Head = serde_json::from_slice(&answer)
@@ -338,13 +349,14 @@ impl Kube {
     ) -> Result<Deleted> {
         let target = Target::new::<K>("delete", key, expected);
         let mut params = DeleteParams::background();
+        params.dry_run = self.dry;
         if let Some(Version(version)) = expected {
             params.preconditions = Some(Preconditions {
                 resource_version: Some(version.to_string()),
                 uid: None,
             });
         }
-        let request = requests::<K>(&key.namespace).delete(&key.name, &params);
+        let request = requests::<K>(Some(&key.namespace)).delete(&key.name, &params);
         let answer = self.send::<K>(&target, request).await?;
         // An object that is still there, or a `Status` that it is not.
         let answered: Value = to_json(&target, &answer)?;
@@ -354,7 +366,7 @@ impl Kube {
                 return Ok(Deleted::Marked);
             }
         }
-        if let Some(shard) = self.shard::<K>(key) {
+        if let Some(shard) = self.shard::<K>(key).filter(|_| !self.dry) {
             let uid = answered["details"]["uid"].as_str().map(Arc::from);
             shard.removed(key, uid.as_ref());
         }

@@ -1,10 +1,11 @@
-//! Manual cleaning for RAID: the volumes and the steps.
+//! Manual cleaning: RAID volumes, BIOS settings, firmware, and the steps that bring them about.
 
 use serde_json::{Map, Value, json};
 
 use super::instance::{hint_map, hints};
 use crate::api::bmc::Driver;
 use crate::api::{BareMetalHost, HardwareRaidVolume, RaidConfig, RaidLevel, SoftwareRaidVolume};
+use crate::firmware::Changes;
 
 const NO_RAID: &str = "no-raid";
 const AGENT: &str = "agent";
@@ -20,9 +21,36 @@ pub struct Cleaning {
     pub steps: Vec<Value>,
 }
 
-/// The cleaning that leads from the RAID volumes in the host's status to those in its spec. An
-/// absent list leaves volumes alone, an empty one removes them.
-pub fn plan(host: &BareMetalHost, driver: &Driver) -> Result<Cleaning, String> {
+/// The cleaning that leads from the RAID volumes in the host's status to those in its spec, and
+/// then makes these changes of firmware.
+pub fn plan(
+    host: &BareMetalHost,
+    driver: &Driver,
+    firmware: Option<&Changes>,
+) -> Result<Cleaning, String> {
+    let mut cleaning = volumes(host, driver)?;
+    let Some(firmware) = firmware else {
+        return Ok(cleaning);
+    };
+    let step = |interface: &str, step: &str, settings: Value| json!({ "interface": interface, "step": step, "args": { "settings": settings } });
+    if !firmware.settings.is_empty() {
+        let settings = firmware.settings.iter();
+        let settings = settings.map(|it| json!({ "name": it.name, "value": it.value }));
+        let steps = &mut cleaning.steps;
+        steps.push(step("bios", "apply_configuration", settings.collect()));
+    }
+    if !firmware.updates.is_empty() {
+        let updates = firmware.updates.iter();
+        let updates = updates.map(|it| json!({ "component": it.component, "url": it.url }));
+        let steps = &mut cleaning.steps;
+        steps.push(step("firmware", "update", updates.collect()));
+    }
+    Ok(cleaning)
+}
+
+/// The part of it that is for volumes. An absent list leaves volumes alone, an empty one removes
+/// them.
+fn volumes(host: &BareMetalHost, driver: &Driver) -> Result<Cleaning, String> {
     let target = host.spec.raid.as_deref();
     let actual = host
         .status

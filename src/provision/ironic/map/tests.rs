@@ -222,7 +222,7 @@ fn raid_is_left_cleared_or_made() {
         status.provisioning.raid = serde_json::from_value(actual.clone()).unwrap();
         host.status = Some(status);
         let wanted = Wanted::of(&host, &Ramdisk::default()).unwrap();
-        clean::plan(&host, wanted.driver())
+        clean::plan(&host, wanted.driver(), None)
     };
     let steps = |spec: &Value, actual: &Value| {
         let plan = plan(spec, actual).unwrap();

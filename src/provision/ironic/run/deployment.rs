@@ -7,6 +7,7 @@ use serde_json::json;
 use super::super::map::{RamdiskNetwork, clean, configdrive, instance};
 use super::super::patch::Patch;
 use super::Call;
+use crate::firmware::Changes;
 use crate::provision::{Ack, Fault};
 use crate::secrets::Sealed;
 
@@ -49,10 +50,11 @@ impl Call<'_> {
         Ok(())
     }
 
-    pub(super) async fn clean(&self) -> Result<Ack, Fault> {
+    pub(super) async fn clean(&self, firmware: Option<&Changes>) -> Result<Ack, Fault> {
         let wanted = self.wanted()?;
         let id = &self.facts()?.id;
-        let plan = clean::plan(&self.job.host, wanted.driver()).map_err(Fault::Refused)?;
+        let plan =
+            clean::plan(&self.job.host, wanted.driver(), firmware).map_err(Fault::Refused)?;
         if plan.steps.is_empty() {
             return Ok(Ack::Done);
         }

@@ -10,6 +10,7 @@ use super::super::script::{Pace, Task, Troubles};
 use super::{Hardware, Order};
 use crate::api::{BareMetalHost, CleaningMode, Timestamp};
 use crate::dice::Dice;
+use crate::firmware::Changes;
 use crate::provision::{Ack, Effect, Facts, Fault, Footing, NodeState, PowerTarget};
 
 /// Something that goes on.
@@ -45,6 +46,8 @@ pub(super) struct Node {
     pub(super) work: Option<Work>,
     pub(super) switch: Option<Switch>,
     pub(super) clean: bool,
+    /// What the cleaning that goes on will have changed at its end.
+    pub(super) changes: Option<Arc<Changes>>,
 }
 
 pub(super) fn cleans(host: &BareMetalHost) -> bool {
@@ -145,8 +148,9 @@ impl Node {
                 let found = found.then(|| inventory::of(&world.hardware.mac, name));
                 return Ok(Ack::Inventory(found));
             }
-            Effect::Clean => {
+            Effect::Clean { firmware } => {
                 self.check_verb("clean", &[S::Manageable])?;
+                self.changes.clone_from(firmware);
                 self.start(Task::Clean, S::Cleaning, S::Manageable, 3, now, world);
             }
             Effect::Provide => {
@@ -204,7 +208,7 @@ impl Node {
                 if failed == self.facts.state {
                     self.check_verb("abort", &[])?;
                 }
-                self.work = None;
+                (self.work, self.changes) = (None, None);
                 self.change(now, |facts| {
                     let cleaning = failed == S::CleanFailed;
                     facts.state = failed;
@@ -218,7 +222,8 @@ impl Node {
                 facts.maintenance = false;
                 facts.fault = None;
             }),
-            Effect::Enroll { .. } | Effect::Forget { .. } => {}
+            // The machine answers these itself.
+            Effect::Enroll { .. } | Effect::Forget { .. } | Effect::ReadFirmware(_) => {}
         }
         Ok(Ack::Done)
     }
@@ -339,6 +344,7 @@ impl Node {
         let (fails, cleaning) = (work.fails, work.cleaning);
         let target = self.facts.target.unwrap_or(S::Manageable);
         self.work = None;
+        let changes = self.changes.take();
         if fails {
             self.fail(task, now);
             return;
@@ -355,6 +361,10 @@ impl Node {
                 hardware.disk = None;
             }
             Task::Verify | Task::Adopt | Task::Power => {}
+        }
+        if let Some(changes) = changes {
+            let firmware = hardware.firmware.get_or_insert_default();
+            firmware.change(&changes, now);
         }
         let power = hardware.power;
         self.change(now, |facts| {

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::node::{Node, Switch, Work};
 use super::{Hardware, Machine};
 use crate::api::Timestamp;
+use crate::firmware::Changes;
+use crate::provision::sim::firmware::Firmware;
 use crate::provision::sim::script::{Pace, Task, Troubles};
 use crate::provision::{Facts, NodeState, PowerTarget};
 
@@ -27,6 +29,8 @@ pub struct Record {
     disk: Option<Arc<str>>,
     #[serde(default, skip_serializing_if = "is_zero")]
     writes: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    firmware: Option<Box<Firmware>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     node: Option<Books>,
 }
@@ -64,6 +68,8 @@ struct Books {
     credentials: Option<String>,
     #[serde(default, skip_serializing_if = "is_no")]
     clean: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    changes: Option<Arc<Changes>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     work: Option<Going>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -143,6 +149,7 @@ impl Machine {
             power: hardware.power,
             disk: hardware.disk.clone(),
             writes: hardware.writes,
+            firmware: hardware.firmware.clone(),
             node: self.node.as_deref().map(Node::books),
         }
     }
@@ -161,6 +168,7 @@ impl Machine {
             disk: record.disk,
             mac: record.mac,
             writes: record.writes,
+            firmware: record.firmware,
         };
         Some(Self {
             hardware,
@@ -203,6 +211,7 @@ impl Node {
             updated_at: facts.updated_at,
             credentials: self.password.clone(),
             clean: self.clean,
+            changes: self.changes.clone(),
             work: self.work.as_ref().map(|work| Going {
                 what: work.task.as_str().into(),
                 until: work.until,
@@ -276,6 +285,7 @@ impl Books {
             work,
             switch,
             clean: self.clean,
+            changes: self.changes,
         })
     }
 }

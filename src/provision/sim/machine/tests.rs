@@ -131,7 +131,7 @@ fn a_life_goes_through_ironics_states() {
         ),
         (None, None)
     );
-    insta::assert_snapshot!(bench.run(&[Effect::Manage, Effect::Clean, Effect::Adopt]), @"manageable > cleaning > clean wait > cleaning > manageable > adopting > active");
+    insta::assert_snapshot!(bench.run(&[Effect::Manage, Effect::Clean { firmware: None }, Effect::Adopt]), @"manageable > cleaning > clean wait > cleaning > manageable > adopting > active");
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn effects() -> impl Strategy<Value = Effect> {
     prop::sample::select(vec![
         Effect::Manage,
         Effect::Inspect,
-        Effect::Clean,
+        Effect::Clean { firmware: None },
         Effect::Provide,
         Effect::Deploy,
         Effect::Undeploy,

@@ -205,3 +205,24 @@ async fn the_journal_holds_no_secret_and_is_written_anew() {
     assert_eq!(home.open("").state(&one), NodeState::Enroll);
     assert_eq!(home.text().lines().count(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_done_while_it_is_written_anew_is_in_it() {
+    let home = Home::new();
+    let one = host("n1", 1);
+    let lab = home.open("");
+    lab.enroll(&one).await.unwrap();
+    let mut length = 0;
+    for version in 0..20_000 {
+        let credentials = Some(format!("v{version}").into());
+        lab.run(&one, Effect::Amend { credentials }).await.unwrap();
+        let last = std::mem::replace(&mut length, std::fs::metadata(home.path()).unwrap().len());
+        if length < last {
+            let text = home.text();
+            let kept = text.lines().last().unwrap();
+            assert!(kept.contains(&format!("\"v{version}\"")), "{kept}");
+            return;
+        }
+    }
+    panic!("never written anew: {length}");
+}

@@ -80,14 +80,18 @@ impl World {
     }
 
     pub(super) fn write(&mut self, lines: &[Line]) -> Result<(), JournalError> {
-        let Some(journal) = &mut self.journal else {
-            return Ok(());
-        };
-        journal.append(lines)?;
-        if journal.is_long() {
+        // Before and not after: what these lines tell is not in the machines yet.
+        if self
+            .journal
+            .as_ref()
+            .is_some_and(|journal| journal.is_long())
+        {
             self.compact()?;
         }
-        Ok(())
+        match &mut self.journal {
+            Some(journal) => journal.append(lines),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn compact(&mut self) -> Result<(), JournalError> {

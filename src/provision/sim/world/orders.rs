@@ -38,6 +38,11 @@ impl World {
                 found.then(|| inventory::of(&machine.hardware.mac, name)),
             ));
         }
+        if let Effect::ReadFirmware(reading) = &job.effect {
+            let machine = &self.slots[index as usize].machine;
+            let found = machine.read_firmware(reading.parts);
+            return Ok(Ack::Firmware(Box::new(found)));
+        }
         self.check_busy(index, now)?;
         let mut slot = self.slots[index as usize].clone();
         let ack = self.order(&mut slot, job, now)?;
@@ -181,7 +186,7 @@ fn tasks_of(job: &Job, facts: Option<&Arc<Facts>>) -> &'static [Task] {
             &[Task::Verify]
         }
         Effect::Inspect => &[Task::Inspect],
-        Effect::Clean | Effect::Provide => &[Task::Clean],
+        Effect::Clean { .. } | Effect::Provide => &[Task::Clean],
         Effect::Deploy => &[Task::Deploy],
         Effect::Adopt => &[Task::Adopt],
         Effect::Undeploy => &[Task::Undeploy, Task::Clean],
@@ -191,6 +196,7 @@ fn tasks_of(job: &Job, facts: Option<&Arc<Facts>>) -> &'static [Task] {
         | Effect::Amend { .. }
         | Effect::Ports
         | Effect::ReadInventory
+        | Effect::ReadFirmware(_)
         | Effect::Abort
         | Effect::Unlock
         | Effect::Forget { .. } => &[],

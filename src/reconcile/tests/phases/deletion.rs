@@ -112,7 +112,7 @@ fn a_deletion_gives_up_on_what_fails_more_than_three_times() {
 fn a_machine_that_belongs_to_somebody_else_survives_the_deletion() {
     let mut driver = Driver::new(plain());
     driver.taken = Some("belongs to `m~other`".into());
-    driver.settle(10);
+    driver.waits_for("MachineTaken");
     driver.delete();
     driver.settle(50);
     assert!(driver.host.is_none());

@@ -102,7 +102,7 @@ fn inspection_can_be_disabled_and_details_brought_along() {
     driver.edit(|host| host.spec.inspection_mode = Some(InspectionMode::Disabled));
     driver.annotate(annotation::HARDWARE_DETAILS, r#"{"hostname":"brought"}"#);
     driver.settle(200);
-    assert_snapshot!(driver.sent().join(" "), @"enroll manage power");
+    assert_snapshot!(driver.sent().join(" "), @"enroll manage read-firmware power");
     let hardware = driver.status().hardware.as_ref().unwrap();
     assert_eq!(hardware.get().unwrap().hostname, "brought");
     assert_eq!(
@@ -130,6 +130,6 @@ fn a_forced_reboot_starts_a_waiting_inspection_again() {
     driver.effects.clear();
     driver.annotate(annotation::REBOOT, r#"{"force":true}"#);
     driver.settle(200);
-    assert_snapshot!(driver.sent().join(" "), @"abort inspect read-inventory power");
+    assert_snapshot!(driver.sent().join(" "), @"abort inspect read-inventory read-firmware power");
     assert!(driver.statuses.iter().all(|status| status.error_count == 0));
 }

@@ -92,14 +92,16 @@ fn rotated_credentials_are_written_once() {
 fn a_machine_that_another_node_owns_is_refused_by_name() {
     let mut driver = Driver::new(plain());
     driver.taken = Some("52:54:00:00:00:01 belongs to the node `m~other`".into());
-    driver.settle(20);
+    driver.waits_for("MachineTaken");
     assert!(driver.effects.is_empty());
     assert_eq!(driver.status().error_type, Some(ErrorType::Registration));
     assert_snapshot!(
         waiting(&driver).unwrap(),
         @"MachineTaken: 52:54:00:00:00:01 belongs to the node `m~other`"
     );
+    // Nobody tells it that the other one went.
     driver.taken = None;
+    assert!(driver.pass(), "it looks again by itself");
     driver.settle(200);
     assert_eq!(*driver.state(), State::Available);
 }

@@ -1,0 +1,157 @@
+//! The fleet's own object in a cluster: the parent of the set of its hosts, and where it is told who
+//! else writes them.
+
+use std::sync::Arc;
+
+use crate::api::Fleet;
+use crate::api::fleet::applyset;
+use crate::plan::OWNER;
+use crate::store::{Key, Kube, Store as _, StoreError};
+
+use super::super::{Exit, Failure};
+use super::{Remote, failed};
+
+/// The object, or that it is not there yet.
+pub(in crate::cli) struct Parent {
+    key: Key,
+    fleet: Option<Arc<Fleet>>,
+}
+
+impl Parent {
+    /// Reads it. `name` is the fleet's.
+    pub async fn read(remote: &Remote, name: &str) -> Result<Self, Failure> {
+        let key = Key::new(remote.namespace.as_deref().unwrap_or_default(), name);
+        let fleet = match remote.store.read(&key).await {
+            Ok(fleet) => Some(fleet),
+            Err(StoreError::NotFound { .. }) => None,
+            Err(error) => return Err(failed(&error)),
+        };
+        Ok(Self { key, fleet })
+    }
+
+    /// A line for one who only looks: who else says what is wanted.
+    pub fn others(&self) -> Option<String> {
+        let fleet = self.fleet.as_deref()?;
+        if let Some(tool) = applyset::foreign(fleet) {
+            return Some(format!("its set of objects is kept by {tool}"));
+        }
+        let source = writer(fleet)?;
+        Some(match fleet.spec.paused {
+            true => format!("a controller that follows {source} is paused for it"),
+            false => format!("a controller follows {source} for it"),
+        })
+    }
+
+    /// An error where somebody else says what the hosts are to be: two who do not agree would take
+    /// turns at every host. A controller that is paused keeps off.
+    pub fn refuse_others(&self, beside: bool) -> Result<(), Failure> {
+        let Some(fleet) = self.fleet.as_deref() else {
+            return Ok(());
+        };
+        let key = &self.key;
+        if let Some(tool) = applyset::foreign(fleet) {
+            let text =
+                format!("the set of objects of Fleet {key} is kept by {tool}, not by metalform");
+            return Err(Failure::new(Exit::Stale, text)
+                .help("give the spec another name, or remove that object's ApplySet marks"));
+        }
+        let Some(source) = writer(fleet).filter(|_| !beside && !fleet.spec.paused) else {
+            return Ok(());
+        };
+        let text = format!(
+            "a controller writes the hosts of Fleet {key} from {source}, and would take back what is \
+             written here"
+        );
+        Err(Failure::new(Exit::Stale, text).help(
+            "edit the files that it follows; or set spec.paused of the Fleet; or, if no controller \
+             runs there any more, give --force-beside-controller",
+        ))
+    }
+
+    /// True when it is there, whatever it says.
+    pub fn is_there(&self) -> bool {
+        self.fleet.is_some()
+    }
+
+    /// True when there is nothing to write.
+    pub fn is_written(&self) -> bool {
+        let fleet = self.fleet.as_deref();
+        fleet.is_some_and(|fleet| applyset::is_parent(fleet, &self.key.name, &self.key.namespace))
+    }
+
+    /// Makes it the parent. This goes before any member is written.
+    pub async fn write(&self, store: &Kube, force: bool) -> Result<(), StoreError> {
+        let wanted = applyset::parent(&self.key.name, &self.key.namespace);
+        let written: Result<Arc<Fleet>, _> = store.apply(&self.key, wanted, OWNER, force).await;
+        written.map(drop)
+    }
+}
+
+/// Where the files are that a controller follows. It is the only one that tells of files.
+fn writer(fleet: &Fleet) -> Option<&str> {
+    let source = fleet.status.as_ref()?.source.as_ref()?;
+    Some(&*source.path).filter(|path| !path.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parent(fleet: serde_json::Value) -> Parent {
+        Parent {
+            key: Key::new("metal3", "lab"),
+            fleet: Some(Arc::new(serde_json::from_value(fleet).unwrap())),
+        }
+    }
+
+    #[test]
+    fn who_follows_files_is_the_one_writer_unless_paused() {
+        let fleet = |paused: bool| {
+            parent(json!({
+                "apiVersion": "metalform.dev/v1alpha1",
+                "kind": "Fleet",
+                "metadata": { "name": "lab", "namespace": "metal3" },
+                "spec": { "paused": paused },
+                "status": { "source": { "path": "/specs/fleet.kdl" } },
+            }))
+        };
+        let refused = fleet(false).refuse_others(false).unwrap_err();
+        assert_eq!(refused.exit, Exit::Stale);
+        assert!(refused.text.contains("/specs/fleet.kdl"), "{refused}");
+        assert!(fleet(false).refuse_others(true).is_ok());
+        assert!(fleet(true).refuse_others(false).is_ok());
+        let said = fleet(false).others();
+        assert_eq!(
+            said.as_deref(),
+            Some("a controller follows /specs/fleet.kdl for it")
+        );
+    }
+
+    #[test]
+    fn a_set_of_another_tool_is_left_alone_whatever_is_forced() {
+        let fleet = parent(json!({
+            "metadata": {
+                "name": "lab", "namespace": "metal3",
+                "annotations": { "applyset.kubernetes.io/tooling": "kubectl/v1.33" },
+            },
+        }));
+        assert!(
+            fleet
+                .refuse_others(true)
+                .unwrap_err()
+                .text
+                .contains("kubectl/v1.33")
+        );
+    }
+
+    #[test]
+    fn without_an_object_nobody_else_writes() {
+        let parent = Parent {
+            key: Key::new("metal3", "lab"),
+            fleet: None,
+        };
+        assert!(parent.refuse_others(false).is_ok() && !parent.is_written());
+    }
+}
