@@ -1,7 +1,8 @@
 //! The store and the controller on a real Kubernetes API server, a topic a file.
 //!
 //! Runs when `METALFORM_KUBE` names the description of a cluster (`tests/run` starts one with
-//! `tests/kube/cluster`), and says so when it does not.
+//! `tests/kube/cluster`), and says so when it does not. What needs a real Ironic too wants
+//! `METALFORM_IRONIC_LAB` set, and starts a lab of its own.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -36,14 +37,21 @@ mod hands;
 mod history;
 #[path = "cluster/kills.rs"]
 mod kills;
+#[path = "ironic_run/lab.rs"]
+#[allow(dead_code, reason = "shared with the tests of `metalform run`")]
+mod lab;
 #[path = "cluster/lease.rs"]
 mod lease;
 #[path = "cluster/life.rs"]
 mod life;
+#[path = "cluster/other_operator.rs"]
+mod other_operator;
 #[path = "cluster/outages.rs"]
 mod outages;
 #[path = "cluster/plan.rs"]
 mod plan;
+#[path = "cluster/recording.rs"]
+mod recording;
 #[path = "cluster/rights.rs"]
 mod rights;
 #[path = "cluster/rivals.rs"]
@@ -52,5 +60,13 @@ mod rivals;
 mod secrets;
 #[path = "cluster/server.rs"]
 mod server;
+#[path = "cluster/shared_lease.rs"]
+mod shared_lease;
+#[path = "cluster/stage.rs"]
+mod stage;
+#[path = "cluster/take_over.rs"]
+mod take_over;
+#[path = "cluster/way_back.rs"]
+mod way_back;
 #[path = "cluster/worlds.rs"]
 mod worlds;

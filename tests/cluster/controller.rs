@@ -164,6 +164,16 @@ impl Site {
         );
     }
 
+    /// Waits until a host's power is said to be so.
+    #[track_caller]
+    pub fn is_powered(&self, host: &str, on: bool) {
+        let status = || self.get(&format!("bmh/{host}"))["status"].clone();
+        until(
+            || status()["poweredOn"] == on,
+            || format!("{host}: poweredOn is not {on}: {}", status()),
+        );
+    }
+
     /// A merge patch of an object.
     #[track_caller]
     pub fn patch(&self, what: &str, patch: &Value) {

@@ -1,0 +1,177 @@
+//! In place of the Bare Metal Operator: with nothing to do nothing is done, whatever state the hosts
+//! rest in; and what is then asked for is done, and no more.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::controller::{Site, until};
+use crate::stage::{Stage, taken};
+
+/// How long nothing has to happen: some looks at all nodes, and a few turns of every host.
+const QUIET: Duration = Duration::from_secs(15);
+/// Questions about all nodes at once, and about the API.
+const IN_BULK: [&str; 5] = [
+    "/v1",
+    "/v1/drivers",
+    "/v1/nodes/detail?",
+    "/v1/nodes?fields=",
+    "/v1/ports?fields=",
+];
+
+#[test]
+fn hosts_of_the_other_operator_are_left_as_they_are() {
+    let Some(stage) = Stage::shared() else {
+        return;
+    };
+    let site = &stage.taken;
+    let (before, mark) = (versions(site), stage.lab.mark());
+    assert_eq!(before.lines().filter(is_host).count(), taken().len() + 1);
+    let controller = stage.control(site, "quiet");
+    controller.says("engine starts");
+    std::thread::sleep(QUIET);
+    let asked = stage.lab.asked(mark);
+    let mut what: BTreeMap<String, usize> = BTreeMap::new();
+    for asked in &asked {
+        let is_it = |path: &&&str| match path.ends_with(['?', '=']) {
+            true => asked.path.starts_with(**path),
+            false => asked.path == **path,
+        };
+        let short = IN_BULK.iter().find(is_it);
+        let short = short.map_or(asked.path.as_str(), |path| path);
+        *what.entry(format!("{} {short}", asked.method)).or_default() += 1;
+    }
+    println!("asked of Ironic in {QUIET:?}: {what:#?}");
+    assert!(
+        !asked.is_empty(),
+        "it looked at nothing:\n{}",
+        controller.log()
+    );
+    for what in what.keys() {
+        let path = what.strip_prefix("GET ").unwrap_or_default();
+        assert!(IN_BULK.contains(&path), "{what}\n{}", changed(stage));
+    }
+    let (now, ours) = (versions(site), tells_why(stage));
+    let others = |versions: &str| {
+        let all = versions.lines().filter(|line| !line.contains(" refused "));
+        all.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(others(&now), others(&before), "{}", changed(stage));
+    println!("the host in error: {ours}");
+    changes_are_carried_out(stage);
+    controller.stop();
+}
+
+/// A host in error is told of once: when it is tried again. Nothing else about it is new.
+fn tells_why(stage: &Stage) -> String {
+    let left = &stage.left["taken"]["refused"]["host"];
+    let now = stage
+        .operator(&stage.taken)
+        .find("baremetalhosts", "refused");
+    let mut status = now["status"].clone();
+    let conditions = status["conditions"].as_array_mut().unwrap();
+    let ours = conditions.pop_if(|last| last["type"] == "metalform.dev/Waiting");
+    assert_eq!(status, left["status"]);
+    assert_eq!(now["spec"], left["spec"]);
+    let ours = ours.unwrap();
+    assert_eq!(ours["reason"], "BackingOff");
+    ours["message"].as_str().unwrap().to_owned()
+}
+
+fn is_host(line: &&str) -> bool {
+    line.starts_with("BareMetalHost ")
+}
+
+/// Kind, name and version of all that hosts have.
+fn versions(site: &Site) -> String {
+    let columns = "-o=custom-columns=:.kind,:.metadata.name,:.metadata.resourceVersion";
+    let kinds = "bmh,hardwaredata,hostfirmwaresettings,hostfirmwarecomponents,secrets,events";
+    site.kubectl(&["get", kinds, "--no-headers", columns])
+}
+
+/// What is other than it was left, for a test that fails.
+fn changed(stage: &Stage) -> String {
+    let mut lines = String::new();
+    for (name, left) in stage.left["taken"].as_object().unwrap() {
+        let now = stage.operator(&stage.taken).find("baremetalhosts", name);
+        for part in ["metadata", "spec", "status"] {
+            let (was, is) = (&left["host"][part], &now[part]);
+            if was != is {
+                lines += &format!("{name}: {}\n", json_patch::diff(was, is));
+            }
+        }
+    }
+    lines
+}
+
+/// One change a host, all at once; each brings its own requests and no others.
+fn changes_are_carried_out(stage: &Stage) {
+    let site = &stage.taken;
+    let mark = stage.lab.mark();
+    let spec = |name: &str, spec: Value| {
+        site.patch(&format!("bmh/{name}"), &json!({ "spec": spec }));
+    };
+    let unmark = |name: &str, annotation: &str| {
+        let annotations = json!({ format!("baremetalhost.metal3.io/{annotation}"): null });
+        let patch = json!({ "metadata": { "annotations": annotations } });
+        site.patch(&format!("bmh/{name}"), &patch);
+    };
+    spec("live", json!({ "image": null }));
+    spec("provisioned", json!({ "online": false }));
+    spec("provisioned-off", json!({ "online": true }));
+    spec("external", json!({ "online": false }));
+    spec("available-off", json!({ "online": true }));
+    unmark("paused", "paused");
+    unmark("detached", "detached");
+    let password = json!({ "stringData": { "password": stage.lab.text("bmc", "password") } });
+    site.patch("secret/refused-bmc", &password);
+    for (name, on) in [
+        ("provisioned", false),
+        ("provisioned-off", true),
+        ("external", false),
+        ("available-off", true),
+        ("paused", true),
+    ] {
+        site.is_powered(name, on);
+    }
+    site.comes_to("refused", "available");
+    site.comes_to("live", "available");
+    let detached = || site.get("bmh/detached")["status"].clone();
+    let left = &stage.left["taken"]["detached"]["host"]["status"]["provisioning"];
+    until(
+        || {
+            detached()["operationalStatus"] == "OK"
+                && detached()["provisioning"]["ID"] != left["ID"]
+        },
+        || format!("not attached again: {}", detached()),
+    );
+    // Each request once, however it is looked at from here on.
+    let own = format!("{}~", site.namespace);
+    let done = || {
+        let done = stage.lab.done(&own, mark);
+        let all = done.iter().map(|(what, times)| {
+            let what = what.trim_start_matches(&own);
+            if *times == 1 {
+                what.to_owned()
+            } else {
+                format!("{what}, {times} times")
+            }
+        });
+        all.collect::<Vec<_>>()
+    };
+    let wanted = [
+        "available-off power on",
+        "detached adopt",
+        "detached manage",
+        "external soft power off",
+        "live deleted",
+        "live power on",
+        "paused power on",
+        "provisioned soft power off",
+        "provisioned-off power on",
+        "refused manage",
+        "refused power on",
+    ];
+    until(|| done() == wanted, || format!("{:#?}", done()));
+}
