@@ -107,12 +107,12 @@ impl Server {
         );
         if objects["kind"] == "CustomResourceDefinition" {
             let name = format!("crd/{}", objects["metadata"]["name"].as_str().unwrap());
-            self.kubectl(&[
-                "wait",
-                "--for=condition=Established",
-                "--timeout=30s",
-                &name,
-            ]);
+            // `kubectl wait` fails on one that has no conditions yet.
+            let path = "-o=jsonpath={.status.conditions[?(@.type=='Established')].status}";
+            crate::controller::until(
+                || self.kubectl(&["get", &name, path]) == "True",
+                || format!("{name} is not established"),
+            );
         }
     }
 

@@ -175,8 +175,7 @@ impl Lab {
         let system = self.about["redfish"][index]["url"].as_str().unwrap();
         let url = format!("{system}/BIOS");
         let login = (self.text("bmc", "username"), self.text("bmc", "password"));
-        let (_, mut bios) = request("GET", &url, OURS, None, Some(login));
-        bios["Attributes"].take()
+        request("GET", &url, OURS, None, Some(login)).1["Attributes"].take()
     }
 
     /// How many requests were logged so far; a place to count from.
