@@ -29,6 +29,8 @@ mod deletions;
 mod deploy;
 #[path = "cluster/desk.rs"]
 mod desk;
+#[path = "cluster/foresight.rs"]
+mod foresight;
 #[path = "cluster/get.rs"]
 mod get;
 #[path = "cluster/hands.rs"]
@@ -42,6 +44,8 @@ mod kills;
 mod lab;
 #[path = "cluster/lease.rs"]
 mod lease;
+#[path = "cluster/left_webhook.rs"]
+mod left_webhook;
 #[path = "cluster/life.rs"]
 mod life;
 #[path = "cluster/other_operator.rs"]

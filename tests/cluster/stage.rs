@@ -157,18 +157,20 @@ impl Stage {
 
     /// A controller for a site, set up as that operator was.
     pub fn control(&self, site: &Site, name: &str) -> Controller {
+        site.start(name, &self.settings())
+    }
+
+    /// That operator's settings, as flags.
+    pub fn settings(&self) -> [&str; 6] {
         let text = |key: &str| self.lab.about[key].as_str().unwrap();
-        site.start(
-            name,
-            &[
-                "--ironic",
-                self.lab.url(),
-                "--deploy-kernel",
-                text("deploy_kernel_url"),
-                "--deploy-ramdisk",
-                text("deploy_ramdisk_url"),
-            ],
-        )
+        [
+            "--ironic",
+            self.lab.url(),
+            "--deploy-kernel",
+            text("deploy_kernel_url"),
+            "--deploy-ramdisk",
+            text("deploy_ramdisk_url"),
+        ]
     }
 
     /// Everything that Ironic and the API server have of a site's hosts, by host.

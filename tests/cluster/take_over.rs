@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::controller::{Site, until};
+use crate::foresight;
 use crate::settled::taken;
 use crate::stage::Stage;
 
@@ -27,8 +28,11 @@ fn hosts_of_the_other_operator_are_left_as_they_are() {
         return;
     };
     let site = &stage.taken;
-    let (before, mark) = (versions(site), stage.lab.mark());
+    let before = versions(site);
     assert_eq!(before.lines().filter(is_host).count(), taken().len() + 1);
+    foresight::of_taken_hosts(stage);
+    assert_eq!(versions(site), before);
+    let mark = stage.lab.mark();
     let controller = stage.control(site, "quiet");
     controller.says("engine starts");
     std::thread::sleep(QUIET);
