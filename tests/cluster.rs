@@ -29,6 +29,8 @@ mod deletions;
 mod deploy;
 #[path = "cluster/desk.rs"]
 mod desk;
+#[path = "cluster/foresight.rs"]
+mod foresight;
 #[path = "cluster/get.rs"]
 mod get;
 #[path = "cluster/hands.rs"]
@@ -42,6 +44,8 @@ mod kills;
 mod lab;
 #[path = "cluster/lease.rs"]
 mod lease;
+#[path = "cluster/left_webhook.rs"]
+mod left_webhook;
 #[path = "cluster/life.rs"]
 mod life;
 #[path = "cluster/other_operator.rs"]
@@ -60,12 +64,16 @@ mod rivals;
 mod secrets;
 #[path = "cluster/server.rs"]
 mod server;
+#[path = "cluster/settled.rs"]
+mod settled;
 #[path = "cluster/shared_lease.rs"]
 mod shared_lease;
 #[path = "cluster/stage.rs"]
 mod stage;
 #[path = "cluster/take_over.rs"]
 mod take_over;
+#[path = "cluster/their_objects.rs"]
+mod their_objects;
 #[path = "cluster/way_back.rs"]
 mod way_back;
 #[path = "cluster/worlds.rs"]

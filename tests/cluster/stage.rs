@@ -12,14 +12,8 @@ use tokio::runtime::Runtime;
 use crate::controller::{Controller, Site, until};
 use crate::lab::{self, Lab};
 use crate::other_operator::{Change, OtherOperator};
-use crate::recording::{Machine, Moment};
-
-/// A host of the Bare Metal Operator's: its name, when in which recording, what is other about it.
-pub struct Taken {
-    pub name: &'static str,
-    pub moment: Moment,
-    pub change: Change,
-}
+use crate::recording::Machine;
+use crate::settled::{Taken, taken, unmanaged};
 
 /// Where the tests play.
 pub struct Stage {
@@ -36,116 +30,6 @@ pub struct Stage {
 
 /// Hosts that metalform made, by the names of their equals among the taken ones.
 pub const GIVEN: [&str; 4] = ["available", "external", "live", "provisioned"];
-
-const fn moment(scenario: &'static str, sent: (&'static str, usize), seen: usize) -> Moment {
-    Moment {
-        scenario,
-        sent,
-        seen,
-    }
-}
-
-/// What the recordings tell of hosts that rest.
-pub fn taken() -> Vec<Taken> {
-    let usual = Change::default();
-    let offline = || json!({ "online": false });
-    let host = |name, moment, change| Taken {
-        name,
-        moment,
-        change,
-    };
-    vec![
-        host("available", moment("s01-life", ("inspect", 1), 9), usual),
-        host(
-            "available-off",
-            moment("s02-liveiso", ("PATCH", 1), 7),
-            Change {
-                spec: Some(offline),
-                ..usual
-            },
-        ),
-        host("used", moment("s02-liveiso", ("deleted", 1), 14), usual),
-        host("provisioned", moment("s01-life", ("active", 1), 13), usual),
-        host(
-            "provisioned-off",
-            moment("s01-life", ("soft power off", 1), 16),
-            usual,
-        ),
-        host("live", moment("s02-liveiso", ("active", 1), 10), usual),
-        host("external", moment("s13-external", ("adopt", 1), 6), usual),
-        host("detached", moment("s17-detach", ("DELETE", 1), 12), usual),
-        host(
-            "paused",
-            moment("s02-liveiso", ("PATCH", 1), 7),
-            Change {
-                annotation: Some("baremetalhost.metal3.io/paused"),
-                powerless: true,
-                ..usual
-            },
-        ),
-        host(
-            "refused",
-            moment("s02-liveiso", ("manage", 1), 4),
-            Change {
-                status: Some(refused),
-                password: Some("wrong"),
-                powerless: true,
-                ..usual
-            },
-        ),
-    ]
-}
-
-/// No recording has one of these: after the reference, a host whose BMC refused the password three
-/// times.
-fn refused() -> Value {
-    let condition = |kind: &str, status: &str, reason: &str| {
-        json!({
-            "type": kind, "status": status, "reason": reason, "message": "",
-            "observedGeneration": 1,
-        })
-    };
-    json!({
-        "operationalStatus": "error", "errorType": "registration error", "errorCount": 3,
-        // Tried again some minutes after this.
-        "lastUpdated": jiff::Timestamp::now().strftime("%FT%TZ").to_string(),
-        "conditions": [
-            condition("Ready", "False", "Error"),
-            condition("AvailableForProvisioning", "False", "NotAvailable"),
-            condition("Healthy", "Unknown", "Unknown"),
-            condition("Manageable", "False", "RegistrationFailed"),
-            condition("Progressing", "True", "Registering"),
-            condition("Provisioned", "False", "NotProvisioned"),
-        ],
-    })
-}
-
-/// Nor of these: a host without a BMC.
-fn unmanaged() -> Value {
-    let condition = |kind: &str, status: &str, reason: &str| {
-        json!({
-            "type": kind, "status": status, "reason": reason, "message": "",
-            "observedGeneration": 1,
-        })
-    };
-    let never = json!({ "start": null, "end": null });
-    json!({
-        "conditions": [
-            condition("Ready", "False", "NotProvisioned"),
-            condition("AvailableForProvisioning", "False", "NotAvailable"),
-            condition("Healthy", "Unknown", "Unknown"),
-            condition("Manageable", "False", "NotManaged"),
-            condition("Progressing", "False", "NotProgressing"),
-            condition("Provisioned", "False", "NotProvisioned"),
-        ],
-        "errorCount": 0, "errorMessage": "", "goodCredentials": {}, "triedCredentials": {},
-        "operationHistory": {
-            "register": never, "inspect": never, "provision": never, "deprovision": never,
-        },
-        "operationalStatus": "discovered", "poweredOn": false, "provisioningFailCount": 0,
-        "provisioning": { "ID": "", "image": { "url": "" }, "state": "unmanaged" },
-    })
-}
 
 impl Stage {
     /// The one of this process; `None` when there are no real parts.
@@ -273,18 +157,20 @@ impl Stage {
 
     /// A controller for a site, set up as that operator was.
     pub fn control(&self, site: &Site, name: &str) -> Controller {
+        site.start(name, &self.settings())
+    }
+
+    /// That operator's settings, as flags.
+    pub fn settings(&self) -> [&str; 6] {
         let text = |key: &str| self.lab.about[key].as_str().unwrap();
-        site.start(
-            name,
-            &[
-                "--ironic",
-                self.lab.url(),
-                "--deploy-kernel",
-                text("deploy_kernel_url"),
-                "--deploy-ramdisk",
-                text("deploy_ramdisk_url"),
-            ],
-        )
+        [
+            "--ironic",
+            self.lab.url(),
+            "--deploy-kernel",
+            text("deploy_kernel_url"),
+            "--deploy-ramdisk",
+            text("deploy_ramdisk_url"),
+        ]
     }
 
     /// Everything that Ironic and the API server have of a site's hosts, by host.
@@ -306,6 +192,8 @@ impl Stage {
                 "node": node,
                 "host": there("baremetalhosts", name),
                 "hardwareData": there("hardwaredata", name),
+                "settings": there("hostfirmwaresettings", name),
+                "components": there("hostfirmwarecomponents", name),
                 "secret": there("secrets", &format!("{name}-bmc")),
                 "userData": there("secrets", &format!("{name}-ud")),
             });

@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::controller::{Site, until};
-use crate::stage::{Stage, taken};
+use crate::foresight;
+use crate::settled::taken;
+use crate::stage::Stage;
 
 /// How long nothing has to happen: some looks at all nodes, and a few turns of every host.
 const QUIET: Duration = Duration::from_secs(15);
@@ -26,8 +28,11 @@ fn hosts_of_the_other_operator_are_left_as_they_are() {
         return;
     };
     let site = &stage.taken;
-    let (before, mark) = (versions(site), stage.lab.mark());
+    let before = versions(site);
     assert_eq!(before.lines().filter(is_host).count(), taken().len() + 1);
+    foresight::of_taken_hosts(stage);
+    assert_eq!(versions(site), before);
+    let mark = stage.lab.mark();
     let controller = stage.control(site, "quiet");
     controller.says("engine starts");
     std::thread::sleep(QUIET);
@@ -124,6 +129,8 @@ fn changes_are_carried_out(stage: &Stage) {
     spec("available-off", json!({ "online": true }));
     unmark("paused", "paused");
     unmark("detached", "detached");
+    let settings = json!({ "spec": { "settings": { "ProcTurboMode": "Disabled" } } });
+    site.patch("hostfirmwaresettings/available", &settings);
     let password = json!({ "stringData": { "password": stage.lab.text("bmc", "password") } });
     site.patch("secret/refused-bmc", &password);
     for (name, on) in [
@@ -137,6 +144,11 @@ fn changes_are_carried_out(stage: &Stage) {
     }
     site.comes_to("refused", "available");
     site.comes_to("live", "available");
+    let turbo = || {
+        let settings = site.get("hostfirmwaresettings/available");
+        settings["status"]["settings"]["ProcTurboMode"].clone()
+    };
+    until(|| turbo() == "Disabled", || format!("turbo: {}", turbo()));
     let detached = || site.get("bmh/detached")["status"].clone();
     let left = &stage.left["taken"]["detached"]["host"]["status"]["provisioning"];
     until(
@@ -161,6 +173,7 @@ fn changes_are_carried_out(stage: &Stage) {
         all.collect::<Vec<_>>()
     };
     let wanted = [
+        "available clean",
         "available-off power on",
         "detached adopt",
         "detached manage",

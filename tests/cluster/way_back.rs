@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::stage::{GIVEN, Stage};
 
 /// What is left otherwise, and what that operator makes of it.
-const DIFFERENCES: [(&str, &str); 2] = [
+const DIFFERENCES: [(&str, &str); 7] = [
     (
         "/hardwareData/metadata/finalizers",
         "kept by its owner alone, so that it goes with its host whoever runs then; that operator only \
@@ -17,10 +17,26 @@ const DIFFERENCES: [(&str, &str); 2] = [
     ),
     (
         "/host/spec/architecture",
-        "the spec is the user's; that operator writes it from the inventory, one write a host, and does \
+        "the spec is the user's; that operator writes it from the inventory, once a host, and does \
          nothing else for it",
     ),
+    ("/settings/metadata/ownerReferences/0/controller", OWNED),
+    (
+        "/settings/metadata/ownerReferences/0/blockOwnerDeletion",
+        OWNED,
+    ),
+    ("/components/metadata/ownerReferences/0/controller", OWNED),
+    (
+        "/components/metadata/ownerReferences/0/blockOwnerDeletion",
+        OWNED,
+    ),
+    (
+        "/settings/status/schema/name",
+        "each names it by a hash of its own; that operator makes its schema, once a model, and names \
+         it in each status, once a host",
+    ),
 ];
+const OWNED: &str = "that operator looks for its host's UID among the owners, and finds it";
 
 /// What is another one for every host: ids, versions and times, the generation (the recorded hosts
 /// were edited more often), and what tells a machine from its equals.
@@ -95,7 +111,7 @@ fn is_consistent(left: &Value) {
     if !node["instance_uuid"].is_null() {
         assert_eq!(&node["instance_uuid"], uid);
     }
-    for owned in ["secret", "hardwareData"] {
+    for owned in ["secret", "hardwareData", "settings", "components"] {
         let object = &left[owned];
         if !object.is_null() {
             assert_eq!(
