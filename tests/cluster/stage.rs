@@ -174,7 +174,7 @@ impl Stage {
     }
 
     /// Everything that Ironic and the API server have of a site's hosts, by host.
-    fn look(&self, site: &Site) -> Value {
+    pub fn look(&self, site: &Site) -> Value {
         let operator = self.operator(site);
         let there = |plural: &str, name: &str| operator.find(plural, name);
         let mut all = json!({});
