@@ -31,6 +31,8 @@ pub struct Change {
     pub annotation: Option<&'static str>,
     /// The BMC's password in the Secret.
     pub password: Option<&'static str>,
+    /// It has this Secret of another host's, which is there by then.
+    pub shares: Option<&'static str>,
     /// Its power is not brought in line with the spec.
     pub powerless: bool,
 }

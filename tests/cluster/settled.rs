@@ -39,6 +39,15 @@ pub fn taken() -> Vec<Taken> {
                 ..usual
             },
         ),
+        host(
+            "sharing",
+            moment("s02-liveiso", ("PATCH", 1), 7),
+            Change {
+                spec: Some(offline),
+                shares: Some("available-off-bmc"),
+                ..usual
+            },
+        ),
         host("used", moment("s02-liveiso", ("deleted", 1), 14), usual),
         host("provisioned", moment("s01-life", ("active", 1), 13), usual),
         host(

@@ -81,6 +81,11 @@ impl Stage {
             for (slot, host) in taken().into_iter().enumerate() {
                 scope.spawn(move || {
                     let operator = self.operator(&self.taken);
+                    if let Some(secret) = host.change.shares {
+                        let owners = || operator.find("secrets", secret)["metadata"].take();
+                        let is_owned = || !owners()["ownerReferences"].is_null();
+                        until(is_owned, || format!("{secret} is nobody's: {}", owners()));
+                    }
                     operator.bring(slot, host.name, &host.moment, &host.change);
                 });
             }
@@ -100,6 +105,8 @@ impl Stage {
             });
             scope.spawn(|| self.give());
         });
+        let shared = taken().into_iter().filter_map(|host| host.change.shares);
+        shared.for_each(|secret| self.operator(&self.taken).follow_secret(secret));
         self.operator(&self.taken).rests();
         self.operator(&self.taken).notes_health();
     }
@@ -174,7 +181,7 @@ impl Stage {
     }
 
     /// Everything that Ironic and the API server have of a site's hosts, by host.
-    fn look(&self, site: &Site) -> Value {
+    pub fn look(&self, site: &Site) -> Value {
         let operator = self.operator(site);
         let there = |plural: &str, name: &str| operator.find(plural, name);
         let mut all = json!({});

@@ -10,6 +10,7 @@ use crate::controller::{Site, until};
 use crate::foresight;
 use crate::settled::taken;
 use crate::stage::Stage;
+use crate::way_back;
 
 /// How long nothing has to happen: some looks at all nodes, and a few turns of every host.
 const QUIET: Duration = Duration::from_secs(15);
@@ -66,6 +67,7 @@ fn hosts_of_the_other_operator_are_left_as_they_are() {
     println!("the host in error: {ours}");
     changes_are_carried_out(stage);
     controller.stop();
+    way_back::of_changed_hosts(stage);
 }
 
 /// A host in error is told of once: when it is tried again. Nothing else about it is new.
@@ -187,4 +189,5 @@ fn changes_are_carried_out(stage: &Stage) {
         "refused power on",
     ];
     until(|| done() == wanted, || format!("{:#?}", done()));
+    site.is_powered("live", true);
 }

@@ -20,6 +20,9 @@ impl OtherOperator<'_> {
         let spec_of = |line: &Value| {
             let mut spec = line["spec"].clone();
             json_patch::merge(&mut spec, &change.spec.map_or(json!({}), |spec| spec()));
+            if let Some(secret) = change.shares {
+                spec["bmc"]["credentialsName"] = secret.into();
+            }
             spec
         };
         let mut lines = recording.host.iter();
@@ -29,7 +32,9 @@ impl OtherOperator<'_> {
         });
         let mut specs = recording.host.iter().map(|line| &line["spec"]);
         let last = specs.rfind(|spec| !spec.is_null()).unwrap();
-        self.write_secrets(last, change);
+        if change.shares.is_none() {
+            self.write_secrets(last, change);
+        }
         host = self.send("POST", &self.path("baremetalhosts", ""), &host, USER);
         for line in lines {
             let mut manager = USER;
@@ -89,7 +94,11 @@ impl OtherOperator<'_> {
             meta["labels"] = json!({ "environment.metal3.io": "baremetal" });
             if of == "bmc" {
                 meta["finalizers"] = json!([OF_SECRET]);
-                meta["ownerReferences"] = json!([owner(&machine.name, uid)]);
+                if meta["ownerReferences"].is_null() {
+                    meta["ownerReferences"] = json!([]);
+                }
+                let owners = meta["ownerReferences"].as_array_mut();
+                owners.unwrap().push(owner(&machine.name, uid));
             }
             let secret = self.send("PUT", &self.path("secrets", &name), &secret, MANAGER);
             if of == "bmc" {
@@ -98,6 +107,22 @@ impl OtherOperator<'_> {
             }
         }
         version
+    }
+
+    /// A Secret has another version since a host more owns it: those that had it before follow.
+    pub fn follow_secret(&self, name: &str) {
+        let secret = self.read("secrets", name);
+        for owner in secret["metadata"]["ownerReferences"].as_array().unwrap() {
+            let name = owner["name"].as_str().unwrap();
+            let mut host = self.read("baremetalhosts", name);
+            for which in ["goodCredentials", "triedCredentials"] {
+                let noted = &mut host["status"][which];
+                noted["credentials"]["name"] = secret["metadata"]["name"].clone();
+                noted["credentialsVersion"] = secret["metadata"]["resourceVersion"].clone();
+            }
+            let path = self.path("baremetalhosts", &format!("{name}/status"));
+            self.send("PUT", &path, &host, MANAGER);
+        }
     }
 
     /// Writes a host's status.

@@ -79,21 +79,45 @@ fn what_is_left_is_what_the_other_operator_leaves() {
     let Some(stage) = Stage::shared() else {
         return;
     };
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut found = Found::new();
     for name in GIVEN {
-        let theirs = plain(&stage.left["taken"][name], &stage.taken.namespace);
         let left = &stage.left["given"][name];
-        let ours = plain(left, &stage.given.namespace);
-        compare("", &theirs, &ours, &mut |path, theirs, ours| {
-            let text = format!("{name}: {theirs} -> {ours}");
-            found.entry(path.to_owned()).or_default().push(text);
-        });
+        differ(&stage.left["taken"][name], left, &mut found);
         is_consistent(left);
     }
     println!("left otherwise: {found:#?}");
     let paths: BTreeSet<&str> = found.keys().map(String::as_str).collect();
     let known = DIFFERENCES.map(|(path, _)| path);
     assert_eq!(paths, BTreeSet::from(known), "{found:#?}");
+}
+
+/// Hosts of that operator's that metalform then brought to where others of it were: given back, they
+/// are as if it had never been.
+pub fn of_changed_hosts(stage: &Stage) {
+    let now = stage.look(&stage.taken);
+    let mut found = Found::new();
+    for (changed, equal) in [("live", "used"), ("provisioned", "provisioned-off")] {
+        differ(&stage.left["taken"][equal], &now[changed], &mut found);
+    }
+    println!("changed otherwise: {found:#?}");
+    assert_eq!(found, Found::new());
+}
+
+/// Places at which hosts differ, each with what is there.
+type Found = BTreeMap<String, Vec<String>>;
+
+/// Adds the places at which ours is not as theirs.
+fn differ(theirs: &Value, ours: &Value, found: &mut Found) {
+    let name = &ours["host"]["metadata"]["name"];
+    compare(
+        "",
+        &plain(theirs),
+        &plain(ours),
+        &mut |path, theirs, ours| {
+            let text = format!("{name}: {theirs} -> {ours}");
+            found.entry(path.to_owned()).or_default().push(text);
+        },
+    );
 }
 
 /// The ids and versions by which that operator sees that nothing changed.
@@ -139,13 +163,28 @@ fn is_consistent(left: &Value) {
     }
 }
 
-/// The same for hosts whose namespaces and ids differ.
-fn plain(left: &Value, namespace: &str) -> Value {
+/// The same for hosts whose names and ids differ.
+fn plain(left: &Value) -> Value {
     let id = |value: &Value| value.as_str().unwrap_or("nothing").to_owned();
-    let text = left.to_string();
-    let text = text.replace(&id(&left["node"]["uuid"]), "(node)");
-    let text = text.replace(&id(&left["host"]["metadata"]["uid"]), "(host)");
-    serde_json::from_str(&text.replace(namespace, "(namespace)")).unwrap()
+    let meta = &left["host"]["metadata"];
+    let (namespace, name) = (id(&meta["namespace"]), id(&meta["name"]));
+    let mut text = left.to_string();
+    for (own, plain) in [
+        (id(&left["node"]["uuid"]), "(node)"),
+        (id(&meta["uid"]), "(host)"),
+        (format!("\"{namespace}~{name}\""), "\"(node)\""),
+        (namespace, "(namespace)"),
+        (format!("\"name\":\"{name}\""), "\"name\":\"(name)\""),
+    ] {
+        text = text.replace(&own, plain);
+    }
+    for secret in ["bmc", "ud", "nd", "md"] {
+        text = text.replace(
+            &format!("\"{name}-{secret}\""),
+            &format!("\"(name)-{secret}\""),
+        );
+    }
+    serde_json::from_str(&text).unwrap()
 }
 
 /// Tells of each place at which two values differ, but for what is a host's own. Places in lists
