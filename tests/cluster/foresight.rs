@@ -5,6 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::controller::Site;
+use crate::settled::TOLD;
 use crate::stage::{GIVEN, Stage};
 
 /// `metalform adopt` with the rights of a controller: its exit code, and what it says of the hosts.
@@ -34,16 +35,19 @@ fn adopt(stage: &Stage, site: &Site, whose: &str) -> (Option<i32>, Vec<Value>) {
     (done.status.code(), hosts.clone())
 }
 
-/// Of the other operator's hosts, the one that is in an error would be told of.
+/// Of the other operator's hosts, those are told of whose conditions would be written.
 pub fn of_taken_hosts(stage: &Stage) {
     let (code, mut hosts) = adopt(stage, &stage.taken, "taken");
     hosts.retain(|host| host["would"] != json!([]));
     let busy: Vec<_> = hosts.iter().map(|host| &host["host"]).collect();
-    let refused = format!("{}/refused", stage.taken.namespace);
-    assert_eq!(busy, [&json!(refused)], "{hosts:#?}");
-    let would = hosts[0]["would"].as_array().unwrap();
-    let ours = |line: &Value| line.as_str().unwrap().contains("conditions");
-    assert!(would.iter().all(ours), "{would:?}");
+    let told = TOLD.map(|name| json!(format!("{}/{name}", stage.taken.namespace)));
+    assert_eq!(busy, told.iter().collect::<Vec<_>>(), "{hosts:#?}");
+    let would = hosts
+        .iter()
+        .flat_map(|host| host["would"].as_array().unwrap());
+    let lines: Vec<_> = would.map(|line| line.as_str().unwrap()).collect();
+    let is_ours = |line: &&str| line.starts_with("write status.conditions");
+    assert!(lines.iter().all(is_ours), "{lines:#?}");
     assert_eq!(code, Some(1));
 }
 

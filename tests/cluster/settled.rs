@@ -12,6 +12,10 @@ pub struct Taken {
     pub change: Change,
 }
 
+/// Those of them whose conditions are completed by whoever takes them over, once: one of a release
+/// that wrote none, and one in an error, which gets the one that says when it is tried again.
+pub const TOLD: [&str; 2] = ["older", "refused"];
+
 const fn moment(scenario: &'static str, sent: (&'static str, usize), seen: usize) -> Moment {
     Moment {
         scenario,
@@ -45,6 +49,16 @@ pub fn taken() -> Vec<Taken> {
             Change {
                 spec: Some(offline),
                 shares: Some("available-off-bmc"),
+                ..usual
+            },
+        ),
+        // Releases before the recorded one wrote no conditions.
+        host(
+            "older",
+            moment("s02-liveiso", ("PATCH", 1), 7),
+            Change {
+                spec: Some(offline),
+                status: Some(|| json!({ "conditions": null })),
                 ..usual
             },
         ),

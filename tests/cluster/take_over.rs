@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::controller::{Site, until};
 use crate::foresight;
-use crate::settled::taken;
+use crate::settled::{TOLD, taken};
 use crate::stage::Stage;
 use crate::way_back;
 
@@ -58,32 +58,44 @@ fn hosts_of_the_other_operator_are_left_as_they_are() {
         let path = what.strip_prefix("GET ").unwrap_or_default();
         assert!(IN_BULK.contains(&path), "{what}\n{}", changed(stage));
     }
-    let (now, ours) = (versions(site), tells_why(stage));
     let others = |versions: &str| {
-        let all = versions.lines().filter(|line| !line.contains(" refused "));
+        let is_told = |line: &&str| TOLD.iter().any(|name| line.contains(&format!(" {name} ")));
+        let all = versions
+            .lines()
+            .filter(|line| !(is_host(line) && is_told(line)));
         all.map(str::to_owned).collect::<Vec<_>>()
     };
+    let now = versions(site);
     assert_eq!(others(&now), others(&before), "{}", changed(stage));
-    println!("the host in error: {ours}");
+    conditions_are_told(stage);
     changes_are_carried_out(stage);
     controller.stop();
     way_back::of_changed_hosts(stage);
 }
 
-/// A host in error is told of once: when it is tried again. Nothing else about it is new.
-fn tells_why(stage: &Stage) -> String {
-    let left = &stage.left["taken"]["refused"]["host"];
-    let now = stage
-        .operator(&stage.taken)
-        .find("baremetalhosts", "refused");
-    let mut status = now["status"].clone();
-    let conditions = status["conditions"].as_array_mut().unwrap();
-    let ours = conditions.pop_if(|last| last["type"] == "metalform.dev/Waiting");
-    assert_eq!(status, left["status"]);
-    assert_eq!(now["spec"], left["spec"]);
-    let ours = ours.unwrap();
-    assert_eq!(ours["reason"], "BackingOff");
-    ours["message"].as_str().unwrap().to_owned()
+/// Nothing else about these hosts is new.
+fn conditions_are_told(stage: &Stage) {
+    for name in TOLD {
+        let left = &stage.left["taken"][name]["host"];
+        let now = stage.operator(&stage.taken).find("baremetalhosts", name);
+        assert_eq!(now["spec"], left["spec"]);
+        let (mut was, mut is) = (left["status"].clone(), now["status"].clone());
+        let conditions = is["conditions"].take();
+        let conditions = conditions.as_array().unwrap();
+        for status in [&mut was, &mut is] {
+            status.as_object_mut().unwrap().remove("conditions");
+        }
+        if name == "older" {
+            assert_eq!(conditions.len(), 6, "{conditions:?}");
+            is["lastUpdated"] = was["lastUpdated"].clone();
+        } else {
+            assert_eq!(conditions[6]["type"], "metalform.dev/Waiting");
+            assert_eq!(conditions[6]["reason"], "BackingOff");
+            let before = left["status"]["conditions"].as_array().unwrap();
+            assert_eq!(&conditions[..6], before);
+        }
+        assert_eq!(is, was, "{name}");
+    }
 }
 
 fn is_host(line: &&str) -> bool {

@@ -227,8 +227,8 @@ impl OtherOperator<'_> {
             }
             let name = host["metadata"]["name"].as_str().unwrap().to_owned();
             let generation = host["metadata"]["generation"].clone();
-            let conditions = host["status"]["conditions"].as_array_mut().unwrap();
-            for condition in conditions {
+            let conditions = host["status"]["conditions"].as_array_mut();
+            for condition in conditions.into_iter().flatten() {
                 if condition["type"] == "Healthy" {
                     condition["status"] = "True".into();
                     condition["reason"] = "Healthy".into();
