@@ -79,7 +79,7 @@ pub use inventory::{
 };
 pub use json::{Json, JsonError};
 pub use k8s_openapi::api::core::v1::{ObjectReference, Taint};
-pub use meta::{Metadata, OwnerReference};
+pub use meta::{Metadata, OwnerReference, Owners};
 pub use payload::Payload;
 pub use preprovisioning_image::{
     PreprovisioningImage, PreprovisioningImageCondition, PreprovisioningImageConditionType,

@@ -14,7 +14,8 @@ use super::wire::optional_time;
 /// `ObjectMeta`, read and written as k8s-openapi does, but in a form that ten thousand objects can
 /// have in memory and that costs nothing to copy: texts and maps are shared.
 ///
-/// Fields that are not here are not kept, as with a Go client.
+/// Fields that are not here are not kept, as with a Go client. `managedFields` is one of them: it is a
+/// third of a host on a server, and a store tells it when it is asked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
@@ -50,9 +51,6 @@ pub struct Metadata {
     /// By which it is selected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Tags>,
-    /// Who owns which field. A store keeps this beside its objects.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub managed_fields: Option<Shared<Vec<ManagedFieldsEntry>>>,
     /// Its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Arc<str>>,
@@ -71,6 +69,26 @@ pub struct Metadata {
     /// One that no other object ever has; set by the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<Arc<str>>,
+}
+
+/// Of an object of any kind as a server tells it: who owns which of its fields.
+#[derive(Debug, Default, Deserialize)]
+pub struct Owners {
+    /// What every object has.
+    #[serde(default)]
+    metadata: OwnersHead,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct OwnersHead {
+    managed_fields: Vec<ManagedFieldsEntry>,
+}
+
+impl From<Owners> for Vec<ManagedFieldsEntry> {
+    fn from(owners: Owners) -> Self {
+        owners.metadata.managed_fields
+    }
 }
 
 /// An object with which another goes.

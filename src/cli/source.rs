@@ -117,9 +117,8 @@ impl Source {
         for key in keys {
             let fields = match self {
                 Self::Running(client) => {
-                    let host = client.host(&key).await.map_err(|error| remote(&error))?;
-                    let fields = host.metadata.managed_fields.as_deref();
-                    fields.cloned().unwrap_or_default()
+                    let owners = client.owners(&key).await.map_err(|error| remote(&error))?;
+                    owners.into()
                 }
                 Self::Stored(store) => {
                     let fields =

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::net::UnixStream;
 
-use crate::api::BareMetalHost;
+use crate::api::{BareMetalHost, Owners};
 use crate::store::Key;
 
 pub use super::hosts::{Following, Held, Reason};
@@ -80,11 +80,11 @@ impl Client {
         Ok(list.items)
     }
 
-    /// One host, with who owns its fields.
+    /// Who owns which fields of a host.
     ///
     /// # Errors
     /// When it is not there, or the answer cannot be had or read.
-    pub async fn host(&self, key: &Key) -> Result<BareMetalHost, ClientError> {
+    pub async fn owners(&self, key: &Key) -> Result<Owners, ClientError> {
         self.read(&path(key)).await
     }
 

@@ -37,6 +37,7 @@ mod list;
 mod recent;
 mod request;
 mod shard;
+mod told;
 mod write;
 
 use std::any::{Any, TypeId};

@@ -17,7 +17,6 @@ suite![
     lists_are_in_order_of_key,
     a_write_is_seen_by_its_writer,
     a_snapshot_has_all_and_its_version_covers_it,
-    objects_carry_no_managed_fields,
 ];
 
 async fn a_new_object_gets_its_identity<B: Backend>(at: Place<'_, B>) -> Outcome {
@@ -172,25 +171,5 @@ async fn a_snapshot_has_all_and_its_version_covers_it<B: Backend>(at: Place<'_, 
         );
         last = snapshot.version;
     }
-    Ok(())
-}
-
-async fn objects_carry_no_managed_fields<B: Backend>(at: Place<'_, B>) -> Outcome {
-    let made = at.create("a", json!({ "color": "red" })).await?;
-    check!(
-        made.metadata.managed_fields.is_none(),
-        "create answered with managedFields"
-    );
-    let applied = at
-        .apply("a", "me", json!({ "spec": { "size": 1 } }))
-        .await?;
-    check!(
-        applied.metadata.managed_fields.is_none(),
-        "apply answered with managedFields"
-    );
-    check!(
-        at.get("a")?.metadata.managed_fields.is_none(),
-        "get answered with managedFields"
-    );
     Ok(())
 }

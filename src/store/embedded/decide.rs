@@ -143,7 +143,6 @@ impl Setting<'_> {
     fn put<K: Object>(&self, mut object: K, managed: Managed, changed: Changed) -> Decision<K> {
         let meta = object.meta_mut();
         meta.resource_version = Some(self.version.0.to_string().into());
-        meta.managed_fields = None;
         let gone = meta.deletion_timestamp.is_some() && meta.finalizers.is_none();
         object.compact();
         let object = Arc::new(object);

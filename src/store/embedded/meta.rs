@@ -25,7 +25,6 @@ pub(super) fn keep_meta(meta: &mut Metadata, live: &Metadata) {
     meta.deletion_grace_period_seconds = live.deletion_grace_period_seconds;
     meta.generation = live.generation;
     meta.resource_version.clone_from(&live.resource_version);
-    meta.managed_fields = None;
     tidy_meta(meta);
 }
 

@@ -1,17 +1,12 @@
 //! One watch: a list as a stream, or in pages where the server has no such lists, then changes.
 
-use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::{NamespaceResourceScope, Resource};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event};
-use serde::{Deserialize, Deserializer};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -20,6 +15,7 @@ use crate::store::Object;
 use super::Trouble;
 use super::request::explain;
 use super::shard::Shard;
+use super::told::Told;
 
 /// A watch is asked for anew after so many seconds. A connection that is dead without saying so is
 /// found out five seconds later.
@@ -29,85 +25,6 @@ const PAGE: u32 = 500;
 /// The first and the longest wait after an error.
 const SOON: Duration = Duration::from_millis(100);
 const LATE: Duration = Duration::from_secs(5);
-/// Left behind by `kubectl apply`: a copy of the spec that nobody here looks at.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
-/// An object as it comes from the server, cut down to what is kept in memory.
-pub(super) struct Told<K> {
-    /// For kube-runtime: the version, by which it finds its place again.
-    meta: ObjectMeta,
-    object: K,
-}
-
-/// Makes an object from a server as small as it can be: who owns which field is asked for when
-/// somebody wants to know.
-pub(super) fn prune<K: Object>(object: &mut K) {
-    let meta = object.meta_mut();
-    meta.managed_fields = None;
-    meta.self_link = None;
-    if let Some(annotations) = &mut meta.annotations {
-        annotations.remove(LAST_APPLIED);
-    }
-    meta.annotations.take_if(|all| all.is_empty());
-    object.compact();
-}
-
-impl<'de, K: Object> Deserialize<'de> for Told<K> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut object = K::deserialize(deserializer)?;
-        prune(&mut object);
-        let version = object.meta().resource_version.as_deref();
-        let meta = ObjectMeta {
-            resource_version: version.map(str::to_owned),
-            ..ObjectMeta::default()
-        };
-        Ok(Self { meta, object })
-    }
-}
-
-impl<K: Object> Clone for Told<K> {
-    fn clone(&self) -> Self {
-        Self {
-            meta: self.meta.clone(),
-            object: self.object.clone(),
-        }
-    }
-}
-
-impl<K: Object> fmt::Debug for Told<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", K::KIND, self.object.key())
-    }
-}
-
-impl<K: Object> Resource for Told<K> {
-    type DynamicType = ();
-    type Scope = NamespaceResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        K::KIND.into()
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        K::GROUP.into()
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        K::VERSION.into()
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        K::PLURAL.into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
-}
 
 /// How a watch that failed is tried again: waits double up to a bound. Without jitter: a process has
 /// a handful of watches.
@@ -182,10 +99,19 @@ fn is_streaming(config: &watcher::Config) -> bool {
 fn tell<K: Object>(shard: &Shard<K>, event: Event<Told<K>>) {
     match event {
         Event::Init => shard.begins(),
-        Event::InitApply(told) => shard.comes(told.object),
+        Event::InitApply(told) => told
+            .or_as_known(shard)
+            .into_iter()
+            .for_each(|one| shard.comes(one)),
         Event::InitDone => shard.is_whole(),
-        Event::Apply(told) => shard.applied(told.object),
-        Event::Delete(told) => shard.deleted(told.object),
+        Event::Apply(told) => match told.read(shard) {
+            Ok(object) => shard.applied(object),
+            Err(error) => told.is_unreadable(&error),
+        },
+        Event::Delete(told) => told
+            .or_as_known(shard)
+            .into_iter()
+            .for_each(|one| shard.deleted(one)),
     }
 }
 

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use crate::store::{Key, Object, Result, StoreError};
 
 use super::Kube;
-use super::follow::prune;
 use super::request::error;
+use super::told::prune;
 use super::write::requests;
 
 /// Objects in a page.

@@ -146,6 +146,22 @@ impl<K: Object> Shard<K> {
         self.read().get(key).cloned()
     }
 
+    /// The object of exactly this version, if it is in memory: what a write answered, or what was
+    /// told before.
+    pub fn at_version(&self, key: &Key, version: Version) -> Option<Arc<K>> {
+        let known = self.read();
+        let told = known.objects.get(key);
+        let written = match known.ahead.get(key) {
+            Some(Ahead::Is(written, _)) => Some(written),
+            Some(Ahead::Gone(_)) | None => None,
+        };
+        [written, told]
+            .into_iter()
+            .flatten()
+            .find(|object| object.version() == version)
+            .cloned()
+    }
+
     /// All objects in order of key, as they were told or written last.
     pub fn list(&self) -> Vec<Arc<K>> {
         let known = self.read();
@@ -203,7 +219,8 @@ impl<K: Object> Shard<K> {
     }
 
     /// One of them.
-    pub fn comes(&self, object: K) {
+    pub fn comes(&self, object: impl Into<Arc<K>>) {
+        let object = object.into();
         self.change(|known| {
             let key = object.key();
             // What is known stays as it is in memory; and a server that is behind the one that
@@ -211,7 +228,7 @@ impl<K: Object> Shard<K> {
             let own = known.objects.get(&key);
             let own = own.filter(|own| own.version() >= object.version()).cloned();
             if let Some(coming) = &mut known.coming {
-                coming.insert(key, own.unwrap_or_else(|| Arc::new(object)));
+                coming.insert(key, own.unwrap_or(object));
             }
         });
     }
@@ -249,7 +266,8 @@ impl<K: Object> Shard<K> {
     }
 
     /// The watch tells that an object came or changed.
-    pub fn applied(&self, object: K) {
+    pub fn applied(&self, object: impl Into<Arc<K>>) {
+        let object = object.into();
         self.change(|known| {
             let (key, version) = (object.key(), object.version());
             let own = known.objects.get(&key).map(|own| own.version());
@@ -259,7 +277,7 @@ impl<K: Object> Shard<K> {
             let object = match known.ahead.get(&key) {
                 // The same in memory as the writer has it.
                 Some(Ahead::Is(written, _)) if written.version() == version => Arc::clone(written),
-                _ => Arc::new(object),
+                _ => object,
             };
             let settled = known.ahead.get(&key).is_some_and(|ahead| match ahead {
                 Ahead::Is(written, _) => written.version() <= version,
@@ -275,7 +293,8 @@ impl<K: Object> Shard<K> {
     }
 
     /// The watch tells that an object went; its last state.
-    pub fn deleted(&self, object: K) {
+    pub fn deleted(&self, object: impl Into<Arc<K>>) {
+        let object = object.into();
         self.change(|known| {
             let (key, version) = (object.key(), object.version());
             let own = known.objects.get(&key).map(|own| own.version());
@@ -291,9 +310,7 @@ impl<K: Object> Shard<K> {
             }
             known.version = known.version.max(version);
             known.objects.remove(&key);
-            known
-                .recent
-                .push(version, Change::Deleted(Arc::new(object)));
+            known.recent.push(version, Change::Deleted(object));
         });
     }
 

@@ -10,13 +10,13 @@ use kube::core::Request;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::Metadata;
+use crate::api::{Metadata, Owners};
 use crate::store::{Deleted, Key, Object, Patch, Result, StoreError, Version};
 
 use super::Kube;
 use super::delta::{Delta, at_version};
-use super::follow::prune;
 use super::request::{Refusal, error};
+use super::told::prune;
 
 /// A request, or why it cannot be made (a name that is none).
 type Built = std::result::Result<http::Request<Vec<u8>>, kube::core::request::Error>;
@@ -150,10 +150,9 @@ impl Kube {
     pub(super) async fn owners<K: Object>(&self, key: &Key) -> Result<Vec<ManagedFieldsEntry>> {
         let target = Target::new::<K>("read", key, None);
         let answer = self.fetch::<K>(&target).await?;
-        let head: Head = serde_json::from_slice(&answer)
+        let owners: Owners = serde_json::from_slice(&answer)
             .map_err(|error| StoreError::Backend(format!("{}: {error}", target.what)))?;
-        let fields = head.metadata.managed_fields;
-        Ok(fields.as_deref().cloned().unwrap_or_default())
+        Ok(owners.into())
     }
 
     pub(super) async fn do_create<K: Object>(&self, object: K) -> Result<Arc<K>> {
@@ -300,6 +299,7 @@ impl Kube {
         })
     }
 
+    /// Of the answer only the head is read: the rest is as it was at the version that is changed.
     async fn change_metadata<K: Object>(
         &self,
         target: &Target<'_>,
@@ -307,10 +307,25 @@ impl Kube {
         metadata: Value,
     ) -> Result<Arc<K>> {
         let version = now.meta().resource_version.as_deref().unwrap_or_default();
-        let answer = self
-            .merge::<K>(target, at_version(metadata, version))
-            .await?;
-        self.take(target, &answer)
+        let patch = at_version(metadata, version);
+        let answer = self.merge::<K>(target, patch).await?;
+        self.take_head(target, K::clone(now), &answer)
+    }
+
+    /// The object with the metadata that the server answered with, which is shown from now on.
+    fn take_head<K: Object>(
+        &self,
+        target: &Target<'_>,
+        mut object: K,
+        answer: &Bytes,
+    ) -> Result<Arc<K>> {
+        let head: Head = serde_json::from_slice(answer)
+            .map_err(|error| StoreError::Backend(format!("{}: {error}", target.what)))?;
+        *object.meta_mut() = head.metadata;
+        prune(&mut object);
+        let object = Arc::new(object);
+        self.shows(target.key, &object);
+        Ok(object)
     }
 
     /// Writes the status of an object with the metadata and the spec that the server has. Of the
@@ -333,13 +348,7 @@ impl Kube {
         let requests = requests::<K>(Some(&key.namespace));
         let request = requests.replace_subresource("status", &key.name, &params, body);
         let answer = self.send::<K>(target, request).await?;
-        let head: Head = serde_json::from_slice(&answer)
-            .map_err(|error| StoreError::Backend(format!("{}: {error}", target.what)))?;
-        *object.meta_mut() = head.metadata;
-        prune(&mut object);
-        let object = Arc::new(object);
-        self.shows(key, &object);
-        Ok(object)
+        self.take_head(target, object, &answer)
     }
 
     pub(super) async fn do_delete<K: Object>(

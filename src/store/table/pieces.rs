@@ -82,7 +82,6 @@ pub(super) fn restore<K: Object>(stored: &Stored, shapes: &Shapes) -> Result<Ite
     let text = rows::join(main, status, &large);
     let mut object: K = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
     object.meta_mut().resource_version = Some(stored.version.to_string().into());
-    object.meta_mut().managed_fields = None;
     object.compact();
     Ok(Item {
         object: Arc::new(object),
