@@ -20,6 +20,7 @@ mod decide;
 mod firmware;
 mod follow;
 mod hardware;
+mod holders;
 mod line;
 mod machines;
 mod memo;
@@ -58,6 +59,7 @@ use crate::store::{Key, Object as _, Store, StoreError, Version};
 
 use self::claims::Leaving;
 pub use self::follow::{FirstPlan, HeldActions, Standing, Telling, follow};
+use self::holders::Holders;
 use self::line::Line;
 use self::machines::distinct;
 pub use self::machines::{DEFAULT_MACHINES, Machines};
@@ -157,6 +159,7 @@ pub(crate) struct Shared<S> {
     metrics: Arc<Metrics>,
     notes: Notes,
     leaving: Leaving,
+    holders: Holders,
     /// When it was last logged that the store refuses, and how often it did since.
     refused: Mutex<BTreeMap<&'static str, (Timestamp, u64)>>,
     options: Options,
@@ -192,6 +195,7 @@ impl<S: Stores> Engine<S> {
             metrics,
             notes: Notes::default(),
             leaving: Leaving::default(),
+            holders: Holders::default(),
             refused: Mutex::default(),
             options,
             activity: tokio::sync::watch::Sender::new(0),
@@ -432,6 +436,7 @@ impl<S: Stores> Shared<S> {
     /// A host is gone: its memory, its slots and the objects beside it go too.
     async fn forget(&self, key: &Key) {
         self.memos.forget(key);
+        self.holders.forget(key);
         self.leave_all(key);
         self.drop_hardware_data(key).await;
         self.drop_firmware(key).await;

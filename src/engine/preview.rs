@@ -54,6 +54,7 @@ impl<S: Stores> Engine<S> {
             tokio::time::timeout(SEEN, ticks.next()).await.ok();
             shared.rebook(name, &hosts);
         }
+        shared.holders.note_all(&hosts);
         let mut all = Vec::with_capacity(hosts.len());
         for host in hosts {
             all.push(shared.preview_one(host).await?);

@@ -20,6 +20,7 @@ pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, from: Version) {
     let mut changes: BoxStream<'static, Change<BareMetalHost>> = shared.store.watch(from);
     // What was there at the start.
     if let Ok(hosts) = Store::<BareMetalHost>::snapshot(shared.store.as_ref()).await {
+        shared.holders.note_all(&hosts.objects);
         hosts
             .objects
             .iter()
@@ -28,6 +29,7 @@ pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, from: Version) {
     while let Some(change) = changes.next().await {
         match change {
             Change::Applied(host) => {
+                shared.holders.note(&host);
                 let key = host.key();
                 // A turn's own writes come back here too.
                 if shared.memos.is_news(&key, host.version()) {
@@ -43,6 +45,7 @@ pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, from: Version) {
                 shared.activity.send_modify(|count| *count += 1);
             }
             Change::Reset(hosts) => {
+                shared.holders.note_all(&hosts.objects);
                 // Who is not among them went unseen: its turn forgets it.
                 let known = shared.memos.reasons().into_iter();
                 known.for_each(|(key, ..)| shared.trigger(key));

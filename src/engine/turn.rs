@@ -110,6 +110,7 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
             // What was decided for it is decided for its new version.
             Ok(written) => {
                 shared.metrics.written(&host, &written);
+                shared.holders.note(&written);
                 shared.memos.looks(key, written.version());
                 decided.host = written;
             }
