@@ -34,6 +34,7 @@ mod connect;
 mod delta;
 mod follow;
 mod list;
+mod patience;
 mod recent;
 mod request;
 mod shard;

@@ -8,6 +8,8 @@ use kube::client::{Body, ClientBuilder};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tower::util::MapRequestLayer;
 
+use super::patience::Patience;
+
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -101,7 +103,7 @@ impl Cluster {
         // Who decided decides again; a repeated write would be one that nobody decided.
         config.default_retry = false;
         config.connect_timeout = Some(CONNECT);
-        // A watch may be silent for long; its own timeout finds dead connections.
+        // These would count from the last byte on a connection that rests: `Patience` has the limits.
         config.read_timeout = None;
         config.write_timeout = None;
         let server = config.cluster_url.to_string();
@@ -111,7 +113,8 @@ impl Cluster {
             server: server.clone(),
             source: Box::new(source),
         })?;
-        let client = builder.with_layer(&MapRequestLayer::new(fresh)).build();
+        let builder = builder.with_layer(&MapRequestLayer::new(fresh));
+        let client = Patience::default().client(builder);
         Ok(Self {
             client,
             server: server.into(),
