@@ -280,6 +280,7 @@ async fn lead(
     let failed = |error: StoreError| Failure::new(Exit::Remote, error.to_string());
     tokio::select! {
         () = stop.cancelled() => return Ok(Ended::Asked),
+        () = says_why(engine.store(), &ready) => {}
         hosts = engine.warm() => info!(hosts = hosts.map_err(failed)?, "hosts read"),
     }
     ready.send_replace(None);
@@ -301,6 +302,24 @@ async fn lead(
     keep.cancel();
     candidate.release().await;
     ended.map(|()| Ended::Asked).map_err(failed)
+}
+
+/// Tells why hosts are not read yet. Without an end.
+async fn says_why(store: &Kube, ready: &channel::Sender<Option<String>>) {
+    let mut trouble = store.trouble();
+    loop {
+        let texts: Vec<String> = {
+            let trouble = trouble.borrow_and_update();
+            trouble.values().map(|text| text.to_string()).collect()
+        };
+        if !texts.is_empty() {
+            let text = format!("the hosts are not read yet: {}", texts.join("; "));
+            ready.send_replace(Some(text));
+        }
+        if trouble.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
 }
 
 /// Works once the lease is held.

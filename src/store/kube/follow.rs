@@ -7,15 +7,13 @@ use futures::StreamExt as _;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event};
-use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::store::Object;
 
-use super::Trouble;
-use super::request::explain;
 use super::shard::Shard;
 use super::told::Told;
+use super::trouble::Report;
 
 /// A watch is asked for anew after so many seconds. A connection that is dead without saying so is
 /// found out five seconds later.
@@ -58,7 +56,7 @@ pub(super) async fn follow<K: Object>(
     client: kube::Client,
     server: Arc<str>,
     shard: Arc<Shard<K>>,
-    trouble: watch::Sender<Trouble>,
+    report: Report,
 ) {
     let api: kube::Api<Told<K>> = match shard.namespace() {
         Some(namespace) => kube::Api::namespaced(client, namespace),
@@ -73,8 +71,12 @@ pub(super) async fn follow<K: Object>(
         loop {
             match events.next().await {
                 Some(Ok(event)) => {
+                    // The first says only that something will be asked for.
+                    if !matches!(event, Event::Init) {
+                        report.is_well();
+                    }
                     tell(&shard, event);
-                    is_well::<K>(&server, &trouble);
+                    report.unreadable(shard.unreadable());
                 }
                 Some(Err(error)) if config_is_refused(&error) && is_streaming(&config) => {
                     info!(
@@ -85,7 +87,7 @@ pub(super) async fn follow<K: Object>(
                     config = watcher::Config::default().timeout(WATCH).page_size(PAGE);
                     break;
                 }
-                Some(Err(error)) => is_in_trouble::<K>(&server, &error, &trouble),
+                Some(Err(error)) => report.failed::<K>(&error),
                 None => break,
             }
         }
@@ -99,19 +101,10 @@ fn is_streaming(config: &watcher::Config) -> bool {
 fn tell<K: Object>(shard: &Shard<K>, event: Event<Told<K>>) {
     match event {
         Event::Init => shard.begins(),
-        Event::InitApply(told) => told
-            .or_as_known(shard)
-            .into_iter()
-            .for_each(|one| shard.comes(one)),
+        Event::InitApply(told) => told.comes(shard),
         Event::InitDone => shard.is_whole(),
-        Event::Apply(told) => match told.read(shard) {
-            Ok(object) => shard.applied(object),
-            Err(error) => told.is_unreadable(&error),
-        },
-        Event::Delete(told) => told
-            .or_as_known(shard)
-            .into_iter()
-            .for_each(|one| shard.deleted(one)),
+        Event::Apply(told) => told.applies(shard),
+        Event::Delete(told) => told.goes(shard),
     }
 }
 
@@ -123,54 +116,4 @@ fn config_is_refused(error: &watcher::Error) -> bool {
         _ => return false,
     };
     matches!(code, 400 | 405 | 415 | 422)
-}
-
-fn is_well<K: Object>(server: &str, trouble: &watch::Sender<Trouble>) {
-    let ended = trouble.send_if_modified(|trouble| trouble.remove(K::PLURAL).is_some());
-    if ended {
-        info!(
-            code = "WatchResumed",
-            "{server} tells of {} again",
-            K::PLURAL
-        );
-    }
-}
-
-fn is_in_trouble<K: Object>(
-    server: &str,
-    error: &watcher::Error,
-    trouble: &watch::Sender<Trouble>,
-) {
-    // It lost its place, and is told all.
-    if let watcher::Error::WatchError(status) = error
-        && status.code == 410
-    {
-        return;
-    }
-    let text: Arc<str> = describe::<K>(server, error).into();
-    let is_new = trouble.send_if_modified(|trouble| {
-        trouble.insert(K::PLURAL, Arc::clone(&text)).as_ref() != Some(&text)
-    });
-    if is_new {
-        warn!(code = "WatchFailed", "{text}");
-    }
-}
-
-fn describe<K: Object>(server: &str, error: &watcher::Error) -> String {
-    let what = format!("watch {}", K::PLURAL);
-    match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => explain::<K>(server, &what, error),
-        watcher::Error::WatchError(status) => {
-            format!(
-                "{server} ended the watch of {}: {}",
-                K::PLURAL,
-                status.message
-            )
-        }
-        watcher::Error::NoResourceVersion => {
-            format!("{server} tells of {} without versions", K::PLURAL)
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! What is known of one kind in one namespace, or in all: what its watch told, and what writes
 //! answered since.
 
+mod known;
 #[cfg(test)]
 mod tests;
 
@@ -8,13 +9,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use futures::future::{BoxFuture, FutureExt as _};
-use futures::stream::{self, BoxStream, StreamExt as _};
 use tokio::sync::watch;
 
-use crate::store::log::{self, Changes, Place, Start};
+use crate::store::log::{Changes, Place, Start};
 use crate::store::{Change, Key, Object, Snapshot, Version};
 
-use super::recent::Recent;
+use self::known::{Ahead, Coming, Known};
+use super::CAUGHT_UP;
 
 /// See the module.
 #[derive(Debug)]
@@ -26,73 +27,11 @@ pub(super) struct Shard<K> {
     news: watch::Sender<bool>,
 }
 
+/// What was known of a key before a request about it.
 #[derive(Debug)]
-struct Known<K> {
-    objects: BTreeMap<Key, Arc<K>>,
-    /// What writes answered and the watch has not told of yet.
-    ahead: BTreeMap<Key, Ahead<K>>,
-    recent: Recent<K>,
-    /// The newest version that the watch told of.
-    version: Version,
-    /// All objects were told once.
-    synced: bool,
-    /// A new list that is not whole yet.
-    coming: Option<BTreeMap<Key, Arc<K>>>,
-    /// Lists that were begun: what was written before one is in it.
-    lists: u64,
-}
-
-#[derive(Debug)]
-enum Ahead<K> {
-    /// It is so, answered after this many lists were begun.
-    Is(Arc<K>, u64),
-    /// The object of this uid is gone.
-    Gone(Option<Arc<str>>),
-}
-
-/// All objects of some shards, and the newest version of all.
-pub(super) fn all<K: Object>(shards: &[Arc<Shard<K>>]) -> Snapshot<K> {
-    together(shards.iter().map(|shard| shard.all().0))
-}
-
-fn together<K: Object>(all: impl Iterator<Item = Snapshot<K>>) -> Snapshot<K> {
-    let mut whole = Snapshot {
-        objects: Vec::new(),
-        version: Version::default(),
-    };
-    for own in all {
-        whole.objects.extend(own.objects);
-        whole.version = whole.version.max(own.version);
-    }
-    whole.objects.sort_by_cached_key(|object| object.key());
-    whole
-}
-
-/// The changes of several shards, after all objects of all of them.
-pub(super) fn watch_all<K: Object>(
-    shards: Arc<Vec<Arc<Shard<K>>>>,
-) -> BoxStream<'static, Change<K>> {
-    let begin = async move {
-        for shard in shards.iter() {
-            shard.synced().await;
-            shard.caught_up().await;
-        }
-        let (all, places): (Vec<_>, Vec<_>) = shards.iter().map(|shard| shard.all()).unzip();
-        let first = Change::Reset(together(all.into_iter()));
-        let each: Vec<_> = shards
-            .iter()
-            .zip(places)
-            .map(|(shard, place)| log::follow(Arc::clone(shard), Some(place.into())))
-            .collect();
-        // A shard that lost its place knows of its own objects only.
-        let whole = move |change| match change {
-            Change::Reset(_) => Change::Reset(self::all(&shards)),
-            change => change,
-        };
-        let rest = stream::select_all(each).map(whole);
-        stream::once(std::future::ready(first)).chain(rest)
-    };
-    stream::once(begin).flatten().boxed()
+pub(super) struct Seen {
+    /// The uid and the version of the object; `None`: there was none.
+    object: Option<(Option<Arc<str>>, Version)>,
 }
 
 impl<K: Object> Shard<K> {
@@ -100,15 +39,7 @@ impl<K: Object> Shard<K> {
     pub fn new(namespace: Option<Arc<str>>, window: usize) -> Self {
         Self {
             namespace,
-            known: RwLock::new(Known {
-                objects: BTreeMap::new(),
-                ahead: BTreeMap::new(),
-                recent: Recent::new(window),
-                version: Version(0),
-                synced: false,
-                coming: None,
-                lists: 0,
-            }),
+            known: RwLock::new(Known::new(window)),
             news: watch::Sender::new(false),
         }
     }
@@ -132,6 +63,7 @@ impl<K: Object> Shard<K> {
         let mut known: RwLockWriteGuard<'_, Known<K>> =
             self.known.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut known);
+        known.whole |= known.synced && known.unreadable.is_empty();
         drop(known);
         self.news.send_modify(|_| {});
     }
@@ -153,7 +85,7 @@ impl<K: Object> Shard<K> {
         let told = known.objects.get(key);
         let written = match known.ahead.get(key) {
             Some(Ahead::Is(written, _)) => Some(written),
-            Some(Ahead::Gone(_)) | None => None,
+            Some(Ahead::Gone(..)) | None => None,
         };
         [written, told]
             .into_iter()
@@ -197,23 +129,42 @@ impl<K: Object> Shard<K> {
         });
     }
 
-    /// Takes that the object of this uid is no more; without one, whatever is known of this key.
+    /// What is known of this key now, for [`Shard::missed`].
+    pub fn seen(&self, key: &Key) -> Seen {
+        let known = self.read();
+        let object = known.get(key);
+        Seen {
+            object: object.map(|object| (object.meta().uid.clone(), object.version())),
+        }
+    }
+
+    /// Takes that the object of this uid is no more.
     pub fn removed(&self, key: &Key, uid: Option<&Arc<str>>) {
+        self.change(|known| known.goes(key, |object| object.meta().uid.as_ref() == uid));
+    }
+
+    /// Takes that a request found nothing of this name. What was there before it is gone; what came
+    /// while it was under way may be a new object, of which the answer says nothing. The watch tells
+    /// of that one.
+    pub fn missed(&self, key: &Key, seen: &Seen) {
+        let Some((uid, version)) = &seen.object else {
+            return;
+        };
         self.change(|known| {
-            let Some(object) = known.get(key) else {
-                return;
-            };
-            let own = object.meta().uid.clone();
-            if uid.is_none() || uid == own.as_ref() {
-                known.ahead.insert(key.clone(), Ahead::Gone(own));
-            }
+            known.goes(key, |object| {
+                // One without a uid may be another one as soon as it is newer.
+                object.meta().uid == *uid && (uid.is_some() || object.version() == *version)
+            });
         });
     }
 
     /// The watch begins to tell all objects anew.
     pub fn begins(&self) {
         self.change(|known| {
-            known.coming = Some(BTreeMap::new());
+            known.coming = Some(Coming {
+                objects: BTreeMap::new(),
+                unreadable: BTreeMap::new(),
+            });
             known.lists += 1;
         });
     }
@@ -228,9 +179,35 @@ impl<K: Object> Shard<K> {
             let own = known.objects.get(&key);
             let own = own.filter(|own| own.version() >= object.version()).cloned();
             if let Some(coming) = &mut known.coming {
-                coming.insert(key, own.unwrap_or(object));
+                coming.objects.insert(key, own.unwrap_or(object));
             }
         });
+    }
+
+    /// One of them, or one that came or changed, that cannot be read and is not known.
+    pub fn cannot_read(&self, key: Key, reason: String) {
+        self.change(|known| {
+            let unreadable = match &mut known.coming {
+                Some(coming) => &mut coming.unreadable,
+                None => &mut known.unreadable,
+            };
+            unreadable.insert(key, reason);
+        });
+    }
+
+    /// What is not known though it is there, as a text.
+    pub fn unreadable(&self) -> Option<String> {
+        let known = self.read();
+        let (key, reason) = known.unreadable.first_key_value()?;
+        let more = match known.unreadable.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        Some(format!(
+            "{} {key} is there and cannot be read: {reason}{more}; nobody can tell what is to be \
+             done before it fits its definition",
+            K::KIND
+        ))
     }
 
     /// That were all. Whoever watches and may have missed something is told all.
@@ -239,6 +216,8 @@ impl<K: Object> Shard<K> {
             let Some(coming) = known.coming.take() else {
                 return;
             };
+            known.unreadable = coming.unreadable;
+            let coming = coming.objects;
             let pairs = known.objects.values().zip(coming.values());
             let same = known.synced
                 && known.objects.len() == coming.len()
@@ -260,7 +239,10 @@ impl<K: Object> Shard<K> {
                     (Ahead::Is(written, since), None) => {
                         *since == lists && written.version() > version
                     }
-                    (Ahead::Gone(uid), told) => told.is_some_and(|told| told.meta().uid == *uid),
+                    // A list that was begun after that and has it knows better than the answer.
+                    (Ahead::Gone(uid, since), told) => {
+                        *since == lists && told.is_some_and(|told| told.meta().uid == *uid)
+                    }
                 });
         });
     }
@@ -270,6 +252,7 @@ impl<K: Object> Shard<K> {
         let object = object.into();
         self.change(|known| {
             let (key, version) = (object.key(), object.version());
+            known.unreadable.remove(&key);
             let own = known.objects.get(&key).map(|own| own.version());
             if own.is_some_and(|own| own >= version) {
                 return;
@@ -281,7 +264,7 @@ impl<K: Object> Shard<K> {
             };
             let settled = known.ahead.get(&key).is_some_and(|ahead| match ahead {
                 Ahead::Is(written, _) => written.version() <= version,
-                Ahead::Gone(uid) => object.meta().uid != *uid,
+                Ahead::Gone(uid, _) => object.meta().uid != *uid,
             });
             if settled {
                 known.ahead.remove(&key);
@@ -303,7 +286,7 @@ impl<K: Object> Shard<K> {
             }
             let settled = known.ahead.get(&key).is_some_and(|ahead| match ahead {
                 Ahead::Is(written, _) => written.version() <= version,
-                Ahead::Gone(uid) => object.meta().uid == *uid,
+                Ahead::Gone(uid, _) => object.meta().uid == *uid,
             });
             if settled {
                 known.ahead.remove(&key);
@@ -314,9 +297,14 @@ impl<K: Object> Shard<K> {
         });
     }
 
-    /// Ready once all objects were told.
+    /// The watch tells that one went that nobody knew.
+    pub fn is_no_more(&self, key: &Key) {
+        self.change(|known| drop(known.unreadable.remove(key)));
+    }
+
+    /// Ready once all objects were told, and all of them could be read.
     pub async fn synced(&self) {
-        self.until(|known| known.synced).await;
+        self.until(|known| known.whole).await;
     }
 
     /// Ready once the watch told of all that is written by now.
@@ -325,7 +313,7 @@ impl<K: Object> Shard<K> {
             let known = self.read();
             let gone = known.ahead.iter().filter_map(|(key, ahead)| match ahead {
                 Ahead::Is(..) => None,
-                Ahead::Gone(uid) => Some((key.clone(), uid.clone())),
+                Ahead::Gone(uid, _) => Some((key.clone(), uid.clone())),
             });
             (known.newest(), gone.collect::<Vec<_>>())
         };
@@ -343,35 +331,6 @@ impl<K: Object> Shard<K> {
         let mut news = self.news.subscribe();
         // The sender is ours, so this ends by the condition only.
         while !is_so(&self.read()) && news.changed().await.is_ok() {}
-    }
-}
-
-impl<K: Object> Known<K> {
-    fn get(&self, key: &Key) -> Option<&Arc<K>> {
-        let told = self.objects.get(key);
-        match self.ahead.get(key) {
-            None => told,
-            Some(Ahead::Is(written, _)) => match told {
-                Some(told) if told.version() >= written.version() => Some(told),
-                _ => Some(written),
-            },
-            Some(Ahead::Gone(uid)) => told.filter(|told| told.meta().uid != *uid),
-        }
-    }
-
-    /// True for one that is known to be no more: an answer that came late.
-    fn is_gone(&self, object: &K) -> bool {
-        let ahead = self.ahead.get(&object.key());
-        matches!(ahead, Some(Ahead::Gone(uid)) if *uid == object.meta().uid)
-    }
-
-    /// The newest version that anybody can have seen.
-    fn newest(&self) -> Version {
-        let ahead = self.ahead.values().filter_map(|ahead| match ahead {
-            Ahead::Is(written, _) => Some(written.version()),
-            Ahead::Gone(_) => None,
-        });
-        ahead.max().unwrap_or_default().max(self.version)
     }
 }
 
@@ -401,8 +360,11 @@ impl<K: Object> Changes<K> for Shard<K> {
         })
     }
 
+    /// With a limit: whoever follows is told the rest when the watch tells it, and one answer that
+    /// the watch never confirms must not keep all changes from them.
     fn settled(&self) -> BoxFuture<'_, ()> {
-        self.caught_up().boxed()
+        let caught_up = tokio::time::timeout(CAUGHT_UP, self.caught_up());
+        caught_up.map(|_| ()).boxed()
     }
 
     fn after(&self, place: Place) -> Option<(Place, VecDeque<Change<K>>)> {

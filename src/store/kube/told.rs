@@ -59,19 +59,50 @@ impl<K: Object> Told<K> {
 
     /// In place of one that cannot be read (a field of another type than the CRD had): the object as
     /// it was known, at the new version. It is there, so it must not be missed; or it is gone.
-    pub fn or_as_known(&self, shard: &Shard<K>) -> Option<Arc<K>> {
+    ///
+    /// # Errors
+    /// When it was not known either: why it cannot be read.
+    pub fn or_as_known(&self, shard: &Shard<K>) -> Result<Arc<K>, String> {
         let error = match self.read(shard) {
-            Ok(object) => return Some(object),
+            Ok(object) => return Ok(object),
             Err(error) => error,
         };
-        self.is_unreadable(&error);
-        let mut known = K::clone(&*shard.get(&self.key)?);
+        let Some(known) = shard.get(&self.key) else {
+            return Err(error.to_string());
+        };
+        self.stays(&error);
+        let mut known = K::clone(&known);
         let version = self.meta.resource_version.as_deref().map(Arc::from);
         known.meta_mut().resource_version = version;
-        Some(Arc::new(known))
+        Ok(Arc::new(known))
     }
 
-    pub fn is_unreadable(&self, error: &serde_json::Error) {
+    /// Brings what was told into a shard.
+    pub fn applies(&self, shard: &Shard<K>) {
+        match self.read(shard) {
+            Ok(object) => shard.applied(object),
+            Err(error) if shard.get(&self.key).is_some() => self.stays(&error),
+            Err(error) => shard.cannot_read(self.key.clone(), error.to_string()),
+        }
+    }
+
+    /// The same of one that is among all that there are.
+    pub fn comes(&self, shard: &Shard<K>) {
+        match self.or_as_known(shard) {
+            Ok(object) => shard.comes(object),
+            Err(reason) => shard.cannot_read(self.key.clone(), reason),
+        }
+    }
+
+    /// The same of one that went.
+    pub fn goes(&self, shard: &Shard<K>) {
+        match self.or_as_known(shard) {
+            Ok(object) => shard.deleted(object),
+            Err(_) => shard.is_no_more(&self.key),
+        }
+    }
+
+    fn stays(&self, error: &serde_json::Error) {
         warn!(
             code = "Unreadable",
             "{} {} is left as it was known: what the server told of it cannot be read: {error}",
@@ -215,12 +246,43 @@ mod tests {
         let shard = Shard::new(None, 8);
         let bad = told("8", &json!("text"));
         assert!(bad.read(&shard).is_err());
-        assert_eq!(bad.or_as_known(&shard), None);
+        assert!(bad.or_as_known(&shard).is_err());
         shard.begins();
         shard.comes(told("7", &json!({ "color": "red" })).read(&shard).unwrap());
         shard.is_whole();
         let known = bad.or_as_known(&shard).unwrap();
         assert_eq!(known.version(), Version(8));
         assert_eq!(known.spec, shard.get(&Key::new("n", "a")).unwrap().spec);
+        bad.applies(&shard);
+        assert_eq!(shard.unreadable(), None, "it is known");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_with_one_that_was_never_known_is_not_whole() {
+        let whole = async |shard: &Shard<Widget>| {
+            let soon = std::time::Duration::from_millis(1);
+            tokio::time::timeout(soon, shard.synced()).await.is_ok()
+        };
+        let shard = Shard::new(None, 8);
+        shard.begins();
+        told("7", &json!("text")).comes(&shard);
+        assert_eq!(shard.unreadable(), None, "the list is not there yet");
+        shard.is_whole();
+        let text = shard.unreadable().unwrap();
+        assert!(
+            text.starts_with("Widget n/a is there and cannot be read: "),
+            "{text}"
+        );
+        assert!(!whole(&shard).await);
+        // Somebody mends it.
+        told("8", &json!({ "color": "red" })).applies(&shard);
+        assert_eq!(shard.unreadable(), None);
+        assert!(whole(&shard).await);
+        told("9", &json!({ "color": "red" })).goes(&shard);
+        // One that comes later takes nothing back and is said.
+        told("10", &json!("text")).applies(&shard);
+        assert!(whole(&shard).await && shard.unreadable().is_some());
+        told("11", &json!("text")).goes(&shard);
+        assert_eq!(shard.unreadable(), None);
     }
 }

@@ -1,5 +1,7 @@
 //! The writes, each as the requests that it is.
 
+mod target;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,9 +15,9 @@ use serde_json::{Value, json};
 use crate::api::{Metadata, Owners};
 use crate::store::{Deleted, Key, Object, Patch, Result, StoreError, Version};
 
+use self::target::{Target, complete, to_bytes, to_json, to_value};
 use super::Kube;
 use super::delta::{Delta, at_version};
-use super::request::{Refusal, error};
 use super::told::prune;
 
 /// A request, or why it cannot be made (a name that is none).
@@ -26,35 +28,6 @@ type Built = std::result::Result<http::Request<Vec<u8>>, kube::core::request::Er
 struct Head {
     #[serde(default)]
     metadata: Metadata,
-}
-
-/// `metadata` of one object and what a write of it is called.
-struct Target<'a> {
-    key: &'a Key,
-    expected: Option<Version>,
-    what: String,
-}
-
-impl<'a> Target<'a> {
-    fn new<K: Object>(verb: &str, key: &'a Key, expected: Option<Version>) -> Self {
-        Self {
-            key,
-            expected,
-            what: format!("{verb} {} {key}", K::KIND),
-        }
-    }
-
-    fn error<K: Object>(&self, refusal: Refusal) -> StoreError {
-        error::<K>(self.key, self.expected, refusal, &self.what)
-    }
-
-    fn invalid<K: Object>(&self, reason: impl Into<String>) -> StoreError {
-        StoreError::Invalid {
-            kind: K::KIND,
-            key: self.key.clone(),
-            reason: reason.into(),
-        }
-    }
 }
 
 /// Requests about a kind in a namespace, or in all.
@@ -106,6 +79,8 @@ impl Kube {
     /// decided on what is there, however late the watch is.
     async fn send<K: Object>(&self, target: &Target<'_>, request: Built) -> Result<Bytes> {
         let request = request.map_err(|error| target.invalid::<K>(error.to_string()))?;
+        let shard = self.shard::<K>(target.key);
+        let seen = shard.as_ref().map(|shard| shard.seen(target.key));
         match self.call(request, &target.what).await {
             Ok(answer) => Ok(answer),
             Err(refusal) => match target.error::<K>(refusal) {
@@ -119,8 +94,8 @@ impl Kube {
                     })
                 }
                 not_found @ StoreError::NotFound { .. } => {
-                    if let Some(shard) = self.shard::<K>(target.key) {
-                        shard.removed(target.key, None);
+                    if let (Some(shard), Some(seen)) = (shard, seen) {
+                        shard.missed(target.key, &seen);
                     }
                     Err(not_found)
                 }
@@ -366,6 +341,8 @@ impl Kube {
             });
         }
         let request = requests::<K>(Some(&key.namespace)).delete(&key.name, &params);
+        let shard = self.shard::<K>(key).filter(|_| !self.dry);
+        let seen = shard.as_ref().map(|shard| shard.seen(key));
         let answer = self.send::<K>(&target, request).await?;
         // An object that is still there, or a `Status` that it is not.
         let answered: Value = to_json(&target, &answer)?;
@@ -375,27 +352,15 @@ impl Kube {
                 return Ok(Deleted::Marked);
             }
         }
-        if let Some(shard) = self.shard::<K>(key).filter(|_| !self.dry) {
-            let uid = answered["details"]["uid"].as_str().map(Arc::from);
-            shard.removed(key, uid.as_ref());
+        if let (Some(shard), Some(seen)) = (shard, seen) {
+            let uid = [&answered["details"]["uid"], &answered["metadata"]["uid"]];
+            match uid.into_iter().find_map(Value::as_str) {
+                Some(uid) => shard.removed(key, Some(&uid.into())),
+                None => shard.missed(key, &seen),
+            }
         }
         Ok(Deleted::Gone)
     }
-}
-
-fn to_bytes(target: &Target<'_>, value: &impl serde::Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(value)
-        .map_err(|error| StoreError::Backend(format!("{}: no JSON: {error}", target.what)))
-}
-
-fn to_value(target: &Target<'_>, value: &impl serde::Serialize) -> Result<Value> {
-    serde_json::to_value(value)
-        .map_err(|error| StoreError::Backend(format!("{}: no JSON: {error}", target.what)))
-}
-
-fn to_json(target: &Target<'_>, answer: &Bytes) -> Result<Value> {
-    serde_json::from_slice(answer)
-        .map_err(|error| StoreError::Backend(format!("{}: {error}", target.what)))
 }
 
 fn at_version_of(patch: &mut Value, Version(version): Version) {
@@ -403,60 +368,4 @@ fn at_version_of(patch: &mut Value, Version(version): Version) {
         patch["metadata"] = json!({});
     }
     patch["metadata"]["resourceVersion"] = version.to_string().into();
-}
-
-/// Fills in what names the object; refuses what names another one.
-fn complete<K: Object>(target: &Target<'_>, wanted: &mut Value) -> Result<()> {
-    let api_version = if K::GROUP.is_empty() {
-        K::VERSION.to_owned()
-    } else {
-        format!("{}/{}", K::GROUP, K::VERSION)
-    };
-    let key = target.key;
-    let Some(all) = wanted.as_object_mut() else {
-        return Err(target.invalid::<K>("it is not an object"));
-    };
-    let metadata = all.entry("metadata").or_insert_with(|| json!({}));
-    if !metadata.is_object() {
-        return Err(target.invalid::<K>("metadata is not an object"));
-    }
-    let names = [
-        ("namespace", key.namespace.as_ref()),
-        ("name", key.name.as_ref()),
-    ];
-    for (field, own) in names {
-        name::<K>(
-            target,
-            &mut metadata[field],
-            own,
-            &format!("metadata.{field}"),
-        )?;
-    }
-    for (field, own) in [("apiVersion", api_version.as_str()), ("kind", K::KIND)] {
-        let value = all.entry(field).or_insert(Value::Null);
-        name::<K>(target, value, own, field)?;
-    }
-    // A server keeps nulls; whoever applies one means that there is nothing.
-    drop_nulls(wanted);
-    Ok(())
-}
-
-fn name<K: Object>(target: &Target<'_>, value: &mut Value, own: &str, field: &str) -> Result<()> {
-    if value.is_null() {
-        *value = own.into();
-    }
-    if value.as_str() == Some(own) {
-        return Ok(());
-    }
-    Err(target.invalid::<K>(format!("{field} is {value}, not {own:?}")))
-}
-
-fn drop_nulls(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|_, value| !value.is_null());
-            fields.values_mut().for_each(drop_nulls);
-        }
-        Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
 }

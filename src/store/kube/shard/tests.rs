@@ -1,10 +1,12 @@
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::*;
 use crate::store::conformance::Widget;
+use crate::store::kube::union;
 use crate::store::log::watch as follow;
 
 /// `name` at a version; the uid says which of those that had this name.
@@ -148,12 +150,52 @@ async fn one_that_was_removed_is_gone_before_the_watch_says_so() {
     shard.deleted(widget("a", "1", 6));
     assert!(has_caught_up(&shard).await);
     // Whoever was not known cannot be removed, nor one of another uid.
-    shard.removed(&key("c"), None);
+    shard.removed(&key("c"), Some(&uid("1")));
     shard.removed(&key("b"), Some(&uid("2")));
     assert_eq!(shown(&shard), are(&[("b", 4)]));
     assert!(shard.read().ahead.is_empty());
-    shard.removed(&key("b"), None);
+    shard.missed(&key("b"), &shard.seen(&key("b")));
     assert_eq!(shown(&shard), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_there_is_nothing_says_nothing_of_what_came_since() {
+    let shard = Arc::new(told(&[("a", 3)]));
+    let (first, none) = (shard.seen(&key("a")), shard.seen(&key("b")));
+    // Our request is answered 404; before that is taken both names are used (again).
+    shard.deleted(widget("a", "1", 4));
+    shard.applied(widget("a", "2", 5));
+    shard.applied(widget("b", "1", 6));
+    shard.missed(&key("a"), &first);
+    shard.missed(&key("b"), &none);
+    assert_eq!(shown(&shard), are(&[("a", 5), ("b", 6)]));
+    assert!(has_caught_up(&shard).await);
+    // The one that was known goes, however new it is by then.
+    let seen = shard.seen(&key("b"));
+    shard.applied(widget("b", "1", 7));
+    shard.missed(&key("b"), &seen);
+    assert_eq!(shown(&shard), are(&[("a", 5)]));
+    assert!(!has_caught_up(&shard).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_list_knows_better_than_an_answer() {
+    let shard = Arc::new(told(&[("a", 3), ("b", 4)]));
+    shard.removed(&key("a"), Some(&uid("1")));
+    shard.begins();
+    shard.removed(&key("b"), Some(&uid("1")));
+    shard.comes(widget("a", "1", 3));
+    shard.comes(widget("b", "1", 4));
+    shard.is_whole();
+    assert_eq!(shown(&shard), are(&[("a", 3)]), "one was begun before");
+    // Whoever lost its place is told all after a while, whatever is never confirmed.
+    let mut lost = follow(Arc::clone(&shard), Version(1));
+    let Some(Change::Reset(all)) = lost.next().await else {
+        panic!("it begins with all");
+    };
+    assert_eq!(names(&all.objects), are(&[("a", 3), ("b", 4)]));
+    shard.deleted(widget("b", "1", 5));
+    assert!(matches!(lost.next().await, Some(Change::Deleted(_))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -271,7 +313,7 @@ fn in_namespace(namespace: &str, version: u64) -> Widget {
 async fn several_shards_are_one_watch() {
     let shard = |namespace: &str| Arc::new(Shard::<Widget>::new(Some(namespace.into()), 8));
     let shards = Arc::new(vec![shard("one"), shard("two")]);
-    let mut changes = watch_all(Arc::clone(&shards));
+    let mut changes = union::watch_all(Arc::clone(&shards));
     let own = |namespace: &str| {
         shards
             .iter()
@@ -308,5 +350,5 @@ async fn several_shards_are_one_watch() {
         .map(|widget| widget.key().namespace.to_string())
         .collect();
     assert_eq!(namespaces, ["one", "two"]);
-    assert_eq!(super::all(&shards).version, Version(12));
+    assert_eq!(union::all(&shards).version, Version(12));
 }
