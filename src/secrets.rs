@@ -206,6 +206,9 @@ impl SecretError {
 /// anybody does.
 pub type Others<'a> = &'a (dyn Fn(&str, usize) -> usize + Sync);
 
+/// True when some host holds the secret of this key.
+pub type IsHeld = Arc<dyn Fn(&Key) -> bool + Send + Sync>;
+
 /// A source of secrets. Reading is cheap or cached; a source never logs content.
 pub trait Secrets: Send + Sync + 'static {
     /// One secret by namespace and name.
@@ -247,8 +250,8 @@ pub trait Secrets: Send + Sync + 'static {
 
     /// Secrets that changed, came or went, by namespace and name; whoever names them has to look
     /// again. Without an end; empty where somebody else looks after that (files are watched with
-    /// the spec's).
-    fn changes(&self) -> BoxStream<'static, Key> {
+    /// the spec's). While it is looked at, secrets that nobody holds any more are forgotten.
+    fn changes(&self, _is_held: IsHeld) -> BoxStream<'static, Key> {
         Box::pin(futures::stream::pending())
     }
 }

@@ -129,7 +129,9 @@ impl<S: Stores> Gone<S> for HostUpdatePolicy {}
 
 /// Follows the secrets: hosts that name one that changed.
 pub(super) async fn secrets<S: Stores>(shared: Arc<Shared<S>>) {
-    let mut changes = shared.secrets.changes();
+    let own = Arc::clone(&shared);
+    let is_held = move |secret: &Key| own.holders.count(secret, 1, |_| false) > 0;
+    let mut changes = shared.secrets.changes(Arc::new(is_held));
     while let Some(secret) = changes.next().await {
         shared.secret_changed(&secret);
     }

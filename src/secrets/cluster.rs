@@ -12,11 +12,15 @@
 //! |---|---|---|
 //! | label `environment.metal3.io=baremetal` | all that a host names | never |
 //! | finalizer `baremetalhost.metal3.io/secret` | BMC credentials, the ramdisk's network data | with the last host that names it |
-//! | owner reference to the host | BMC credentials that one host alone names | when another host names them too |
+//! | owner reference to the host | BMC credentials that one host alone names | when another host names them too, or this one others |
 //!
 //! The other operator gives a shared Secret one owner reference a host: with 3,000 hosts on one
 //! Secret each write grows with the fleet, and none of them got past registering in ten minutes.
-//! With one that names some hosts only, the Secret would go with the last of those.
+//! With one that names some hosts only, the Secret would go with the last of those. What that
+//! operator left on a Secret that several hosts name goes with the first host that leaves it, all at
+//! once; the finalizer keeps the Secret for the others.
+//!
+//! A Secret that no host holds any more is forgotten within seconds, and so are its contents.
 //!
 //! The version of credentials in a status is the Secret's `resourceVersion`, as that operator
 //! writes it. A change of a Secret that leaves its contents as they are (a label, another host's
@@ -24,12 +28,13 @@
 
 mod changes;
 mod claim;
+mod flight;
 mod object;
 mod put;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -43,9 +48,10 @@ use crate::store::kube::Cluster;
 use crate::store::{Key, Kube, Object as _, Patch, Store, StoreError};
 
 use self::claim::Claim;
+use self::flight::{Flights, Turn};
 use self::object::Stored;
 pub use self::put::{Put, is_there, put};
-use super::{Others, Secret, SecretError, Secrets, Use, named};
+use super::{IsHeld, Others, Secret, SecretError, Secrets, Use, named};
 
 /// How long a Secret that is not there is believed not to be.
 const ABSENT: Duration = Duration::from_secs(5);
@@ -58,6 +64,9 @@ pub struct ClusterSecrets {
     store: Kube,
     cluster: Cluster,
     known: Arc<Mutex<HashMap<Key, Known>>>,
+    flights: Arc<Flights>,
+    /// Those that were missing and were found since, which nobody was told of yet.
+    found: Arc<Mutex<BTreeSet<Key>>>,
     /// Nothing is claimed.
     only_reads: bool,
 }
@@ -92,6 +101,8 @@ impl ClusterSecrets {
             store,
             cluster,
             known: Arc::default(),
+            flights: Arc::default(),
+            found: Arc::default(),
             only_reads: false,
         }
     }
@@ -110,7 +121,8 @@ impl ClusterSecrets {
     /// # Errors
     /// When it cannot be read.
     pub async fn look_up(&self, key: &Key) -> Result<Option<Secret>, StoreError> {
-        Ok(match self.fetch(key).await? {
+        let turn = self.flights.turn(key).await;
+        Ok(match self.fetch(&turn).await? {
             Known::Is(held) => Some(held.secret),
             Known::Absent(_) => None,
         })
@@ -136,6 +148,10 @@ impl ClusterSecrets {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn found(&self) -> MutexGuard<'_, BTreeSet<Key>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What is known and may be used; `None` has to be read.
     fn current(&self, key: &Key) -> Option<Known> {
         match self.known().get(key)? {
@@ -146,14 +162,27 @@ impl ClusterSecrets {
     }
 
     /// Reads a Secret. Contents that are as before keep their version.
-    async fn fetch(&self, key: &Key) -> Result<Known, StoreError> {
+    async fn fetch(&self, turn: &Turn<'_>) -> Result<Known, StoreError> {
+        let key = turn.key();
         let known = match self.store.read_now::<Stored>(key).await {
             Ok(object) => self.held(key, object),
             Err(StoreError::NotFound { .. }) => Known::Absent(Instant::now()),
             Err(error) => return Err(error),
         };
-        self.known().insert(key.clone(), known.clone());
-        Ok(known)
+        Ok(self.takes(turn, known))
+    }
+
+    /// Takes what an answer told; the watch may have told of a newer version since.
+    fn takes(&self, turn: &Turn<'_>, mut known: Known) -> Known {
+        if let Known::Is(held) = &mut known {
+            held.stale = turn.is_older(held.object.version());
+        }
+        let key = turn.key();
+        let before = self.known().insert(key.clone(), known.clone());
+        if let (Some(Known::Absent(_)), Known::Is(_)) = (before, &known) {
+            self.found().insert(key.clone());
+        }
+        known
     }
 
     fn held(&self, key: &Key, object: Arc<Stored>) -> Known {
@@ -184,13 +213,14 @@ impl ClusterSecrets {
         others: Others<'_>,
     ) -> Result<(), StoreError> {
         let goes = self.only_reads || host.metadata.deletion_timestamp.is_some();
+        let turn = self.flights.turn(key).await;
         let mut first = false;
         for _ in 0..ATTEMPTS {
             let known = match self.current(key) {
                 Some(known) => known,
                 None => {
                     first |= !matches!(self.known().get(key), Some(Known::Is(_)));
-                    self.fetch(key).await?
+                    self.fetch(&turn).await?
                 }
             };
             let Known::Is(held) = known else {
@@ -212,8 +242,7 @@ impl ClusterSecrets {
                     if first {
                         self.known().remove(key);
                     }
-                    let known = self.held(key, object);
-                    self.known().insert(key.clone(), known);
+                    self.takes(&turn, self.held(key, object));
                     return Ok(());
                 }
                 Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => {
@@ -285,10 +314,11 @@ impl Secrets for ClusterSecrets {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             let key = Key::new(host.key().namespace, name);
+            let turn = self.flights.turn(&key).await;
             for _ in 0..ATTEMPTS {
                 let known = match self.current(&key) {
                     Some(known) => known,
-                    None => self.fetch(&key).await?,
+                    None => self.fetch(&turn).await?,
                 };
                 let Known::Is(held) = known else {
                     return Ok(());
@@ -316,8 +346,8 @@ impl Secrets for ClusterSecrets {
         .boxed()
     }
 
-    fn changes(&self) -> BoxStream<'static, Key> {
-        changes::changes(self)
+    fn changes(&self, is_held: IsHeld) -> BoxStream<'static, Key> {
+        changes::changes(self, is_held)
     }
 }
 

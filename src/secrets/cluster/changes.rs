@@ -10,22 +10,28 @@ use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event};
-use tokio::time::{Instant, MissedTickBehavior};
-use tracing::warn;
+use tokio::time::MissedTickBehavior;
 
 use crate::api::names::label;
-use crate::store::Key;
+use crate::secrets::IsHeld;
 use crate::store::kube::Waits;
+use crate::store::{Key, Version};
 
+use super::object::Stored;
 use super::{ABSENT, ClusterSecrets, Known};
 
 /// See `store::kube`: how long a dead connection goes unseen.
 const WATCH: u32 = 60;
+/// Missing Secrets that are looked for at once.
+const LOOKS: usize = 8;
+
+/// Newer than whatever an answer tells.
+const ANY: Version = Version(u64::MAX);
 
 type Told = PartialObjectMeta<CoreSecret>;
 
 /// Keys of Secrets that hosts may name and that changed, came or went. Without an end.
-pub(super) fn changes(secrets: &ClusterSecrets) -> BoxStream<'static, Key> {
+pub(super) fn changes(secrets: &ClusterSecrets, is_held: IsHeld) -> BoxStream<'static, Key> {
     let namespaces = secrets.cluster.namespaces();
     let mut all: Vec<BoxStream<'static, Vec<Key>>> = match namespaces {
         [] => vec![watch(secrets, None)],
@@ -34,7 +40,7 @@ pub(super) fn changes(secrets: &ClusterSecrets) -> BoxStream<'static, Key> {
             .map(|namespace| watch(secrets, Some(Arc::clone(namespace))))
             .collect(),
     };
-    all.push(missing(secrets));
+    all.push(missing(secrets, is_held));
     stream::select_all(all).flat_map(stream::iter).boxed()
 }
 
@@ -46,57 +52,89 @@ fn watch(secrets: &ClusterSecrets, namespace: Option<Arc<str>>) -> BoxStream<'st
     };
     let selector = format!("{}={}", label::ENVIRONMENT, label::ENVIRONMENT_BAREMETAL);
     let config = watcher::Config::default().timeout(WATCH).labels(&selector);
-    let server: Arc<str> = secrets.cluster.server().into();
+    let report = secrets.store.report::<Stored>(namespace.clone());
     let secrets = secrets.clone();
     let mut listed = BTreeSet::new();
-    let mut ill = false;
     watcher::watcher(api, config)
         .backoff(Waits::new())
         .map(move |event| match event {
             Ok(event) => {
-                ill = false;
+                // The first says only that something will be asked for.
+                if !matches!(event, Event::Init) {
+                    report.is_well();
+                }
                 secrets.told(&mut listed, namespace.as_deref(), event)
             }
             Err(error) => {
-                if !std::mem::replace(&mut ill, true) {
-                    warn!(
-                        code = "WatchFailed",
-                        "cannot watch secrets at {server}: {error}"
-                    );
-                }
+                report.failed::<Stored>(&error);
                 Vec::new()
             }
         })
         .boxed()
 }
 
-/// Every few seconds those that were not there when they were looked for.
-pub(super) fn missing(secrets: &ClusterSecrets) -> BoxStream<'static, Vec<Key>> {
+/// Every few seconds those that were not there when they were looked for. What nobody holds is
+/// forgotten instead.
+pub(super) fn missing(secrets: &ClusterSecrets, is_held: IsHeld) -> BoxStream<'static, Vec<Key>> {
     let mut every = tokio::time::interval(ABSENT);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    stream::unfold((secrets.clone(), every), |(secrets, mut every)| async {
-        every.tick().await;
-        // Nearly: a tick comes at that pace, and not later.
-        let is_due = |since: &Instant| since.elapsed() + Duration::from_secs(1) >= ABSENT;
-        let absent: Vec<Key> = secrets
-            .known()
-            .iter()
-            .filter(|(_, known)| matches!(known, Known::Absent(since) if is_due(since)))
-            .map(|(key, _)| key.clone())
-            .collect();
-        let mut came = Vec::new();
-        for key in absent {
-            // What fails is looked for again.
-            if let Ok(Known::Is(_)) = secrets.fetch(&key).await {
-                // Whoever claims it reads it first: nobody has noted the version of before.
-                secrets.known().remove(&key);
-                came.push(key);
-            }
+    let start = (secrets.clone(), every, BTreeSet::new());
+    stream::unfold(start, move |(secrets, mut every, mut unheld)| {
+        let is_held = Arc::clone(&is_held);
+        async move {
+            every.tick().await;
+            secrets.forget(&is_held, &mut unheld);
+            stream::iter(secrets.due())
+                .for_each_concurrent(LOOKS, |key| secrets.look(key))
+                .await;
+            let found = std::mem::take(&mut *secrets.found());
+            let found = found.into_iter().collect();
+            Some((found, (secrets, every, unheld)))
         }
-        came.sort_unstable();
-        Some((came, (secrets, every)))
     })
     .boxed()
+}
+
+impl ClusterSecrets {
+    /// Forgets what nobody holds and nobody held at the last look: a host may just have come.
+    fn forget(&self, is_held: &IsHeld, unheld: &mut BTreeSet<Key>) {
+        let all: Vec<Key> = self.known().keys().cloned().collect();
+        let now: BTreeSet<Key> = all.into_iter().filter(|key| !is_held(key)).collect();
+        self.known()
+            .retain(|key, _| !(now.contains(key) && unheld.contains(key)));
+        *unheld = now;
+    }
+
+    /// Secrets to look for: those that were missing, and those that changed and that no turn read
+    /// since (their hosts are paused): they may be gone, and their contents are to go too.
+    fn due(&self) -> Vec<Key> {
+        // Nearly: a tick comes at that pace, and not later.
+        let soon = Duration::from_secs(1);
+        let is_due = |known: &Known| match known {
+            Known::Absent(since) => since.elapsed() + soon >= ABSENT,
+            Known::Is(held) => held.stale,
+        };
+        let known = self.known();
+        let due = known.iter().filter(|(_, known)| is_due(known));
+        due.map(|(key, _)| key.clone()).collect()
+    }
+
+    async fn look(&self, key: Key) {
+        let turn = self.flights.turn(&key).await;
+        let was_there = match self.known().get(&key) {
+            Some(Known::Is(held)) if !held.stale => return,
+            Some(Known::Is(_)) => true,
+            Some(Known::Absent(_)) => false,
+            None => return,
+        };
+        // What fails is looked for again.
+        if let Ok(Known::Is(_)) = self.fetch(&turn).await
+            && !was_there
+        {
+            // Whoever claims it reads it first: nobody has noted the version of before.
+            self.known().remove(&key);
+        }
+    }
 }
 
 impl ClusterSecrets {
@@ -121,6 +159,7 @@ impl ClusterSecrets {
             Event::Apply(told) => self.is_at(&key(&told), told.resource_version().as_deref()),
             Event::Delete(told) => {
                 // Gone, or without the label: reading it tells.
+                self.flights.tells(&key(&told), ANY);
                 self.turned_stale(&key(&told));
                 vec![key(&told)]
             }
@@ -129,10 +168,12 @@ impl ClusterSecrets {
 
     /// The Secret is at this version.
     fn is_at(&self, key: &Key, version: Option<&str>) -> Vec<Key> {
+        let number = version.and_then(|version| version.parse().ok());
+        let in_flight = self.flights.tells(key, number.map_or(ANY, Version));
         let is_news = match self.known().get(key) {
             Some(Known::Is(held)) => held.object.metadata.resource_version.as_deref() != version,
             Some(Known::Absent(_)) => true,
-            None => false,
+            None => in_flight,
         };
         if !is_news {
             return Vec::new();
@@ -153,7 +194,10 @@ impl ClusterSecrets {
             .map(|(key, _)| key.clone())
             .collect();
         lost.sort_unstable();
-        lost.iter().for_each(|key| self.turned_stale(key));
+        for key in &lost {
+            self.flights.tells(key, ANY);
+            self.turned_stale(key);
+        }
         lost
     }
 }

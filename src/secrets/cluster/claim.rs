@@ -50,32 +50,36 @@ impl Claim {
                 if owned <= others {
                     claim.owners.retain(|owner| !is_host(owner));
                 }
-            } else if is_new && !is_owner(meta, host) {
-                claim.owners.push(owner(host));
+            } else {
+                // Of hosts that do not name it any more: it would go with the last of those.
+                let left = |owner: &OwnerReference| is_host(owner) && !is(owner, host);
+                claim.owners.retain(|owner| !left(owner));
+                if is_new && !is_owner(meta, host) {
+                    claim.owners.push(owner(host));
+                }
             }
         }
         claim
     }
 
-    /// The marks without this host. `others` as with [`Claim::of`].
+    /// The marks without this host, which goes or names another one from now on. `others` as with
+    /// [`Claim::of`].
     pub fn without(
         meta: &Metadata,
         host: &BareMetalHost,
         others: impl FnOnce(usize) -> usize,
     ) -> Self {
         let mut claim = Self::as_it_is(meta);
-        let owned = hosts(meta).count();
-        if !claim.finalizer && owned == 0 {
+        if !claim.finalizer && hosts(meta).next().is_none() {
             return claim;
         }
-        let others = others(owned + 1);
-        if others == 0 {
-            claim.finalizer = false;
-        } else {
-            // Not one of those that stay may be left out.
-            let partly = owned <= others;
-            let goes = |owner: &OwnerReference| is(owner, host) || (partly && is_host(owner));
-            claim.owners.retain(|owner| !goes(owner));
+        let needed = others(1) > 0;
+        claim.finalizer &= needed;
+        // All at once: taken off one by one, thousands of hosts that go together would each write a
+        // Secret that all the others write. A Secret that came with its only host goes with it, and
+        // stays when that host merely names another one.
+        if needed || host.metadata.deletion_timestamp.is_none() {
+            claim.owners.retain(|owner| !is_host(owner));
         }
         claim
     }
@@ -238,29 +242,52 @@ mod tests {
         assert_eq!(owners_in(&patch), Vec::<&str>::new());
     }
 
+    /// A host that is being deleted.
+    fn leaving(name: &str) -> BareMetalHost {
+        let mut host = host(name);
+        host.metadata.deletion_timestamp = Some("2026-01-01T00:00:00Z".parse().unwrap());
+        host
+    }
+
     #[test]
     fn the_last_host_releases_it() {
         let owned = owned_by(&["a"]);
-        let patch = Claim::without(&owned, &host("a"), |_| 0)
+        let patch = Claim::without(&owned, &leaving("a"), |_| 0)
             .patch(&owned)
             .unwrap();
         assert_eq!(patch["metadata"]["finalizers"], json!([]));
         // The owner reference stays: the Secret goes with its only host, as it came with it.
         assert!(patch["metadata"]["ownerReferences"].is_null());
+        // But not with one that stays and names another one now.
+        let patch = Claim::without(&owned, &host("a"), |_| 0)
+            .patch(&owned)
+            .unwrap();
+        assert_eq!(patch["metadata"]["finalizers"], json!([]));
+        assert_eq!(owners_in(&patch), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn of_many_hosts_the_first_that_leaves_takes_all_references_along() {
         let shared = owned_by(&[]);
         assert_eq!(
-            Claim::without(&shared, &host("a"), |_| 1).patch(&shared),
+            Claim::without(&shared, &leaving("a"), |_| 1).patch(&shared),
             None
         );
-        // One that some hosts own and others use stays with those.
-        let partly = owned_by(&["a", "b"]);
-        let patch = Claim::without(&partly, &host("a"), |_| 1)
-            .patch(&partly)
-            .unwrap();
-        assert_eq!(owners_in(&patch), ["b"]);
-        let partly = owned_by(&["a"]);
-        let patch = Claim::without(&partly, &host("a"), |_| 1)
-            .patch(&partly)
+        for all in [&["a", "b", "c"][..], &["a", "b"], &["b"]] {
+            let owned = owned_by(all);
+            let patch = Claim::without(&owned, &leaving("a"), |most| 2.min(most))
+                .patch(&owned)
+                .unwrap();
+            assert_eq!(owners_in(&patch), Vec::<&str>::new());
+            assert!(patch["metadata"]["finalizers"].is_null(), "others need it");
+        }
+    }
+
+    #[test]
+    fn a_host_that_names_it_no_more_does_not_own_it() {
+        let owned = owned_by(&["a"]);
+        let patch = Claim::of(&owned, &host("b"), Use::Access, |_| 0)
+            .patch(&owned)
             .unwrap();
         assert_eq!(owners_in(&patch), Vec::<&str>::new());
     }

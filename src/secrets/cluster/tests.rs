@@ -1,3 +1,5 @@
+mod crowds;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::StreamExt as _;
@@ -138,6 +140,11 @@ fn alone(_: &str, _: usize) -> usize {
     0
 }
 
+/// Somebody holds all of them.
+fn held() -> IsHeld {
+    Arc::new(|_: &Key| true)
+}
+
 fn shared(_: &str, most: usize) -> usize {
     most.min(2)
 }
@@ -259,7 +266,7 @@ async fn one_that_came_late_is_news_and_nobody_has_noted_a_version_of_it() {
     let server = Server::default();
     let (secrets, a) = (server.secrets(), host("a", "bmc"));
     secrets.prepare(&a, &alone).await.unwrap();
-    let mut came = super::changes::missing(&secrets);
+    let mut came = super::changes::missing(&secrets, held());
     assert_eq!(came.next().await, Some(vec![]));
     server.has("bmc", "calvin");
     assert_eq!(came.next().await, Some(vec![key("bmc")]));
