@@ -95,7 +95,8 @@ mod tests {
             let mut open = Vec::new();
             while let Ok((mut connection, _)) = listener.accept().await {
                 let mut request = [0; 1024];
-                connection.read(&mut request).await.unwrap();
+                let read = connection.read(&mut request).await.unwrap();
+                assert!(read > 0, "a request came");
                 connection.write_all(says.as_bytes()).await.unwrap();
                 open.push(connection);
             }
