@@ -74,6 +74,8 @@ mod stage;
 mod take_over;
 #[path = "cluster/their_objects.rs"]
 mod their_objects;
+#[path = "cluster/unreadable.rs"]
+mod unreadable;
 #[path = "cluster/way_back.rs"]
 mod way_back;
 #[path = "cluster/worlds.rs"]

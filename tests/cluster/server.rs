@@ -107,12 +107,15 @@ impl Server {
         );
         if objects["kind"] == "CustomResourceDefinition" {
             let name = format!("crd/{}", objects["metadata"]["name"].as_str().unwrap());
-            // `kubectl wait` fails on one that has no conditions yet.
-            let path = "-o=jsonpath={.status.conditions[?(@.type=='Established')].status}";
-            crate::controller::until(
-                || self.kubectl(&["get", &name, path]) == "True",
-                || format!("{name} is not established"),
-            );
+            // `kubectl wait` fails on one that has no conditions yet, and so does a path to them.
+            let is_established = || {
+                let crd = self.kubectl(&["get", &name, "-o", "json"]);
+                let crd: Value = serde_json::from_str(&crd).unwrap();
+                let conditions = crd["status"]["conditions"].as_array();
+                let mut conditions = conditions.into_iter().flatten();
+                conditions.any(|one| one["type"] == "Established" && one["status"] == "True")
+            };
+            crate::controller::until(is_established, || format!("{name} is not established"));
         }
     }
 

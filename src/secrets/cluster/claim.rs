@@ -46,8 +46,9 @@ impl Claim {
             let owned = hosts(meta).count();
             let others = others(owned + 1);
             if others > 0 {
-                // All or none: with some only it would go with the last of these.
-                if owned <= others {
+                // All or none: with some only it would go with the last of these. Who names it and
+                // owns nothing says more than the count, in which are hosts that name it no more.
+                if owned <= others || !is_owner(meta, host) {
                     claim.owners.retain(|owner| !is_host(owner));
                 }
             } else {
@@ -285,11 +286,13 @@ mod tests {
 
     #[test]
     fn a_host_that_names_it_no_more_does_not_own_it() {
-        let owned = owned_by(&["a"]);
-        let patch = Claim::of(&owned, &host("b"), Use::Access, |_| 0)
-            .patch(&owned)
-            .unwrap();
-        assert_eq!(owners_in(&patch), Vec::<&str>::new());
+        for (owners, others) in [(&["a"][..], 0), (&["a", "c"], 0), (&["a", "c"], 1)] {
+            let owned = owned_by(owners);
+            let patch = Claim::of(&owned, &host("b"), Use::Access, |most| others.min(most))
+                .patch(&owned)
+                .unwrap();
+            assert_eq!(owners_in(&patch), Vec::<&str>::new());
+        }
     }
 
     #[test]

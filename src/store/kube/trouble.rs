@@ -70,7 +70,7 @@ impl Report {
             let place = self.place();
             info!(
                 code = "WatchResumed",
-                "{server} tells of {plural}{place} again"
+                "{server} tells of {plural} again{place}"
             );
         }
     }
