@@ -42,7 +42,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use self::client::Requests;
-pub use self::endpoint::{Endpoint, EndpointError};
+pub use self::endpoint::{Endpoint, EndpointError, Whereabouts};
 pub use self::map::Ramdisk;
 
 use self::client::Client;
@@ -65,6 +65,9 @@ const HURRY: Duration = Duration::from_secs(3);
 pub struct Options {
     /// Where it is.
     pub endpoint: Endpoint,
+    /// Where that is found again when it lets nobody in any more, and where it is found at all when
+    /// it is [`Endpoint::unknown`].
+    pub whereabouts: Option<Arc<dyn Whereabouts>>,
     /// The ramdisk that its machines boot; by default what Ironic is configured with.
     pub ramdisk: Ramdisk,
     /// How many machines may inspect, clean and deploy at once. Raising them beyond Ironic's own
@@ -79,6 +82,7 @@ impl Options {
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
+            whereabouts: None,
             ramdisk: Ramdisk::default(),
             limits: Limits {
                 inspect: 100,
@@ -155,7 +159,7 @@ impl Core {
     fn down(&self, error: &IronicError) -> bool {
         let since = *locked(&self.down_since).get_or_insert_with(self.clock);
         let since = crate::api::whole_seconds(since);
-        let mut outage = error.outage(self.client.endpoint());
+        let mut outage = error.outage(&self.client.endpoint());
         let text = &outage.text;
         outage.text = format!("{text}; since {since}, asked again every few seconds").into();
         let news = self.gate.shut(outage.clone());
@@ -195,7 +199,7 @@ impl Ironic {
     /// Sets one up; asks nothing yet.
     pub fn new(options: Options) -> Result<Self, EndpointError> {
         let core = Core {
-            client: Client::new(options.endpoint)?,
+            client: Client::new(options.endpoint, options.whereabouts)?,
             ramdisk: options.ramdisk,
             limits: options.limits,
             clock: options.clock,

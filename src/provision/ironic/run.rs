@@ -186,7 +186,7 @@ impl Call<'_> {
             Verdict::Unserved(text) => self.unserved(&text),
             Verdict::Unauthorized { status, text } => {
                 let endpoint = self.core.client.endpoint();
-                Fault::Unauthorized(error::unauthorized(endpoint, status, &text))
+                Fault::Unauthorized(error::unauthorized(&endpoint, status, &text))
             }
             Verdict::Refused(text) => Fault::Refused(text),
             Verdict::Silent(outage) if outage.unauthorized => {

@@ -97,8 +97,8 @@ fn always(what: &'static str, answer: Answer) -> impl FnMut(&Seen) -> Option<Ans
 fn down(ironic: &Ironic) -> String {
     match ironic.sight(&host("a")) {
         Sight::Down(outage) => {
-            let url = ironic.core.client.endpoint().url();
-            outage.text.replace(url, "URL")
+            let endpoint = ironic.core.client.endpoint();
+            outage.text.replace(endpoint.url(), "URL")
         }
         other => panic!("not down: {other:?}"),
     }
