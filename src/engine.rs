@@ -268,9 +268,11 @@ impl<S: Stores> Engine<S> {
             }
         });
         tokio::pin!(turns);
+        shared.line.moves(true);
         tokio::select! {
             () = &mut turns => {}
             () = stop.cancelled() => {
+                shared.line.moves(false);
                 if tokio::time::timeout(shared.options.grace, &mut turns).await.is_err() {
                     info!(
                         code = "EffectsAbandoned",
@@ -280,6 +282,7 @@ impl<S: Stores> Engine<S> {
                 }
             }
         }
+        shared.line.moves(false);
         tasks.shutdown().await;
         notes::last(shared).await;
         info!("engine stopped");
@@ -299,6 +302,12 @@ impl<S: Stores> Engine<S> {
         Store::<HostFirmwareComponents>::snapshot(store).await?;
         Store::<HostUpdatePolicy>::snapshot(store).await?;
         Ok(hosts)
+    }
+
+    /// For how long nobody has looked whose turn it is; `None` while the engine does not run. It is
+    /// looked every ten seconds at least.
+    pub fn stands_still(&self) -> Option<Duration> {
+        self.shared.line.stands_still()
     }
 
     /// Looks at all hosts again: secrets changed, or a person asked.

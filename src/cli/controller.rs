@@ -14,6 +14,7 @@ mod guard;
 mod report;
 mod resource;
 mod specs;
+pub(super) mod unused;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -66,7 +67,9 @@ pub struct ControllerArgs {
     #[command(flatten)]
     specs: SpecsArgs,
     /// Answer /livez, /readyz and /metrics on this address; `none` for not at all
-    #[arg(long, value_name = "ADDR", default_value = "[::]:9440", value_parser = listen)]
+    // Hidden names here and below are that operator's flags.
+    #[arg(long, value_name = "ADDR", default_value = "[::]:9440", value_parser = listen,
+        alias = "health-addr")]
     listen: Listen,
     /// Show metrics only to accounts that may `get` the path /metrics
     #[arg(long)]
@@ -85,7 +88,8 @@ pub struct ControllerArgs {
 #[derive(Debug, clap::Args)]
 struct LeaseArgs {
     /// Work only while holding the lease; by default in a pod
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
+        alias = "enable-leader-election")]
     leader_elect: Option<bool>,
     /// Name of the lease; `baremetal-operator` keeps out a Bare Metal Operator of that namespace
     #[arg(long, value_name = "NAME", default_value = "metalform")]
@@ -98,7 +102,8 @@ struct LeaseArgs {
         long,
         value_name = "SECONDS",
         default_value_t = 15,
-        env = "LEASE_DURATION_SECONDS"
+        env = "LEASE_DURATION_SECONDS",
+        alias = "lease-duration-seconds"
     )]
     lease_duration: u64,
     /// The lease is given up when it could not be renewed for so many seconds
@@ -106,7 +111,8 @@ struct LeaseArgs {
         long,
         value_name = "SECONDS",
         default_value_t = 10,
-        env = "RENEW_DEADLINE_SECONDS"
+        env = "RENEW_DEADLINE_SECONDS",
+        alias = "renew-deadline-seconds"
     )]
     renew_deadline: u64,
     /// The lease is renewed, or asked for, every so many seconds
@@ -114,7 +120,8 @@ struct LeaseArgs {
         long,
         value_name = "SECONDS",
         default_value_t = 2,
-        env = "RETRY_PERIOD_SECONDS"
+        env = "RETRY_PERIOD_SECONDS",
+        alias = "retry-period-seconds"
     )]
     retry_period: u64,
 }
@@ -178,10 +185,7 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
     let named = args.namespace.iter().filter(|name| !name.is_empty());
     let cluster = cluster.within(named.map(String::as_str));
     let clock = Clock::starting_at(jiff::Timestamp::now());
-    let machines = tokio::select! {
-        () = signals.any() => return Ok(Exit::Success),
-        machines = args.drive.connect(&cluster, clock) => machines?,
-    };
+    let machines = args.drive.connect(&cluster, clock)?;
     let fence = match args.lease.elects() {
         true => Fence::closed(),
         false => Fence::none(),
@@ -211,11 +215,16 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
     let stop = CancellationToken::new();
     let (ready, waits) = channel::channel(Some("the hosts are not read yet".to_owned()));
     let mut tasks = tokio::task::JoinSet::new();
+    let (found, unfound) = channel::channel(None);
+    if let Some(finder) = args.drive.finder(&cluster) {
+        tasks.spawn(finder.until_found(found));
+    }
     if let Listen::At(addr) = args.listen {
         // Without a spec of its own it stands where it stood at the start.
         let (_, standing) = channel::channel(Standing::default());
         let (_, reading) = channel::channel(Reading::default());
-        let mut served = Served::new(Arc::clone(&engine), standing, reading).ready_without(waits);
+        let mut served =
+            Served::new(Arc::clone(&engine), standing, reading).ready_without([waits, unfound]);
         if args.metrics_auth {
             served = served.guarded(Arc::new(guard::Reviews::new(cluster.client())));
         }
@@ -358,6 +367,12 @@ fn greet(args: &ControllerArgs, cluster: &Cluster) {
         version = env!("CARGO_PKG_VERSION"),
         "controller of BareMetalHosts"
     );
+    for (variable, instead) in unused::here() {
+        warn!(
+            code = "SettingUnused",
+            "{variable} changes nothing here: {instead}"
+        );
+    }
     if args.drive.simulates() {
         warn!(
             code = "Simulated",
