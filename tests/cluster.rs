@@ -37,6 +37,8 @@ mod get;
 mod hands;
 #[path = "cluster/history.rs"]
 mod history;
+#[path = "cluster/installed.rs"]
+mod installed;
 #[path = "cluster/kills.rs"]
 mod kills;
 #[path = "ironic_run/lab.rs"]
