@@ -248,7 +248,7 @@ mod tests {
             "{:?}",
             line.stands_still()
         );
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         assert!(line.stands_still() > Some(Duration::from_secs(59)));
         line.moves(false);
         assert_eq!(line.stands_still(), None);

@@ -2,8 +2,6 @@
 
 use std::io::{Read as _, Write as _};
 
-use futures::future::BoxFuture;
-
 use super::*;
 
 #[tokio::test]
