@@ -158,8 +158,12 @@ pub(crate) struct Shared<S> {
     line: Line,
     metrics: Arc<Metrics>,
     notes: Notes,
+    /// Held by the one turn that decides: it looks at slots and then takes some.
+    deciding: Mutex<()>,
     leaving: Leaving,
     holders: Holders,
+    /// Which settings name which schemas.
+    schemas: Holders,
     /// When it was last logged that the store refuses, and how often it did since.
     refused: Mutex<BTreeMap<&'static str, (Timestamp, u64)>>,
     options: Options,
@@ -194,8 +198,10 @@ impl<S: Stores> Engine<S> {
             line: Line::new(options.concurrency.into()),
             metrics,
             notes: Notes::default(),
+            deciding: Mutex::default(),
             leaving: Leaving::default(),
             holders: Holders::default(),
+            schemas: Holders::default(),
             refused: Mutex::default(),
             options,
             activity: tokio::sync::watch::Sender::new(0),
@@ -217,6 +223,8 @@ impl<S: Stores> Engine<S> {
         let shared = &self.shared;
         let hosts: crate::store::Snapshot<BareMetalHost> = shared.store.snapshot().await?;
         info!(hosts = hosts.objects.len(), "engine starts");
+        // Before anybody has a turn: a Secret with no holders is let go of.
+        shared.holders.note_all(&hosts.objects);
         let (reader, tickets) = Tickets::new();
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(triggers::store(Arc::clone(shared), hosts.version));
@@ -229,7 +237,8 @@ impl<S: Stores> Engine<S> {
             ));
         }
         tasks.spawn(triggers::secrets(Arc::clone(shared)));
-        tasks.spawn(notes::flush(Arc::clone(shared)));
+        let ends = CancellationToken::new();
+        let flushing = tokio::spawn(notes::flush(Arc::clone(shared), ends.clone()));
         let source = (Arc::clone(shared), tickets.clone());
         let requests = futures::stream::unfold(source, |(shared, tickets)| async move {
             let key = shared.line.next().await;
@@ -252,7 +261,7 @@ impl<S: Stores> Engine<S> {
                         async move { turn::turn(&key, &shared).await }
                     });
                     let again = AbortOnDropHandle::new(turn).await;
-                    let again = again.unwrap_or_else(|error| turn::broke(&key, error));
+                    let again = again.unwrap_or_else(|error| turn::broke(&key, &shared, error));
                     shared.activity.send_modify(|count| *count += 1);
                     tickets.withdraw(&ticket);
                     shared.line.done(&key, again);
@@ -285,7 +294,8 @@ impl<S: Stores> Engine<S> {
             }
         }
         tasks.shutdown().await;
-        notes::last(shared).await;
+        ends.cancel();
+        notes::last(shared, flushing).await;
         info!("engine stopped");
         Ok(())
     }

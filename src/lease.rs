@@ -63,6 +63,14 @@ impl Times {
     }
 }
 
+/// Ready when a lease that is held until then has run out; never for one that is not held.
+async fn over(held: Option<Instant>) {
+    match held {
+        Some(until) => tokio::time::sleep_until(until).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Whose lease it is, for those who ask.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
@@ -108,8 +116,13 @@ impl<S: Store<Lease>> Candidate<S> {
     pub async fn run(&self, stop: CancellationToken) {
         let mut election = Election::new(Arc::clone(&self.me), self.times);
         loop {
+            // A look that hangs does not keep the one who holds it from seeing that it ran out. One who
+            // was frozen for longer looks whether it is still its own; its fence is closed until then.
+            let held = election.holds_until();
+            let held = held.filter(|until| *until > Instant::now());
             let wait = tokio::select! {
                 () = stop.cancelled() => break,
+                () = over(held) => Duration::ZERO,
                 wait = self.turn(&mut election) => wait,
             };
             let held = election.holds_until();

@@ -16,6 +16,7 @@ use futures::stream::BoxStream;
 
 use crate::api::{BareMetalHost, HardwareJson, Timestamp};
 use crate::budget::Limits;
+use crate::fence::Fence;
 use crate::firmware::{Changes, Found, Reading};
 use crate::secrets::JobSecrets;
 use crate::store::Key;
@@ -62,6 +63,9 @@ pub struct Job {
     pub secrets: JobSecrets,
     /// The machine as it was seen when this was decided, if there was one.
     pub facts: Option<Arc<Facts>>,
+    /// Nothing that changes a machine is sent while it is closed: an effect may wait for its turn, and
+    /// be several requests, for longer than a lease lasts.
+    pub fence: Fence,
 }
 
 /// What can be done to a machine. Verbs are Ironic's; the data comes from the host's spec.

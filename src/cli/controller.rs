@@ -186,8 +186,7 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
         true => Fence::closed(),
         false => Fence::none(),
     };
-    let free = Kube::new(&cluster, MANAGER);
-    let store = Arc::new(free.behind(fence.clone()));
+    let store = Arc::new(Kube::new(&cluster, MANAGER).behind(fence.clone()));
     let secrets = ClusterSecrets::new(cluster.clone(), Kube::clone(&store));
     let options = engine::Options {
         concurrency: args.concurrency.max(1),
@@ -224,7 +223,8 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
     }
     let candidate = args.lease.elects().then(|| {
         let key = args.lease.key(&cluster);
-        Candidate::new(free, key, identity(), times, fence)
+        // Its own, so that a renewal does not queue behind the writes of ten thousand hosts.
+        Candidate::new(Kube::new(&cluster, MANAGER), key, identity(), times, fence)
     });
     let mut leading = tokio::spawn(lead(
         engine,

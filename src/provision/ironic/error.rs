@@ -88,6 +88,9 @@ pub enum IronicError {
         /// How long.
         waited: Duration,
     },
+    /// Not asked at all, as another process may act by now.
+    #[error("the lease ran out before it could be sent")]
+    Fenced,
 }
 
 impl IronicError {
@@ -110,6 +113,7 @@ impl IronicError {
             Self::NoConductor { .. } => "NoConductor",
             Self::Down(_) => "Down",
             Self::Crowded { .. } => "Crowded",
+            Self::Fenced => "Fenced",
         }
     }
 

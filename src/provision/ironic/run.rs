@@ -137,6 +137,9 @@ impl Call<'_> {
         } else {
             Purpose::Write
         };
+        if purpose == Purpose::Write && !self.job.fence.is_open() {
+            return Err(IronicError::Fenced);
+        }
         self.wrote
             .store(purpose == Purpose::Write, Ordering::Relaxed);
         let request = Request {

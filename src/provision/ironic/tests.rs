@@ -79,6 +79,7 @@ async fn run(ironic: &Ironic, host: &BareMetalHost, effect: Effect) -> Result<Ac
             effect,
             secrets,
             facts,
+            fence: crate::fence::Fence::none(),
         })
         .await
 }
