@@ -14,6 +14,7 @@ mod guard;
 mod report;
 mod resource;
 mod specs;
+mod telling;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ use crate::store::{Key, Kube, StoreError};
 
 pub(super) use self::drive::DriveArgs;
 use self::specs::{Source, SpecsArgs};
+use self::telling::Teller;
 use super::run::Signals;
 use super::{Exit, Failure, Term};
 
@@ -224,7 +226,10 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
     }
     let candidate = args.lease.elects().then(|| {
         let key = args.lease.key(&cluster);
-        Candidate::new(free, key, identity(), times, fence)
+        let me = identity();
+        let teller = Teller::new(Arc::clone(&engine), &me, &cluster);
+        let candidate = Candidate::new(free, key, me, times, fence).telling(teller.words());
+        (candidate, teller)
     });
     let mut leading = tokio::spawn(lead(
         engine,
@@ -273,7 +278,7 @@ enum Ended {
 async fn lead(
     engine: Arc<Engine<Kube>>,
     source: Option<Source>,
-    candidate: Option<Candidate<Kube>>,
+    candidate: Option<(Candidate<Kube>, Teller)>,
     ready: channel::Sender<Option<String>>,
     stop: CancellationToken,
 ) -> Result<Ended, Failure> {
@@ -283,7 +288,7 @@ async fn lead(
         hosts = engine.warm() => info!(hosts = hosts.map_err(failed)?, "hosts read"),
     }
     ready.send_replace(None);
-    let Some(candidate) = candidate else {
+    let Some((candidate, teller)) = candidate else {
         let ended = run_all(&engine, source, &stop).await;
         return ended.map(|()| Ended::Asked).map_err(failed);
     };
@@ -297,6 +302,7 @@ async fn lead(
             return Ok(Ended::Lost);
         }
         ended = working => ended,
+        never = teller.run() => match never {},
     };
     keep.cancel();
     candidate.release().await;
