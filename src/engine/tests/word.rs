@@ -18,7 +18,7 @@ async fn an_outage_is_of_its_own_provisioner_and_ends() {
     let all = machines([
         (
             "a",
-            Arc::new(simulation("from 1s for 10m api down", clock)) as _,
+            Arc::new(simulation("api down from 1s to 10m", clock)) as _,
         ),
         ("b", Arc::new(simulation("", clock)) as _),
     ]);
