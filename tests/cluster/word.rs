@@ -237,3 +237,29 @@ async fn a_word_that_is_refused_does_not_cost_the_lease() {
         site.server.kubectl(&["delete", kind, &name]);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_slot_is_told_with_how_many_others() {
+    let Some(site) = Site::shared("slots").await else {
+        return;
+    };
+    site.credentials("bmc", "calvin");
+    for slot in 1..=3 {
+        site.create(&Site::host(&format!("h{slot}"), slot));
+    }
+    // Slow enough to be looked at.
+    let arguments = ["--simulate=1", "--provisioning-limit=1", ELECT];
+    let controller = site.start("slots", &arguments);
+    let slots = || word(&site)["ironics"][0]["slots"]["inspect"].clone();
+    let full = json!({ "used": 1, "of": 1, "waiting": 2 });
+    until(|| slots() == full, || format!("{}", word(&site)));
+    let text = "1 of 1 slots to inspect are in use";
+    run(&site, &["get"]).says(&format!("WaitingForInspectSlot, 2 hosts wait: {text}"));
+    let explained: Vec<Done> = (1..=3)
+        .map(|slot| run(&site, &["explain", &format!("host/h{slot}")]))
+        .collect();
+    let waits = "waits   WaitingForInspectSlot for ";
+    let told = explained.iter().filter(|done| done.out.contains(waits));
+    assert_eq!(told.count(), 2, "{explained:?}");
+    controller.stop();
+}

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::api::names::{annotation, finalizer};
-use crate::api::word::{Cause, Ironic, Word};
-use crate::api::{BareMetalHost, OperationalStatus, ProvisioningState as State, Timestamp};
+use crate::api::word::{Cause, Ironic, Slots, Word};
+use crate::api::{BareMetalHost, OperationalStatus, Timestamp};
 use crate::budget::SlotKind;
 use crate::cli::screen;
 use crate::diag::one_line;
@@ -157,14 +157,9 @@ impl Leads {
         if let Some(held) = &ironic.held {
             return Some(Shared::of(held, about(ironic, held)));
         }
-        let (kind, code) = waits_for_slot(host)?;
-        let slots = ironic.slots.get(kind.as_str())?;
-        let text = format!(
-            "{}; {}",
-            in_use(kind, slots.used, slots.of),
-            wait(slots.waiting)
-        );
-        Some(Shared::new(code.as_str(), text))
+        let status = host.status.as_ref()?;
+        let is_delayed = status.operational_status == OperationalStatus::Delayed;
+        is_delayed.then(|| slots(ironic)).flatten()
     }
 
     /// What may hold it up besides: the API server refuses writes of some hosts.
@@ -231,7 +226,7 @@ fn causes(word: &Word, now: Timestamp) -> Vec<String> {
             let slots = ironic.slots.get(kind.as_str()).cloned().unwrap_or_default();
             if slots.waiting > 0 {
                 let many = format!(", {}", wait(slots.waiting));
-                let text = in_use(kind, slots.used, slots.of);
+                let text = in_use(kind, &slots);
                 lines.push(said(code.as_str(), None, &many, &text, now));
             }
         }
@@ -264,7 +259,8 @@ fn wait(hosts: usize) -> String {
     }
 }
 
-fn in_use(kind: SlotKind, used: usize, of: usize) -> String {
+fn in_use(kind: SlotKind, slots: &Slots) -> String {
+    let Slots { used, of, .. } = slots;
     format!("{used} of {of} slots to {} are in use", kind.as_str())
 }
 
@@ -274,18 +270,23 @@ const KINDS: [(SlotKind, Code); 3] = [
     (SlotKind::Deploy, Code::WaitingForDeploySlot),
 ];
 
-/// What for a host waits that is delayed: nothing else delays one of metalform's.
-fn waits_for_slot(host: &BareMetalHost) -> Option<(SlotKind, Code)> {
-    let status = host.status.as_ref()?;
-    if status.operational_status != OperationalStatus::Delayed {
-        return None;
-    }
-    let kind = match host.state() {
-        State::Inspecting => SlotKind::Inspect,
-        State::Provisioning => SlotKind::Deploy,
-        _ => SlotKind::Clean,
+/// What a delayed host waits for: a slot of the one kind that anybody waits for, or of one of several.
+fn slots(ironic: &Ironic) -> Option<Shared> {
+    let awaited = |(kind, code): (SlotKind, Code)| {
+        let slots = ironic.slots.get(kind.as_str())?;
+        let text = format!("{}, {}", in_use(kind, slots), wait(slots.waiting));
+        (slots.waiting > 0).then_some((code, text))
     };
-    KINDS.into_iter().find(|(known, _)| *known == kind)
+    let awaited: Vec<(Code, String)> = KINDS.into_iter().filter_map(awaited).collect();
+    match awaited.as_slice() {
+        [] => None,
+        [(code, text)] => Some(Shared::new(code.as_str(), text)),
+        several => {
+            let texts: Vec<&str> = several.iter().map(|(_, text)| text.as_str()).collect();
+            let text = format!("waits for a free slot: {}", texts.join("; "));
+            Some(Shared::new("Delayed", text))
+        }
+    }
 }
 
 /// False for a host that can go its way without a provisioner.

@@ -191,12 +191,25 @@ fn a_host_that_waits_for_a_slot_says_for_which_and_how_many_do() {
     let slots = json!({ "deploy": { "used": 2, "of": 2, "waiting": 7 } });
     assert!(waits(lead(up(slots.clone())), &host).starts_with("Provisioning "));
     host.status.as_mut().unwrap().operational_status = OperationalStatus::Delayed;
-    let text = waits(lead(up(slots)), &host);
+    let text = waits(lead(up(slots.clone())), &host);
     assert!(text.starts_with("WaitingForDeploySlot "), "{text}");
     assert!(
-        text.ends_with(": 2 of 2 slots to deploy are in use; 7 hosts wait"),
+        text.ends_with(": 2 of 2 slots to deploy are in use, 7 hosts wait"),
         "{text}"
     );
+    // It does not say for which, where more than one sort is waited for.
+    let mut both = slots;
+    both["clean"] = json!({ "used": 1, "of": 1, "waiting": 1 });
+    let text = waits(lead(up(both)), &host);
+    assert!(text.starts_with("Delayed "), "{text}");
+    assert!(
+        text.ends_with(
+            ": waits for a free slot: 1 of 1 slots to clean are in use, 1 host waits; 2 of 2 slots to \
+             deploy are in use, 7 hosts wait"
+        ),
+        "{text}"
+    );
+    assert!(waits(lead(up(json!({}))), &host).starts_with("Delayed "));
 }
 
 #[test]
