@@ -215,7 +215,7 @@ enum Place {
     /// In a store that nobody holds, or nowhere.
     Stored,
     /// In a cluster.
-    Cluster(Remote),
+    Cluster(Box<Remote>),
 }
 
 impl GetArgs {
@@ -288,7 +288,7 @@ async fn in_cluster(args: &GetArgs, spec: &Path) -> Result<Found, Failure> {
     Ok(Found {
         reasons,
         hosts,
-        place: Place::Cluster(remote),
+        place: Place::Cluster(Box::new(remote)),
         leads,
     })
 }
