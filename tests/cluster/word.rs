@@ -122,7 +122,7 @@ async fn an_ironic_that_is_down_is_told_in_one_place() {
     assert_eq!(lease["spec"]["holderIdentity"], "");
     assert_eq!(word(&site), Value::Null, "{lease}");
     run(&site, &["get"]).says("NoController: no controller of metalform's holds the lease");
-    run(&site, &["explain", "host/a"]).says("waits   NoController");
+    run(&site, &["explain", "host/a"]).says("beside it NoController");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -102,7 +102,7 @@ impl Leads {
             );
         } else if invented > 0 {
             lines.push(format!(
-                "MACHINES OF {invented} HOSTS ARE SIMULATED: there are no real ones"
+                "{invented} OF {total} HOSTS HAVE SIMULATED MACHINES: there are no real ones"
             ));
         }
         for lead in leads {
@@ -124,6 +124,12 @@ impl Leads {
         let Some(cause) = self.cause(host, now) else {
             return false;
         };
+        // A host that goes on may be the Bare Metal Operator's: a lease that metalform gave back says
+        // nothing of that.
+        let given_back = cause.code == NO_CONTROLLER && cause.since.is_none();
+        if given_back && !matches!(reason.code.as_str(), "New" | "Changed") {
+            return false;
+        }
         reason.code = cause.code;
         reason.text = cause.text;
         reason.since = cause.since.or(reason.since);
@@ -192,7 +198,8 @@ impl Leads {
 fn undriven(lead: &Lead, now: Timestamp) -> Option<Shared> {
     let Some(holder) = &lead.holder else {
         let text = format!(
-            "no controller of metalform's holds the lease {}",
+            "no controller of metalform's holds the lease {}; nobody drives these hosts, unless \
+             another operator does",
             lead.place()
         );
         return Some(Shared::new(NO_CONTROLLER, text));

@@ -116,7 +116,7 @@ fn simulated_machines_are_told_loudly_with_or_without_a_lease() {
     let some = none.lines(None, [&real, &invented].into_iter(), now());
     assert_eq!(
         some,
-        ["MACHINES OF 1 HOSTS ARE SIMULATED: there are no real ones"]
+        ["1 OF 2 HOSTS HAVE SIMULATED MACHINES: there are no real ones"]
     );
     assert!(none.lines(None, [&real].into_iter(), now()).is_empty());
 }
@@ -133,9 +133,14 @@ fn one_whom_nobody_drives_says_so() {
         word: None,
         ..silent.clone()
     };
-    insta::assert_snapshot!(lines(free.clone(), &[]), @"NoController: no controller of metalform's holds the lease metalform-system/metalform");
+    insta::assert_snapshot!(lines(free.clone(), &[]), @"NoController: no controller of metalform's holds the lease metalform-system/metalform; nobody drives these hosts, unless another operator does");
     let moving = host("registering");
     insta::assert_snapshot!(waits(silent, &moving), @"NoController 2026-01-01T00:55:00Z: the controller pod_1 has not been heard of, and no other one took the lease metalform-system/metalform");
+    // One that goes on may be the Bare Metal Operator's.
+    assert!(waits(free.clone(), &moving).starts_with("Registering "));
+    let mut new = moving.clone();
+    new.status = None;
+    assert!(waits(free.clone(), &new).starts_with("NoController "));
     // Another one speaks for this namespace; or one holds it who says nothing, as the Bare Metal
     // Operator does.
     let both = Leads(vec![free.clone(), lead(up(json!({})))]);
