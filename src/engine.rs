@@ -34,6 +34,7 @@ mod tests;
 mod ticket;
 mod triggers;
 mod turn;
+mod word;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,6 +48,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 use crate::api::names::{annotation, finalizer};
+use crate::api::word::Word;
 use crate::api::{
     BareMetalHost, Event, FirmwareSchema, HardwareData, HostFirmwareComponents,
     HostFirmwareSettings, HostUpdatePolicy, Timestamp,
@@ -323,6 +325,12 @@ impl<S: Stores> Engine<S> {
     /// What every host does and waits for, now.
     pub fn overview(&self) -> Overview {
         overview::overview(&self.shared)
+    }
+
+    /// What holds up all hosts, now, in the form in which a controller tells it. Who tells it, and
+    /// where it works, is for the shell to add.
+    pub fn word(&self) -> Word {
+        word::word(&self.shared)
     }
 
     /// True when nothing is left to do for any host. Cheaper than to draw the whole picture while

@@ -50,6 +50,16 @@ pub trait Provisioner: Send + Sync + 'static {
 
     /// Says that the engine has effects under way and wants to see soon what became of them.
     fn hurry(&self) {}
+
+    /// Where it is, without credentials; `None` for machines that are nowhere.
+    fn address(&self) -> Option<&str> {
+        None
+    }
+
+    /// Why nothing is seen of any machine now, if that is so. Answers from memory.
+    fn away(&self) -> Option<Away> {
+        None
+    }
 }
 
 /// One effect for one host, with all that it needs.
@@ -261,6 +271,15 @@ impl Outage {
             unauthorized: false,
         }
     }
+}
+
+/// A provisioner of whose machines nothing is seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Away {
+    /// What went wrong, without since when; `None` while it is looked at for the first time.
+    pub outage: Option<Outage>,
+    /// Since when, where that is known.
+    pub since: Option<Timestamp>,
 }
 
 /// What is known of a host's machine.

@@ -2,6 +2,7 @@
 
 mod firmware;
 mod flaky;
+mod word;
 
 use std::sync::Arc;
 use std::time::Duration;
