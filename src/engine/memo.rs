@@ -261,6 +261,35 @@ mod tests {
     }
 
     #[test]
+    fn an_outcome_that_was_written_after_all_is_not_counted_again() {
+        let memos = Memos::default();
+        let key = Key::new("m", "h");
+        let outcome = || Outcome {
+            effect: Effect::Deploy,
+            generation: 1,
+            result: Err(crate::provision::Fault::Gone),
+        };
+        let status = |count| BareMetalHostStatus {
+            error_count: count,
+            ..BareMetalHostStatus::default()
+        };
+        let has_outcome = || memos.with(&key, |memo| memo.outcome.is_some());
+        memos.with(&key, |memo| memo.outcome = Some(Box::new(outcome())));
+        assert_eq!(memos.is_refused(&key, Some(&status(1))), 1);
+        memos.finds(&key, Some(&status(0)));
+        assert!(has_outcome(), "it was not written");
+        assert_eq!(memos.is_refused(&key, Some(&status(1))), 2);
+        memos.finds(&key, Some(&status(1)));
+        assert!(!has_outcome(), "it was");
+        // Without an outcome there is nothing that could count twice.
+        memos.is_stored(&key);
+        assert_eq!(memos.is_refused(&key, Some(&status(1))), 1);
+        memos.with(&key, |memo| memo.outcome = Some(Box::new(outcome())));
+        memos.finds(&key, Some(&status(1)));
+        assert!(has_outcome());
+    }
+
+    #[test]
     fn a_turn_does_not_rest_before_what_it_was_told_of() {
         let memos = Memos::default();
         let key = Key::new("m", "h");

@@ -1,6 +1,7 @@
 //! The provisioner against an Ironic in this process.
 
 mod faults;
+mod fenced;
 mod looks;
 mod outages;
 mod settings;
