@@ -62,6 +62,31 @@ impl<S: Stores> Shared<S> {
         self.beside(&Key::new(named.namespace.as_str(), named.name.as_str()))
     }
 
+    /// What [`Shared::judge_firmware`] would look at, a line each.
+    pub(super) fn unjudged(&self, key: &Key, host: &BareMetalHost) -> Vec<String> {
+        let paused = host.annotation(annotation::PAUSED).is_some();
+        if paused || host.metadata.deletion_timestamp.is_some() {
+            return Vec::new();
+        }
+        let settings = self.beside::<HostFirmwareSettings>(key);
+        let components = self.beside::<HostFirmwareComponents>(key);
+        let policy = self.beside::<HostUpdatePolicy>(key);
+        let mut lines = Vec::new();
+        if settings.is_some_and(|object| !settings_are_settled(&object)) {
+            lines.push(HostFirmwareSettings::KIND);
+        }
+        if components.is_some_and(|object| !components_are_settled(&object)) {
+            lines.push(HostFirmwareComponents::KIND);
+        }
+        if policy.is_some_and(|object| !policy_is_settled(&object)) {
+            lines.push(HostUpdatePolicy::KIND);
+        }
+        lines
+            .into_iter()
+            .map(|kind| format!("{kind}: its owner and its conditions"))
+            .collect()
+    }
+
     /// Makes the objects the host's, and judges what they want against what was read.
     pub(super) async fn judge_firmware(
         &self,
