@@ -61,16 +61,12 @@ async fn mass(server: &Server, scratch: &Path, hosts: usize) -> Value {
     let seconds = began.elapsed().as_secs_f64();
     let (cpu, memory) = (controller.cpu(), controller.memory());
     let after = server.requests().await;
-    let each = |name: &str| rounded((after.of(name) - before.of(name)) / hosts as f64);
     json!({
         "hosts": hosts,
         "seconds": rounded(seconds),
         "cpu_seconds": rounded(cpu),
         "rss_mb": memory,
-        "status_writes_a_host": each("baremetalhosts/status"),
-        "other_writes_of_hosts_a_host": each("baremetalhosts"),
-        "hardware_data_writes_a_host": each("hardwaredata"),
-        "event_writes_a_host": each("events"),
+        "writes_a_host": after.each_since(&before, hosts),
     })
 }
 

@@ -328,8 +328,12 @@ pub fn main() -> ExitCode {
 
 /// A runtime for the verbs that need one.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    runtime_of(2)
+}
+
+fn runtime_of(workers: usize) -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(workers)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Usage, format!("no async runtime: {error}")))

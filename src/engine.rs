@@ -20,6 +20,7 @@ mod decide;
 mod firmware;
 mod follow;
 mod hardware;
+mod holders;
 mod line;
 mod machines;
 mod memo;
@@ -33,6 +34,7 @@ mod tests;
 mod ticket;
 mod triggers;
 mod turn;
+mod word;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +48,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 use crate::api::names::{annotation, finalizer};
+use crate::api::word::Word;
 use crate::api::{
     BareMetalHost, Event, FirmwareSchema, HardwareData, HostFirmwareComponents,
     HostFirmwareSettings, HostUpdatePolicy, Timestamp,
@@ -58,6 +61,7 @@ use crate::store::{Key, Object as _, Store, StoreError, Version};
 
 use self::claims::Leaving;
 pub use self::follow::{FirstPlan, HeldActions, Standing, Telling, follow};
+use self::holders::Holders;
 use self::line::Line;
 use self::machines::distinct;
 pub use self::machines::{DEFAULT_MACHINES, Machines};
@@ -156,7 +160,12 @@ pub(crate) struct Shared<S> {
     line: Line,
     metrics: Arc<Metrics>,
     notes: Notes,
+    /// Held by the one turn that decides: it looks at slots and then takes some.
+    deciding: Mutex<()>,
     leaving: Leaving,
+    holders: Holders,
+    /// Which settings name which schemas.
+    schemas: Holders,
     /// When it was last logged that the store refuses, and how often it did since.
     refused: Mutex<BTreeMap<&'static str, (Timestamp, u64)>>,
     options: Options,
@@ -191,7 +200,10 @@ impl<S: Stores> Engine<S> {
             line: Line::new(options.concurrency.into()),
             metrics,
             notes: Notes::default(),
+            deciding: Mutex::default(),
             leaving: Leaving::default(),
+            holders: Holders::default(),
+            schemas: Holders::default(),
             refused: Mutex::default(),
             options,
             activity: tokio::sync::watch::Sender::new(0),
@@ -213,6 +225,8 @@ impl<S: Stores> Engine<S> {
         let shared = &self.shared;
         let hosts: crate::store::Snapshot<BareMetalHost> = shared.store.snapshot().await?;
         info!(hosts = hosts.objects.len(), "engine starts");
+        // Before anybody has a turn: a Secret with no holders is let go of.
+        shared.holders.note_all(&hosts.objects);
         let (reader, tickets) = Tickets::new();
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(triggers::store(Arc::clone(shared), hosts.version));
@@ -225,7 +239,8 @@ impl<S: Stores> Engine<S> {
             ));
         }
         tasks.spawn(triggers::secrets(Arc::clone(shared)));
-        tasks.spawn(notes::flush(Arc::clone(shared)));
+        let ends = CancellationToken::new();
+        let flushing = tokio::spawn(notes::flush(Arc::clone(shared), ends.clone()));
         let source = (Arc::clone(shared), tickets.clone());
         let requests = futures::stream::unfold(source, |(shared, tickets)| async move {
             let key = shared.line.next().await;
@@ -248,7 +263,7 @@ impl<S: Stores> Engine<S> {
                         async move { turn::turn(&key, &shared).await }
                     });
                     let again = AbortOnDropHandle::new(turn).await;
-                    let again = again.unwrap_or_else(|error| turn::broke(&key, error));
+                    let again = again.unwrap_or_else(|error| turn::broke(&key, &shared, error));
                     shared.activity.send_modify(|count| *count += 1);
                     tickets.withdraw(&ticket);
                     shared.line.done(&key, again);
@@ -284,7 +299,8 @@ impl<S: Stores> Engine<S> {
         }
         shared.line.moves(false);
         tasks.shutdown().await;
-        notes::last(shared).await;
+        ends.cancel();
+        notes::last(shared, flushing).await;
         info!("engine stopped");
         Ok(())
     }
@@ -318,6 +334,12 @@ impl<S: Stores> Engine<S> {
     /// What every host does and waits for, now.
     pub fn overview(&self) -> Overview {
         overview::overview(&self.shared)
+    }
+
+    /// What holds up all hosts, now, in the form in which a controller tells it. Who tells it, and
+    /// where it works, is for the shell to add.
+    pub fn word(&self) -> Word {
+        word::word(&self.shared)
     }
 
     /// True when nothing is left to do for any host. Cheaper than to draw the whole picture while
@@ -441,6 +463,7 @@ impl<S: Stores> Shared<S> {
     /// A host is gone: its memory, its slots and the objects beside it go too.
     async fn forget(&self, key: &Key) {
         self.memos.forget(key);
+        self.holders.forget(key);
         self.leave_all(key);
         self.drop_hardware_data(key).await;
         self.drop_firmware(key).await;

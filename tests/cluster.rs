@@ -78,5 +78,7 @@ mod take_over;
 mod their_objects;
 #[path = "cluster/way_back.rs"]
 mod way_back;
+#[path = "cluster/word.rs"]
+mod word;
 #[path = "cluster/worlds.rs"]
 mod worlds;

@@ -17,9 +17,10 @@ use crate::lab::Lab;
 /// Changes whose way into the status is timed.
 const SAMPLES: usize = 60;
 
-/// A running API server. It ends with this process.
+/// A running API server. It ends with this value: the folder that says which processes it is goes next.
 pub struct Server {
     about: Value,
+    state: PathBuf,
     cluster: Cluster,
 }
 
@@ -32,26 +33,38 @@ impl Requests {
         self.0.get(resource).copied().unwrap_or_default()
     }
 
-    /// All writes of what the controller writes.
+    /// Writes since then of each resource that was written, for each of so many hosts.
+    pub fn each_since(&self, before: &Self, hosts: usize) -> BTreeMap<String, f64> {
+        let each = |name: &String| crate::rounded((self.of(name) - before.of(name)) / hosts as f64);
+        let all = self.0.keys().map(|name| (name.clone(), each(name)));
+        all.filter(|(_, each)| *each > 0.0).collect()
+    }
+
+    /// All writes but of leases, which are renewed for ever.
     pub fn writes(&self) -> f64 {
-        [
-            "baremetalhosts",
-            "baremetalhosts/status",
-            "hardwaredata",
-            "events",
-            "secrets",
-        ]
-        .into_iter()
-        .map(|resource| self.of(resource))
-        .sum()
+        let others = self.0.iter().filter(|(name, _)| *name != "leases");
+        others.map(|(_, count)| count).sum()
+    }
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kube/cluster")
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let mut command = Command::new(script());
+        command.arg("stop").arg(&self.state).stdout(Stdio::null());
+        if !command.status().is_ok_and(|status| status.success()) {
+            eprintln!("the API server in {} did not stop", self.state.display());
+        }
     }
 }
 
 impl Server {
     pub async fn start(state: &Path) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kube/cluster");
         let owner = std::process::id().to_string();
-        let mut command = Command::new(script);
+        let mut command = Command::new(script());
         command
             .args(["start", "--owner", &owner, "--state"])
             .arg(state);
@@ -61,7 +74,12 @@ impl Server {
         let about: Value = serde_json::from_slice(&about).unwrap();
         let config = PathBuf::from(about["kubeconfig"].as_str().unwrap());
         let cluster = Cluster::of_kubeconfig(config, None).await.unwrap();
-        let server = Self { about, cluster };
+        let state = state.to_owned();
+        let server = Self {
+            about,
+            state,
+            cluster,
+        };
         for crd in metalform::api::crd::crds().unwrap() {
             server.kubectl(
                 &["apply", "--server-side", "-f", "-"],

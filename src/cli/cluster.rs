@@ -2,7 +2,9 @@
 //!
 //! A verb looks once: it lists what is there and goes. Nothing is watched but by one who waits.
 
+mod lead;
 mod parent;
+mod shared;
 mod told;
 
 use std::path::Path;
@@ -20,6 +22,7 @@ use crate::store::{Key, Kube, Object as _, Store as _, StoreError};
 use super::{Exit, Failure, SpecArgs, home, spec};
 
 pub(super) use parent::Parent;
+pub(super) use shared::{Leads, is_simulated};
 pub(super) use told::{next_steps, reason};
 
 /// Requests under way at once.
@@ -123,6 +126,7 @@ impl Reached {
             store: Kube::new(&cluster, OWNER),
             namespace: namespace.map(Arc::from),
             context: self.context.clone(),
+            client: cluster.client(),
         }
     }
 }
@@ -134,6 +138,7 @@ pub(super) struct Remote {
     pub server: Arc<str>,
     pub namespace: Option<Arc<str>>,
     context: Option<String>,
+    client: kube::Client,
 }
 
 impl Remote {
@@ -166,6 +171,11 @@ impl Remote {
     /// Why each of these hosts is where it is, as far as it says so itself.
     pub fn reasons(hosts: &[Arc<BareMetalHost>]) -> Vec<Reason> {
         hosts.iter().map(|host| reason(host)).collect()
+    }
+
+    /// What controllers say that drive hosts here; nothing where that may not be read.
+    pub async fn leads(&self) -> Leads {
+        Leads(lead::find(&self.client, self.namespace.as_deref()).await)
     }
 
     /// `namespace metal3 of https://…`.

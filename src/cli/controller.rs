@@ -14,6 +14,7 @@ mod guard;
 mod report;
 mod resource;
 mod specs;
+mod telling;
 pub(super) mod unused;
 
 use std::net::SocketAddr;
@@ -36,6 +37,7 @@ use crate::store::{Key, Kube, StoreError};
 
 pub(super) use self::drive::DriveArgs;
 use self::specs::{Source, SpecsArgs};
+use self::telling::Teller;
 use super::run::Signals;
 use super::{Exit, Failure, Term};
 
@@ -173,7 +175,9 @@ impl LeaseArgs {
 
 pub(super) fn controller(_term: &Term, args: &ControllerArgs) -> Result<Exit, Failure> {
     super::run::small_pages();
-    super::runtime()?.block_on(run(args))
+    // One: its work is thousands of small requests, and a quarter of its CPU went into two workers waking
+    // each other (`benches/cluster.rs`, mass: 8.2 s with two, 6.0 s with one on the same busy machine).
+    super::runtime_of(1)?.block_on(run(args))
 }
 
 async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
@@ -190,8 +194,7 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
         true => Fence::closed(),
         false => Fence::none(),
     };
-    let free = Kube::new(&cluster, MANAGER);
-    let store = Arc::new(free.behind(fence.clone()));
+    let store = Arc::new(Kube::new(&cluster, MANAGER).behind(fence.clone()));
     let secrets = ClusterSecrets::new(cluster.clone(), Kube::clone(&store));
     let options = engine::Options {
         concurrency: args.concurrency.max(1),
@@ -233,7 +236,11 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
     }
     let candidate = args.lease.elects().then(|| {
         let key = args.lease.key(&cluster);
-        Candidate::new(free, key, identity(), times, fence)
+        let me = identity();
+        let teller = Teller::new(Arc::clone(&engine), &me, &cluster);
+        // A connection of its own: a renewal does not queue behind the writes of ten thousand hosts.
+        let candidate = Candidate::new(Kube::new(&cluster, MANAGER), key, me, times, fence);
+        (candidate.telling(teller.words()), teller)
     });
     let mut leading = tokio::spawn(lead(
         engine,
@@ -282,7 +289,7 @@ enum Ended {
 async fn lead(
     engine: Arc<Engine<Kube>>,
     source: Option<Source>,
-    candidate: Option<Candidate<Kube>>,
+    candidate: Option<(Candidate<Kube>, Teller)>,
     ready: channel::Sender<Option<String>>,
     stop: CancellationToken,
 ) -> Result<Ended, Failure> {
@@ -292,7 +299,7 @@ async fn lead(
         hosts = engine.warm() => info!(hosts = hosts.map_err(failed)?, "hosts read"),
     }
     ready.send_replace(None);
-    let Some(candidate) = candidate else {
+    let Some((candidate, teller)) = candidate else {
         let ended = run_all(&engine, source, &stop).await;
         return ended.map(|()| Ended::Asked).map_err(failed);
     };
@@ -306,6 +313,7 @@ async fn lead(
             return Ok(Ended::Lost);
         }
         ended = working => ended,
+        never = teller.run() => match never {},
     };
     keep.cancel();
     candidate.release().await;

@@ -1,22 +1,22 @@
 //! What hosts hold of other objects: the secrets that they name, their HardwareData.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::api::BareMetalHost;
 use crate::api::names::{annotation, finalizer};
 use crate::secrets;
-use crate::store::{Key, Object as _, Store, StoreError};
+use crate::store::{Key, Object as _, StoreError};
 
 use super::{Shared, Stores};
 
 /// By secret, the hosts that are about to let go of it. Of two that leave one at the same time each
 /// would count the other, and the secret would be held for ever.
 #[derive(Debug, Default)]
-pub(super) struct Leaving(Mutex<BTreeMap<String, BTreeSet<Key>>>);
+pub(super) struct Leaving(Mutex<HashMap<Key, BTreeSet<Arc<str>>>>);
 
 impl Leaving {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<Key>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, BTreeSet<Arc<str>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -56,8 +56,9 @@ impl<S: Stores> Shared<S> {
         let key = host.key();
         for name in &held {
             let mut leaving = self.leaving.lock();
-            let hosts = leaving.entry((*name).to_owned()).or_default();
-            hosts.insert(key.clone());
+            let secret = Key::new(Arc::clone(&key.namespace), *name);
+            let hosts = leaving.entry(secret).or_default();
+            hosts.insert(Arc::clone(&key.name));
         }
         for name in held {
             let others = |name: &str, most: usize| self.others_naming(host, name, most);
@@ -71,8 +72,10 @@ impl<S: Stores> Shared<S> {
 
     /// What the host let go of shows in the host itself from now on, or not at all.
     pub(super) fn has_let_go(&self, host: &Key) {
-        self.leaving.lock().retain(|_, hosts| {
-            hosts.remove(host);
+        self.leaving.lock().retain(|secret, hosts| {
+            if secret.namespace == host.namespace {
+                hosts.remove(&host.name);
+            }
             !hosts.is_empty()
         });
     }
@@ -80,44 +83,31 @@ impl<S: Stores> Shared<S> {
     /// How many other hosts hold this secret, counted up to `most`.
     fn others_naming(&self, host: &BareMetalHost, name: &str, most: usize) -> usize {
         let own = host.key();
-        let leaving = self.leaving.lock().get(name).cloned().unwrap_or_default();
-        let hosts = Store::<BareMetalHost>::list(self.store.as_ref());
-        hosts
-            .iter()
-            .filter(|other| {
-                let key = other.key();
-                let is_other = key != own && key.namespace == own.namespace;
-                is_other
-                    && names(other).contains(&name)
-                    && !is_left(other)
-                    && !leaving.contains(&key)
-            })
-            .take(most)
-            .count()
+        let secret = Key::new(Arc::clone(&own.namespace), name);
+        let leaving = self.leaving.lock();
+        let leaving = leaving.get(&secret);
+        let goes = |host: &str| leaving.is_some_and(|leaving| leaving.contains(host));
+        let but = |host: &str| *host == *own.name || goes(host);
+        self.holders.count(&secret, most, but)
     }
 
     /// Hosts that name this secret get their turn.
     pub(super) fn secret_changed(&self, secret: &Key) {
-        let hosts = Store::<BareMetalHost>::list(self.store.as_ref());
-        for host in hosts {
-            let key = host.key();
-            if key.namespace == secret.namespace && names(&host).contains(&&*secret.name) {
-                self.trigger(key);
-            }
-        }
+        let hosts = self.holders.of(secret);
+        hosts.into_iter().for_each(|host| self.trigger(host));
     }
 }
 
 /// True when the host is done with: what is left of it is somebody else's finalizer (of whoever
 /// deletes in the foreground, say).
-fn is_left(host: &BareMetalHost) -> bool {
+pub(super) fn is_left(host: &BareMetalHost) -> bool {
     let meta = &host.metadata;
     meta.deletion_timestamp.is_some() && !meta.has_finalizer(finalizer::HOST)
 }
 
 /// The secrets that a host holds: those that its spec names, and those by which its BMC was reached
 /// last.
-fn names(host: &BareMetalHost) -> Vec<&str> {
+pub(super) fn names(host: &BareMetalHost) -> Vec<&str> {
     let mut all: Vec<&str> = secrets::named(host)
         .into_iter()
         .map(|(name, _)| name)

@@ -52,7 +52,7 @@ use self::map::Wanted;
 use self::mirror::{Found, Mirror};
 use self::poll::Poller;
 use self::spell::Spells;
-use super::{Ack, Drift, Facts, Fault, Job, Provisioner, Sight, Tick};
+use super::{Ack, Away, Drift, Facts, Fault, Job, Provisioner, Sight, Tick};
 use crate::api::{BareMetalHost, Timestamp};
 use crate::budget::Limits;
 use crate::store::Key;
@@ -118,8 +118,8 @@ struct Core {
     /// All was seen once since Ironic last came up.
     synced: AtomicBool,
     gate: Gate,
-    /// Since when it does not answer.
-    down_since: Mutex<Option<Timestamp>>,
+    /// Why and since when it does not answer.
+    down: Mutex<Away>,
     spells: Spells,
     /// Hosts whose machine changed by an effect's own answer.
     news: Mutex<Vec<Key>>,
@@ -144,7 +144,7 @@ impl Core {
 
     /// All was seen; Ironic answers.
     fn up(&self) {
-        *locked(&self.down_since) = None;
+        *locked(&self.down) = Away::default();
         self.spells.end_all();
         self.gate.open();
         self.synced.store(true, Ordering::Release);
@@ -157,9 +157,13 @@ impl Core {
 
     /// Ironic does not answer. True when that is news.
     fn down(&self, error: &IronicError) -> bool {
-        let since = *locked(&self.down_since).get_or_insert_with(self.clock);
-        let since = crate::api::whole_seconds(since);
         let mut outage = error.outage(&self.client.endpoint());
+        let since = {
+            let mut down = locked(&self.down);
+            down.outage = Some(outage.clone());
+            *down.since.get_or_insert_with(self.clock)
+        };
+        let since = crate::api::whole_seconds(since);
         let text = &outage.text;
         outage.text = format!("{text}; since {since}, asked again every few seconds").into();
         let news = self.gate.shut(outage.clone());
@@ -206,7 +210,7 @@ impl Ironic {
             mirror: Mutex::default(),
             synced: AtomicBool::new(false),
             gate: Gate::new(),
-            down_since: Mutex::new(None),
+            down: Mutex::default(),
             spells: Spells::default(),
             news: Mutex::default(),
             sweep_wanted: AtomicBool::new(false),
@@ -278,6 +282,14 @@ impl Provisioner for Ironic {
 
     fn hurry(&self) {
         self.core.hurry();
+    }
+
+    fn address(&self) -> Option<String> {
+        Some(self.core.client.endpoint().url().to_owned())
+    }
+
+    fn away(&self) -> Option<Away> {
+        (!self.core.is_synced()).then(|| locked(&self.core.down).clone())
     }
 }
 

@@ -98,6 +98,23 @@ impl Server {
         out
     }
 
+    /// True when the server would make this object.
+    pub fn takes(&self, object: &Value) -> bool {
+        let program = self.about["kubectl"].as_str().unwrap_or("kubectl");
+        let mut child = Command::new(program)
+            .env("KUBECONFIG", self.kubeconfig())
+            .args(["create", "--dry-run=server", "-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(object.to_string().as_bytes()).unwrap();
+        drop(stdin);
+        child.wait().unwrap().success()
+    }
+
     /// Applies objects and waits until definitions among them are served.
     #[track_caller]
     pub fn install(&self, objects: &Value) {

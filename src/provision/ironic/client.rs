@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::endpoint::{Endpoint, EndpointError, Trust, Whereabouts};
 use super::error::{IronicError, Scrub, message};
+use crate::fence::Fence;
 
 /// Oldest minor version of the API that will do: it brought `disable_power_off`, which is written
 /// with every node.
@@ -125,6 +126,8 @@ pub struct Request<'a> {
     pub purpose: Purpose,
     /// What must not come back in an error.
     pub scrub: Option<&'a Scrub>,
+    /// Once this is closed it is not sent again.
+    pub fence: Option<&'a Fence>,
 }
 
 impl fmt::Debug for Request<'_> {
@@ -255,6 +258,7 @@ impl Client {
             body: None,
             purpose: Purpose::Greeting,
             scrub: None,
+            fence: None,
         };
         let (headers, body) = self.exchange(request, None).await?;
         let minor = self.choose(&headers, &body)?;
@@ -311,6 +315,7 @@ impl Client {
             body: None,
             purpose,
             scrub: None,
+            fence: None,
         };
         let shown = request
             .path
@@ -364,6 +369,10 @@ impl Client {
         match self.look_again(&link).await {
             // What got no answer may be carried out already.
             Some(link) if !matches!(error, IronicError::Unreachable { .. }) => {
+                // It took time to look.
+                if request.fence.is_some_and(|fence| !fence.is_open()) {
+                    return Err(IronicError::Fenced);
+                }
                 link.exchange(&request, version).await
             }
             Some(_) | None => Err(error),
@@ -566,6 +575,7 @@ mod tests {
             body: Some(serde_json::json!({ "redfish_password": "hunter2" })),
             purpose: Purpose::Write,
             scrub: None,
+            fence: None,
         };
         let shown = format!("{request:?}");
         assert!(shown.contains("/v1/nodes") && !shown.contains("hunter2"));

@@ -96,6 +96,9 @@ pub enum IronicError {
         /// How long.
         waited: Duration,
     },
+    /// Not asked at all, as another process may act by now.
+    #[error("the lease ran out before it could be sent")]
+    Fenced,
 }
 
 impl IronicError {
@@ -119,6 +122,7 @@ impl IronicError {
             Self::NoConductor { .. } => "NoConductor",
             Self::Down(_) => "Down",
             Self::Crowded { .. } => "Crowded",
+            Self::Fenced => "Fenced",
         }
     }
 
@@ -143,7 +147,8 @@ impl IronicError {
             | Self::Unknown { .. }
             | Self::NoConductor { .. }
             | Self::Down(_)
-            | Self::Crowded { .. } => false,
+            | Self::Crowded { .. }
+            | Self::Fenced => false,
         }
     }
 

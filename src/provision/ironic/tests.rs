@@ -1,6 +1,7 @@
 //! The provisioner against an Ironic in this process.
 
 mod faults;
+mod fenced;
 mod looks;
 mod outages;
 mod settings;
@@ -79,6 +80,7 @@ async fn run(ironic: &Ironic, host: &BareMetalHost, effect: Effect) -> Result<Ac
             effect,
             secrets,
             facts,
+            fence: crate::fence::Fence::none(),
         })
         .await
 }
