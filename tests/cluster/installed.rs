@@ -84,8 +84,7 @@ async fn the_quick_start_does_what_it_says() {
     };
     let file = |name: &str| root(name).to_str().unwrap().to_owned();
     server.kubectl(&["apply", "--server-side", "-f", &file("deploy/install.yaml")]);
-    let crds = ["wait", "--for=condition=Established", "crd", "--all"];
-    server.kubectl(&crds);
+    server.definitions_are_served();
     server.kubectl(&["apply", "-f", &file("deploy/examples/three-hosts.yaml")]);
 
     let folder = tempfile::tempdir().unwrap();

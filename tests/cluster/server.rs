@@ -115,6 +115,33 @@ impl Server {
         child.wait().unwrap().success()
     }
 
+    /// Waits until all definitions are served.
+    #[track_caller]
+    pub fn definitions_are_served(&self) {
+        // `kubectl wait`, and a filter in a JSONPath, fail on one that has no conditions yet.
+        let unserved = || -> Vec<Value> {
+            let all = self.kubectl(&["get", "crd", "-o", "json"]);
+            let mut all: Value = serde_json::from_str(&all).unwrap();
+            let is_served = |crd: &Value| {
+                let conditions = crd["status"]["conditions"].as_array();
+                conditions.into_iter().flatten().any(|condition| {
+                    condition["type"] == "Established" && condition["status"] == "True"
+                })
+            };
+            let mut items: Vec<Value> = all["items"].as_array_mut().unwrap().drain(..).collect();
+            items.retain(|crd| !is_served(crd));
+            items
+        };
+        crate::controller::until(
+            || unserved().is_empty(),
+            || {
+                let names = unserved();
+                let names = names.iter().map(|crd| crd["metadata"]["name"].to_string());
+                format!("not served: {}", names.collect::<Vec<_>>().join(", "))
+            },
+        );
+    }
+
     /// Applies objects and waits until definitions among them are served.
     #[track_caller]
     pub fn install(&self, objects: &Value) {
@@ -123,13 +150,7 @@ impl Server {
             &objects.to_string(),
         );
         if objects["kind"] == "CustomResourceDefinition" {
-            let name = format!("crd/{}", objects["metadata"]["name"].as_str().unwrap());
-            // `kubectl wait` fails on one that has no conditions yet.
-            let path = "-o=jsonpath={.status.conditions[?(@.type=='Established')].status}";
-            crate::controller::until(
-                || self.kubectl(&["get", &name, path]) == "True",
-                || format!("{name} is not established"),
-            );
+            self.definitions_are_served();
         }
     }
 
