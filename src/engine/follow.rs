@@ -356,8 +356,7 @@ impl<S: Store<BareMetalHost>> Follower<S> {
 fn strays(change: &Change<BareMetalHost>, wanted: &Desired) -> bool {
     match change {
         Change::Applied(host) => {
-            let ours = host.annotation(annotation::FLEET) == Some(&*wanted.fleet);
-            let granted = ours && host.annotation(annotation::ALLOW_DESTROY).is_some();
+            let granted = wanted.owns(host) && host.annotation(annotation::ALLOW_DESTROY).is_some();
             granted || !plan::is_as_wanted(wanted, host)
         }
         Change::Deleted(host) => wanted.hosts.contains_key(&host.key()),

@@ -6,8 +6,8 @@ use crate::api::fleet::{
     Finding, FindingSeverity, FleetConditionType, FleetReason, FleetSource, FleetStatus,
     HostCounts, LastGood, MOST_FINDINGS,
 };
-use crate::api::names::annotation;
 use crate::api::{ConditionStatus, Timestamp, conditions, whole_seconds};
+use crate::desired::is_of;
 use crate::diag::{Diagnostic, Severity};
 use crate::engine::{HostLine, Overview, Standing};
 use crate::store::{Key, Object as _};
@@ -72,7 +72,8 @@ fn finding(files: &Files, found: &Diagnostic) -> Finding {
 
 /// Where everything stands.
 pub(super) struct Scene<'a> {
-    pub fleet: &'a str,
+    /// The fleet's own object.
+    pub fleet: &'a Key,
     pub read: &'a Read,
     pub standing: &'a Standing,
     pub overview: &'a Overview,
@@ -222,7 +223,8 @@ fn counts(scene: &Scene<'_>) -> HostCounts {
         .filter(|(_, hold)| hold.code.needs_person())
         .map(|(action, _)| &action.host)
         .collect();
-    let ours = |line: &&HostLine| line.host.annotation(annotation::FLEET) == Some(scene.fleet);
+    let Key { namespace, name } = scene.fleet;
+    let ours = |line: &&HostLine| is_of(name, namespace, &line.host);
     let mut counts = HostCounts::default();
     for line in scene.overview.hosts.iter().filter(ours) {
         counts.total += 1;

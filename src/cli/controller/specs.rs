@@ -371,7 +371,7 @@ impl Reporter {
         let status = report::status(
             &before,
             &Scene {
-                fleet: &key.name,
+                fleet: &key,
                 read: &read,
                 standing: &standing,
                 overview: &overview,

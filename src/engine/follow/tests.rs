@@ -496,6 +496,33 @@ async fn what_others_change_or_take_away_comes_back_at_a_modest_pace() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_fleet_of_the_same_name_elsewhere_is_another_one() {
+    let elsewhere = workers(1, "").replacen("lab", "lab namespace=elsewhere", 1);
+    let other = Lab::new(&elsewhere).desired;
+    let mut scene = Scene::new(Lab::provisioned(&workers(2, "")), &[]);
+    let store: &dyn Store<BareMetalHost> = scene.lab.store.as_ref();
+    let key = Key::new("elsewhere", "n01");
+    let object = other.object(&key, &other.hosts[&key]);
+    store.apply(&key, object, plan::OWNER, true).await.unwrap();
+    let word = json!({
+        "metadata": { "annotations": { annotation::ALLOW_DESTROY: "delete:0123456789abcdef" } },
+    });
+    let patch = Patch::Merge(word);
+    store.patch(&key, patch, None).await.unwrap();
+    scene.lab.edit(&workers(2, ""));
+    let ours = scene.lab.desired.clone().in_set("ours");
+    scene.desired.send_replace(Some(Arc::new(ours)));
+    scene.applied(1).await;
+    a_while().await;
+    let host = scene.lab.store.get(&key);
+    let host: Arc<BareMetalHost> = host.expect("it is not ours to delete");
+    assert!(
+        host.annotation(annotation::ALLOW_DESTROY).is_some(),
+        "nor is the word on it ours"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_stops_when_told_and_when_nobody_will_say_more() {
     let scene = Scene::new(Lab::new(&workers(1, "")), &[]);
     scene.stop.cancel();

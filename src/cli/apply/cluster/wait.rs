@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::api::BareMetalHost;
-use crate::api::names::annotation;
 use crate::cli::apply::through::Progress;
 use crate::cli::cluster::{Remote, failed};
 use crate::cli::ending::{self, Ending, Picture, Verdict, Wait};
@@ -183,8 +182,7 @@ async fn look(remote: &Remote, desired: &Desired) -> Result<Made, Failure> {
 /// Hosts of the fleet, those that are going too.
 fn of_fleet(made: &Made) -> Vec<Arc<BareMetalHost>> {
     let ours = |host: &&Arc<BareMetalHost>| {
-        made.desired.hosts.contains_key(&host.key())
-            || host.annotation(annotation::FLEET) == Some(&*made.desired.fleet)
+        made.desired.hosts.contains_key(&host.key()) || made.desired.owns(host)
     };
     made.observed.iter().filter(ours).cloned().collect()
 }
