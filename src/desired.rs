@@ -304,8 +304,18 @@ impl Desired {
     /// not made by [`desired`].
     #[must_use]
     pub fn again(&self, observed: &[Arc<BareMetalHost>]) -> Option<Self> {
+        self.lowered(observed, Some(self))
+    }
+
+    /// The same fleet lowered as if for the first time: seats are those that hosts have by now.
+    #[must_use]
+    pub fn anew(&self, observed: &[Arc<BareMetalHost>]) -> Option<Self> {
+        self.lowered(observed, None)
+    }
+
+    fn lowered(&self, observed: &[Arc<BareMetalHost>], previous: Option<&Self>) -> Option<Self> {
         let (fleet, files) = self.sites.parts()?;
-        let again = desired(fleet, files, self.complete, observed, Some(self));
+        let again = desired(fleet, files, self.complete, observed, previous);
         Some(match &self.set {
             Some(id) => again.in_set(id),
             None => again,

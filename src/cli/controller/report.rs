@@ -79,6 +79,8 @@ pub(super) struct Scene<'a> {
     pub overview: &'a Overview,
     /// `spec.paused`.
     pub paused: bool,
+    /// Why the object cannot be the parent of the fleet's set.
+    pub hindrance: Option<&'a str>,
     pub generation: i64,
     pub now: Timestamp,
 }
@@ -157,13 +159,15 @@ fn valid(read: &Read) -> Verdict {
 
 fn synced(scene: &Scene<'_>) -> Verdict {
     let standing = scene.standing;
+    if scene.paused {
+        let text = "spec.paused is set: the objects of the hosts stay as they are".to_owned();
+        return (false, FleetReason::Paused, text);
+    }
+    if let Some(hindrance) = scene.hindrance {
+        return (false, FleetReason::ApplyFailed, hindrance.to_owned());
+    }
     if let Some(trouble) = &standing.trouble {
         return (false, FleetReason::ApplyFailed, trouble.clone());
-    }
-    let differs = scene.read.good.as_deref() != Some(&*standing.digest.to_string());
-    if scene.paused && scene.read.good.is_some() && differs {
-        let text = "spec.paused is set: what the files say now is not applied".to_owned();
-        return (false, FleetReason::Paused, text);
     }
     let waits = standing
         .held
