@@ -148,3 +148,19 @@ async fn a_wait_with_a_saved_plan_ends_where_a_host_that_waits_for_its_turn_chan
     });
     assert_ne!(image("w2"), next);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_fleet_is_no_kind_a_plan_is_made_and_an_apply_says_which_to_add() {
+    let Some(desk) = Desk::where_only(&["baremetalhosts"], "kindless").await else {
+        return;
+    };
+    desk.fleet("w[slot=1-1]", "");
+    let add = "metalform crd fleets | kubectl apply --server-side -f -";
+    desk.run(&["plan", "--namespace", &desk.namespace])
+        .code(0)
+        .says("1 to create, 0 to change, 0 to delete")
+        .says(add);
+    desk.apply(&[]).code(4).says(add);
+    desk.apply(&["--dry-run=server"]).code(4).says(add);
+    assert_eq!(desk.names(), "");
+}

@@ -39,6 +39,7 @@ pub(super) async fn apply(
     let remote = reached.within(Some(&spec.fleet.namespace));
     let parent = Parent::read(&remote, &spec.fleet.name).await?;
     parent.refuse_others(args.force_beside_controller)?;
+    parent.needs_kind()?;
     let made = make(&Source::Cluster(remote.clone()), &spec).await?;
     if let (Some(path), Some(saved)) = (&args.plan, &saved) {
         let mut moved = saved.moved(&made, Target::cluster(&remote));
