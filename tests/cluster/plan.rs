@@ -106,7 +106,9 @@ async fn a_saved_plan_of_which_anything_moved_is_5_and_says_what_and_who() {
         &other,
     ])
     .code(5)
-    .says("the plan was made for namespace");
+    .says("the plan was made for namespace")
+    .says("--context")
+    .never_says("make the plan again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
