@@ -312,6 +312,8 @@ impl<S: Store<BareMetalHost>> Follower<S> {
             }
         }
         drop(results);
+        // What was not begun is still to be done.
+        again |= !goes_on();
         Pass {
             plan,
             holds,
