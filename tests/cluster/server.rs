@@ -124,12 +124,15 @@ impl Server {
         );
         if objects["kind"] == "CustomResourceDefinition" {
             let name = format!("crd/{}", objects["metadata"]["name"].as_str().unwrap());
-            // `kubectl wait` fails on one that has no conditions yet.
-            let path = "-o=jsonpath={.status.conditions[?(@.type=='Established')].status}";
-            crate::controller::until(
-                || self.kubectl(&["get", &name, path]) == "True",
-                || format!("{name} is not established"),
-            );
+            // `kubectl wait`, and a filter of kubectl's, fail on one that has no conditions yet.
+            let established = || {
+                let text = self.kubectl(&["get", &name, "-o=json"]);
+                let crd: Value = serde_json::from_str(&text).unwrap();
+                let all = crd["status"]["conditions"].as_array();
+                let is = |one: &Value| one["type"] == "Established" && one["status"] == "True";
+                all.is_some_and(|all| all.iter().any(is))
+            };
+            crate::controller::until(established, || format!("{name} is not established"));
         }
     }
 
