@@ -54,6 +54,8 @@ mod life;
 mod other_operator;
 #[path = "cluster/outages.rs"]
 mod outages;
+#[path = "cluster/paused.rs"]
+mod paused;
 #[path = "cluster/plan.rs"]
 mod plan;
 #[path = "cluster/recording.rs"]

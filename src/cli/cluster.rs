@@ -17,7 +17,7 @@ use crate::eval::{Cache, Namespace, unit};
 use crate::plan::{OWNER, Owned};
 use crate::serve::client::Reason;
 use crate::store::kube::{Cluster, ConnectError};
-use crate::store::{Key, Kube, Object as _, Store as _, StoreError};
+use crate::store::{Key, Kube, Object, Store as _, StoreError};
 
 use super::{Exit, Failure, SpecArgs, home, spec};
 
@@ -123,10 +123,10 @@ impl Reached {
         let cluster = self.cluster.clone().within(namespace);
         Remote {
             server: cluster.server().into(),
+            client: cluster.client(),
             store: Kube::new(&cluster, OWNER),
             namespace: namespace.map(Arc::from),
             context: self.context.clone(),
-            client: cluster.client(),
         }
     }
 }
@@ -136,9 +136,9 @@ impl Reached {
 pub(super) struct Remote {
     pub store: Kube,
     pub server: Arc<str>,
+    client: kube::Client,
     pub namespace: Option<Arc<str>>,
     context: Option<String>,
-    client: kube::Client,
 }
 
 impl Remote {
@@ -147,6 +147,17 @@ impl Remote {
         let hosts = self.store.list_now::<BareMetalHost>().await;
         let hosts = hosts.map_err(|error| failed(&error))?;
         Ok(hosts.into_iter().map(Arc::new).collect())
+    }
+
+    /// True when the server says that it serves no objects of this kind. One that does not answer, or
+    /// does not tell, says nothing.
+    async fn lacks<K: Object>(&self) -> bool {
+        let version = format!("{}/{}", K::GROUP, K::VERSION);
+        match self.client.list_api_group_resources(&version).await {
+            Ok(known) => !known.resources.iter().any(|one| one.name == K::PLURAL),
+            Err(kube::Error::Api(status)) => status.code == 404,
+            Err(_) => false,
+        }
     }
 
     /// Who owns which fields of these hosts. One that went meanwhile is left out.

@@ -11,6 +11,8 @@
 
 mod drive;
 mod guard;
+mod leave;
+mod place;
 mod report;
 mod resource;
 mod specs;
@@ -36,6 +38,7 @@ use crate::store::kube::Cluster;
 use crate::store::{Key, Kube, StoreError};
 
 pub(super) use self::drive::DriveArgs;
+use self::place::Places;
 use self::specs::{Source, SpecsArgs};
 use self::telling::Teller;
 use super::run::Signals;
@@ -245,7 +248,7 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
     let mut leading = tokio::spawn(lead(
         engine,
         args.specs
-            .source(args.drive.simulates(), &default_namespace(&cluster)),
+            .source(args.drive.simulates(), Places::of(&cluster)),
         candidate,
         ready,
         stop.clone(),
@@ -352,15 +355,6 @@ async fn run_all(
     let following = specs::follow(Arc::clone(engine), source, stop.clone());
     let (ended, ()) = tokio::join!(engine.run(stop.clone()), following);
     ended
-}
-
-/// Where objects of a spec go that says nothing: the one namespace that is worked in, else the
-/// controller's own.
-fn default_namespace(cluster: &Cluster) -> Arc<str> {
-    match cluster.namespaces() {
-        [only] => Arc::clone(only),
-        _ => Arc::clone(cluster.own_namespace()),
-    }
 }
 
 /// What this is and works on.

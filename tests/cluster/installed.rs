@@ -84,7 +84,10 @@ async fn the_quick_start_does_what_it_says() {
     };
     let file = |name: &str| root(name).to_str().unwrap().to_owned();
     server.kubectl(&["apply", "--server-side", "-f", &file("deploy/install.yaml")]);
-    server.definitions_are_served();
+    until(
+        || server.is_served("crd/baremetalhosts.metal3.io"),
+        || "hosts are not defined".into(),
+    );
     server.kubectl(&["apply", "-f", &file("deploy/examples/three-hosts.yaml")]);
 
     let folder = tempfile::tempdir().unwrap();

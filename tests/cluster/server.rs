@@ -115,31 +115,15 @@ impl Server {
         child.wait().unwrap().success()
     }
 
-    /// Waits until all definitions are served.
+    /// Whether this definition is served, `crd/NAME`.
     #[track_caller]
-    pub fn definitions_are_served(&self) {
-        // `kubectl wait`, and a filter in a JSONPath, fail on one that has no conditions yet.
-        let unserved = || -> Vec<Value> {
-            let all = self.kubectl(&["get", "crd", "-o", "json"]);
-            let mut all: Value = serde_json::from_str(&all).unwrap();
-            let is_served = |crd: &Value| {
-                let conditions = crd["status"]["conditions"].as_array();
-                conditions.into_iter().flatten().any(|condition| {
-                    condition["type"] == "Established" && condition["status"] == "True"
-                })
-            };
-            let mut items: Vec<Value> = all["items"].as_array_mut().unwrap().drain(..).collect();
-            items.retain(|crd| !is_served(crd));
-            items
-        };
-        crate::controller::until(
-            || unserved().is_empty(),
-            || {
-                let names = unserved();
-                let names = names.iter().map(|crd| crd["metadata"]["name"].to_string());
-                format!("not served: {}", names.collect::<Vec<_>>().join(", "))
-            },
-        );
+    pub fn is_served(&self, name: &str) -> bool {
+        // `kubectl wait`, and a filter of kubectl's, fail on one that has no conditions yet.
+        let text = self.kubectl(&["get", name, "-o=json"]);
+        let crd: Value = serde_json::from_str(&text).unwrap();
+        let all = crd["status"]["conditions"].as_array();
+        let is = |one: &Value| one["type"] == "Established" && one["status"] == "True";
+        all.is_some_and(|all| all.iter().any(is))
     }
 
     /// Applies objects and waits until definitions among them are served.
@@ -150,7 +134,11 @@ impl Server {
             &objects.to_string(),
         );
         if objects["kind"] == "CustomResourceDefinition" {
-            self.definitions_are_served();
+            let name = format!("crd/{}", objects["metadata"]["name"].as_str().unwrap());
+            crate::controller::until(
+                || self.is_served(&name),
+                || format!("{name} is not established"),
+            );
         }
     }
 
