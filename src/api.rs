@@ -17,6 +17,7 @@
 //! - [`conditions`]: the six conditions as a pure function; [`event`]: events about a host.
 //! - [`bmc`]: BMC addresses and what their scheme says about the driver; [`validate`]: the rules
 //!   of the admission webhook, offline.
+//! - [`word`]: what a controller says of all its hosts, in its Lease.
 //! - [`crd`]: the CRDs, generated from the types; [`names`]: annotations, finalizers, reasons.
 
 pub mod bmc;
@@ -47,6 +48,7 @@ mod text;
 pub mod update_policy;
 pub mod validate;
 mod wire;
+pub mod word;
 
 pub use data_image::{
     AttachedImageReference, DataImage, DataImageError, DataImageSpec, DataImageStatus,

@@ -8,8 +8,8 @@
 //! Nothing here is kept across a restart. It is rebuilt from what is seen: a machine that already
 //! inspects, cleans or deploys holds its slot even above the limit.
 //!
-//! How the engine uses it. Between the two calls no other host takes a turn (turns run in one task,
-//! and nothing is awaited here), so that no two are granted the last slot:
+//! How the engine uses it. Between the two calls no other host decides (the engine holds a lock, and
+//! nothing is awaited here), so that no two are granted the last slot:
 //!
 //! ```text
 //! let grants = budget.grants(host);            // into the View

@@ -249,6 +249,18 @@ impl Verb {
     }
 }
 
+/// A variable that is set and empty is not set: pods get all keys of a ConfigMap, and who wants
+/// nothing of one leaves it empty.
+fn without_empty_variables(verb: clap::Command) -> clap::Command {
+    verb.mut_args(|arg| {
+        let value = arg.get_env().and_then(std::env::var_os);
+        match value.is_some_and(|value| value.is_empty()) {
+            true => arg.env(clap::builder::Resettable::Reset),
+            false => arg,
+        }
+    })
+}
+
 /// Reads the arguments. Called by the name of a plugin, a cluster is meant where nothing is said.
 fn parse(words: Vec<std::ffi::OsString>) -> Result<Args, clap::Error> {
     let name = words.first().map(std::path::Path::new);
@@ -258,6 +270,7 @@ fn parse(words: Vec<std::ffi::OsString>) -> Result<Args, clap::Error> {
     if is_plugin {
         command = command.bin_name("kubectl metalform");
     }
+    let command = command.mut_subcommands(without_empty_variables);
     let found = command.try_get_matches_from(words)?;
     let mut args = Args::from_arg_matches(&found)?;
     if let Some(cluster) = args.verb.cluster().filter(|_| is_plugin) {
@@ -315,8 +328,12 @@ pub fn main() -> ExitCode {
 
 /// A runtime for the verbs that need one.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    runtime_of(2)
+}
+
+fn runtime_of(workers: usize) -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(workers)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Usage, format!("no async runtime: {error}")))

@@ -36,6 +36,8 @@ use self::unmoved::Unmoved;
 pub struct Desired {
     /// The fleet's name, written to each host.
     pub fleet: Arc<str>,
+    /// The namespace of its hosts. A fleet is its name and this, see [`is_of`].
+    pub namespace: Arc<str>,
     /// Digest of the evaluated fleet ([`Fleet::digest`]): which text this is. Who has a seat in
     /// which pool is not in it.
     pub digest: Digest,
@@ -155,6 +157,7 @@ pub fn desired(
         .map(|pool| (Arc::clone(&pool.name), pool.rollout.into()));
     Desired {
         fleet: Arc::clone(&fleet.name),
+        namespace: Arc::clone(&fleet.namespace),
         digest: fleet.digest(),
         hosts,
         held,
@@ -171,6 +174,13 @@ pub fn desired(
     }
 }
 
+/// True for a host of the fleet of this name in this namespace. One of the same name in another
+/// namespace is another fleet: a controller of a whole cluster sees the hosts of both.
+pub fn is_of(fleet: &str, namespace: &str, host: &BareMetalHost) -> bool {
+    host.annotation(annotation::FLEET) == Some(fleet)
+        && host.metadata.namespace.as_deref() == Some(namespace)
+}
+
 /// Who has a seat in a pool of this fleet now, or was given one by the last result and is on the
 /// way. A host that is being deleted has given up the seat that it is seen in.
 fn seats(fleet: &Fleet, observed: &[Arc<BareMetalHost>], previous: Option<&Desired>) -> Seats {
@@ -181,10 +191,7 @@ fn seats(fleet: &Fleet, observed: &[Arc<BareMetalHost>], previous: Option<&Desir
     let mut sit = |pool: Arc<str>, host: Arc<str>, seat: Seat| {
         seats.entry(pool).or_default().entry(host).or_insert(seat);
     };
-    let ours = |host: &&Arc<BareMetalHost>| {
-        host.annotation(annotation::FLEET) == Some(&*fleet.name)
-            && host.metadata.namespace.as_deref() == Some(&*fleet.namespace)
-    };
+    let ours = |host: &&Arc<BareMetalHost>| is_of(&fleet.name, &fleet.namespace, host);
     for host in observed.iter().filter(ours) {
         if let Some(pool) = pool_of(host) {
             let seat = Seat {
@@ -278,6 +285,11 @@ impl Wanted {
 }
 
 impl Desired {
+    /// True for a host of this fleet, whether it is still wanted or not.
+    pub fn owns(&self, host: &BareMetalHost) -> bool {
+        is_of(&self.fleet, &self.namespace, host)
+    }
+
     /// True when a host that was to leave its pool has left by now: lowering the fleet again gives
     /// its seat to another one.
     pub fn has_free_seat(&self, host: impl Fn(&Key) -> Option<Arc<BareMetalHost>>) -> bool {
@@ -292,8 +304,18 @@ impl Desired {
     /// not made by [`desired`].
     #[must_use]
     pub fn again(&self, observed: &[Arc<BareMetalHost>]) -> Option<Self> {
+        self.lowered(observed, Some(self))
+    }
+
+    /// The same fleet lowered as if for the first time: seats are those that hosts have by now.
+    #[must_use]
+    pub fn anew(&self, observed: &[Arc<BareMetalHost>]) -> Option<Self> {
+        self.lowered(observed, None)
+    }
+
+    fn lowered(&self, observed: &[Arc<BareMetalHost>], previous: Option<&Self>) -> Option<Self> {
         let (fleet, files) = self.sites.parts()?;
-        let again = desired(fleet, files, self.complete, observed, Some(self));
+        let again = desired(fleet, files, self.complete, observed, previous);
         Some(match &self.set {
             Some(id) => again.in_set(id),
             None => again,

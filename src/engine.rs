@@ -34,6 +34,7 @@ mod tests;
 mod ticket;
 mod triggers;
 mod turn;
+mod word;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,6 +48,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 use crate::api::names::{annotation, finalizer};
+use crate::api::word::Word;
 use crate::api::{
     BareMetalHost, Event, FirmwareSchema, HardwareData, HostFirmwareComponents,
     HostFirmwareSettings, HostUpdatePolicy, Timestamp,
@@ -158,8 +160,12 @@ pub(crate) struct Shared<S> {
     line: Line,
     metrics: Arc<Metrics>,
     notes: Notes,
+    /// Held by the one turn that decides: it looks at slots and then takes some.
+    deciding: Mutex<()>,
     leaving: Leaving,
     holders: Holders,
+    /// Which settings name which schemas.
+    schemas: Holders,
     /// When it was last logged that the store refuses, and how often it did since.
     refused: Mutex<BTreeMap<&'static str, (Timestamp, u64)>>,
     options: Options,
@@ -194,8 +200,10 @@ impl<S: Stores> Engine<S> {
             line: Line::new(options.concurrency.into()),
             metrics,
             notes: Notes::default(),
+            deciding: Mutex::default(),
             leaving: Leaving::default(),
             holders: Holders::default(),
+            schemas: Holders::default(),
             refused: Mutex::default(),
             options,
             activity: tokio::sync::watch::Sender::new(0),
@@ -217,6 +225,8 @@ impl<S: Stores> Engine<S> {
         let shared = &self.shared;
         let hosts: crate::store::Snapshot<BareMetalHost> = shared.store.snapshot().await?;
         info!(hosts = hosts.objects.len(), "engine starts");
+        // Before anybody has a turn: a Secret with no holders is let go of.
+        shared.holders.note_all(&hosts.objects);
         let (reader, tickets) = Tickets::new();
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(triggers::store(Arc::clone(shared), hosts.version));
@@ -229,7 +239,8 @@ impl<S: Stores> Engine<S> {
             ));
         }
         tasks.spawn(triggers::secrets(Arc::clone(shared)));
-        tasks.spawn(notes::flush(Arc::clone(shared)));
+        let ends = CancellationToken::new();
+        let flushing = tokio::spawn(notes::flush(Arc::clone(shared), ends.clone()));
         let source = (Arc::clone(shared), tickets.clone());
         let requests = futures::stream::unfold(source, |(shared, tickets)| async move {
             let key = shared.line.next().await;
@@ -252,7 +263,7 @@ impl<S: Stores> Engine<S> {
                         async move { turn::turn(&key, &shared).await }
                     });
                     let again = AbortOnDropHandle::new(turn).await;
-                    let again = again.unwrap_or_else(|error| turn::broke(&key, error));
+                    let again = again.unwrap_or_else(|error| turn::broke(&key, &shared, error));
                     shared.activity.send_modify(|count| *count += 1);
                     tickets.withdraw(&ticket);
                     shared.line.done(&key, again);
@@ -272,9 +283,11 @@ impl<S: Stores> Engine<S> {
             }
         });
         tokio::pin!(turns);
+        shared.line.moves(true);
         tokio::select! {
             () = &mut turns => {}
             () = stop.cancelled() => {
+                shared.line.moves(false);
                 if tokio::time::timeout(shared.options.grace, &mut turns).await.is_err() {
                     info!(
                         code = "EffectsAbandoned",
@@ -284,8 +297,10 @@ impl<S: Stores> Engine<S> {
                 }
             }
         }
+        shared.line.moves(false);
         tasks.shutdown().await;
-        notes::last(shared).await;
+        ends.cancel();
+        notes::last(shared, flushing).await;
         info!("engine stopped");
         Ok(())
     }
@@ -305,6 +320,12 @@ impl<S: Stores> Engine<S> {
         Ok(hosts)
     }
 
+    /// For how long nobody has looked whose turn it is; `None` while the engine does not run. It is
+    /// looked every ten seconds at least.
+    pub fn stands_still(&self) -> Option<Duration> {
+        self.shared.line.stands_still()
+    }
+
     /// Looks at all hosts again: secrets changed, or a person asked.
     pub fn wake_all(&self) {
         self.shared.wake_all();
@@ -313,6 +334,12 @@ impl<S: Stores> Engine<S> {
     /// What every host does and waits for, now.
     pub fn overview(&self) -> Overview {
         overview::overview(&self.shared)
+    }
+
+    /// What holds up all hosts, now, in the form in which a controller tells it. Who tells it, and
+    /// where it works, is for the shell to add.
+    pub fn word(&self) -> Word {
+        word::word(&self.shared)
     }
 
     /// True when nothing is left to do for any host. Cheaper than to draw the whole picture while

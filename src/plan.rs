@@ -20,6 +20,7 @@ mod fields;
 mod gate;
 mod json;
 mod live;
+mod masked;
 mod render;
 mod strangers;
 #[cfg(test)]

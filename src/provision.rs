@@ -16,6 +16,7 @@ use futures::stream::BoxStream;
 
 use crate::api::{BareMetalHost, HardwareJson, Timestamp};
 use crate::budget::Limits;
+use crate::fence::Fence;
 use crate::firmware::{Changes, Found, Reading};
 use crate::secrets::JobSecrets;
 use crate::store::Key;
@@ -49,6 +50,16 @@ pub trait Provisioner: Send + Sync + 'static {
 
     /// Says that the engine has effects under way and wants to see soon what became of them.
     fn hurry(&self) {}
+
+    /// Where it is, without credentials; `None` for machines that are nowhere.
+    fn address(&self) -> Option<String> {
+        None
+    }
+
+    /// Why nothing is seen of any machine now, if that is so. Answers from memory.
+    fn away(&self) -> Option<Away> {
+        None
+    }
 }
 
 /// One effect for one host, with all that it needs.
@@ -62,6 +73,9 @@ pub struct Job {
     pub secrets: JobSecrets,
     /// The machine as it was seen when this was decided, if there was one.
     pub facts: Option<Arc<Facts>>,
+    /// Nothing that changes a machine is sent while it is closed: an effect may wait for its turn, and
+    /// be several requests, for longer than a lease lasts.
+    pub fence: Fence,
 }
 
 /// What can be done to a machine. Verbs are Ironic's; the data comes from the host's spec.
@@ -257,6 +271,15 @@ impl Outage {
             unauthorized: false,
         }
     }
+}
+
+/// A provisioner of whose machines nothing is seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Away {
+    /// What went wrong, without since when; `None` while it is looked at for the first time.
+    pub outage: Option<Outage>,
+    /// Since when, where that is known.
+    pub since: Option<Timestamp>,
 }
 
 /// What is known of a host's machine.

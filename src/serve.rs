@@ -13,7 +13,7 @@
 //! | `/version`, `/apis`, `/apis/metal3.io/v1alpha1` | discovery |
 //! | `/metalform/v1/hosts` | every host's reason, see [`hosts`] |
 //! | `/metalform/v1/held` | what is followed, and actions of the plan that wait, and why |
-//! | `/healthz`, `/readyz`, `/metrics` | also with `--listen ADDR`, where there is nothing else |
+//! | `/healthz`, `/livez`, `/readyz`, `/metrics` | also with `--listen ADDR`, where there is nothing else |
 //!
 //! Not emulated: RBAC, admission, aggregated APIs, dry runs, selectors with `in (…)`; what asks for
 //! them is refused. A DELETE here passes none of the plan's guards: who may open the socket may
@@ -31,7 +31,7 @@ mod tests;
 mod watch;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,8 +62,9 @@ pub struct Served<S> {
     engine: Arc<Engine<S>>,
     standing: channel::Receiver<Standing>,
     reading: channel::Receiver<Reading>,
-    /// Why it is not ready; `None`: it is once a spec was compared with the store.
-    waits: Option<channel::Receiver<Option<String>>>,
+    /// Why it is not ready, each for one reason; `None`: it is once a spec was compared with the
+    /// store.
+    waits: Option<[channel::Receiver<Option<String>>; 2]>,
     guard: Option<Arc<dyn Guard>>,
 }
 
@@ -101,9 +102,9 @@ impl<S: Stores> Served<S> {
         }
     }
 
-    /// Is ready once this says nothing any more, whatever became of a spec.
+    /// Is ready once none of these says anything any more, whatever became of a spec.
     #[must_use]
-    pub fn ready_without(self, waits: channel::Receiver<Option<String>>) -> Self {
+    pub fn ready_without(self, waits: [channel::Receiver<Option<String>>; 2]) -> Self {
         Self {
             waits: Some(waits),
             ..self
@@ -122,7 +123,7 @@ impl<S: Stores> Served<S> {
     /// Why it is not ready.
     fn waits(&self) -> Option<String> {
         match &self.waits {
-            Some(waits) => waits.borrow().clone(),
+            Some(waits) => waits.iter().find_map(|waits| waits.borrow().clone()),
             None if self.standing.borrow().round > 0 => None,
             None => Some("no spec applied yet".to_owned()),
         }
@@ -136,6 +137,10 @@ const ON_SOCKET: usize = 256;
 /// Connections at once on TCP, where anybody may come: file descriptors are what secrets and the
 /// store need too.
 const ON_TCP: usize = 64;
+
+/// An engine that handed out no turn for so long, and did not even look for one, does so no more:
+/// it has to be ended from outside, for it keeps its lease.
+const STUCK: Duration = Duration::from_secs(30);
 
 /// Which paths are open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,7 +204,19 @@ pub async fn listen_tcp<S: Stores>(
     served: Served<S>,
     stop: CancellationToken,
 ) -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    let listener = TcpListener::bind(addr).await.map_err(|error| {
+    let listener = match (TcpListener::bind(addr).await, instead_of(addr)) {
+        // Whoever has the port, or may not have it, is the same on both.
+        (Err(error), Some(other))
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+            ) =>
+        {
+            TcpListener::bind(other).await
+        }
+        (bound, _) => bound,
+    };
+    let listener = listener.map_err(|error| {
         io::Error::new(error.kind(), format!("cannot listen on {addr}: {error}"))
     })?;
     info!(addr = %listener.local_addr()?, "health and metrics");
@@ -210,6 +227,12 @@ pub async fn listen_tcp<S: Stores>(
         });
         connections(streams.boxed(), served, Scope::Health, stop).await;
     })
+}
+
+/// Any address, where the system has no IPv6.
+fn instead_of(addr: SocketAddr) -> Option<SocketAddr> {
+    let any = addr.is_ipv6() && addr.ip().is_unspecified();
+    any.then(|| (Ipv4Addr::UNSPECIFIED, addr.port()).into())
 }
 
 async fn connections<S, T>(
@@ -273,7 +296,13 @@ async fn answer<S: Stores>(
     let route = Route::parse(request.uri().path());
     let read = matches!(*request.method(), Method::GET | Method::HEAD);
     match route {
-        Some(Route::Health) if read => answer::text(StatusCode::OK, "ok"),
+        Some(Route::Health) if read => match served.engine.stands_still() {
+            Some(since) if since > STUCK => {
+                let text = format!("the engine stands still for {} s", since.as_secs());
+                answer::text(StatusCode::INTERNAL_SERVER_ERROR, text)
+            }
+            Some(_) | None => answer::text(StatusCode::OK, "ok"),
+        },
         Some(Route::Ready) if read => {
             let waits = served.waits();
             let code = match waits {

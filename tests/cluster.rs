@@ -37,6 +37,8 @@ mod get;
 mod hands;
 #[path = "cluster/history.rs"]
 mod history;
+#[path = "cluster/installed.rs"]
+mod installed;
 #[path = "cluster/kills.rs"]
 mod kills;
 #[path = "ironic_run/lab.rs"]
@@ -52,6 +54,8 @@ mod life;
 mod other_operator;
 #[path = "cluster/outages.rs"]
 mod outages;
+#[path = "cluster/paused.rs"]
+mod paused;
 #[path = "cluster/plan.rs"]
 mod plan;
 #[path = "cluster/recording.rs"]
@@ -78,5 +82,7 @@ mod their_objects;
 mod unreadable;
 #[path = "cluster/way_back.rs"]
 mod way_back;
+#[path = "cluster/word.rs"]
+mod word;
 #[path = "cluster/worlds.rs"]
 mod worlds;

@@ -124,6 +124,7 @@ impl Machine<'_> {
             effect,
             secrets: self.secrets.clone(),
             facts: self.facts(),
+            fence: metalform::fence::Fence::none(),
         };
         let result = self.watched.ironic.run(job).await;
         self.watched.look().await;
@@ -590,6 +591,7 @@ async fn a_change_is_seen_soon() {
             effect: Effect::Amend { credentials: None },
             secrets: JobSecrets::default(),
             facts: Some(Arc::clone(&facts)),
+            fence: metalform::fence::Fence::none(),
         };
         machine.watched.ironic.run(job).await.unwrap();
         let from = Instant::now();
@@ -709,6 +711,7 @@ async fn an_ironic_that_comes_and_goes() {
         effect: Effect::Manage,
         secrets: JobSecrets::default(),
         facts: None,
+        fence: metalform::fence::Fence::none(),
     };
     let facts = Facts {
         id: first.clone(),

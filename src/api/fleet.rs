@@ -57,7 +57,7 @@ text_enum! {
         ChangesHeld = "ChangesHeld",
         /// Synced and Ready: no, the server refused a change.
         ApplyFailed = "ApplyFailed",
-        /// Synced and Ready: no, `spec.paused` is set and there is something to change.
+        /// Synced and Ready: no, `spec.paused` is set.
         Paused = "Paused",
         /// Ready: yes.
         Settled = "Settled",

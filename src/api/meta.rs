@@ -236,13 +236,23 @@ mod tests {
             json!({}),
             json!({ "labels": null, "name": "a", "other": 1 }),
         ] {
-            let theirs: ObjectMeta = serde_json::from_value(value.clone()).unwrap();
+            let mut theirs: ObjectMeta = serde_json::from_value(value.clone()).unwrap();
+            theirs.managed_fields = None;
             let ours: Metadata = serde_json::from_value(value).unwrap();
             assert_eq!(
                 serde_json::to_string(&ours).unwrap(),
                 serde_json::to_string(&theirs).unwrap()
             );
         }
+    }
+
+    #[test]
+    fn owners_are_read_apart() {
+        let owners: Owners = serde_json::from_value(json!({ "metadata": whole() })).unwrap();
+        let fields: Vec<ManagedFieldsEntry> = owners.into();
+        assert_eq!(fields[0].manager.as_deref(), Some("m"));
+        let none: Owners = serde_json::from_value(json!({ "metadata": { "name": "a" } })).unwrap();
+        assert!(Vec::from(none).is_empty());
     }
 
     #[test]

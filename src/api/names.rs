@@ -37,6 +37,8 @@ pub mod annotation {
     /// metalform: the host has no real machine; a controller with `--simulate` invented one. One
     /// that drives real machines leaves it alone, and the other way round.
     pub const SIMULATED: &str = "metalform.dev/simulated";
+    /// metalform: on a controller's Lease, what it says of all its hosts (see [`crate::api::word`]).
+    pub const STANDING: &str = "metalform.dev/standing";
     /// metalform: what all annotations of ours begin with.
     pub const OURS: &str = "metalform.dev/";
     /// metalform: the fleet that the host belongs to; also a label.
@@ -75,6 +77,10 @@ pub mod label {
     pub const POOL: &str = "metalform.dev/pool";
     /// metalform: the rack that the host stands in.
     pub const RACK: &str = "metalform.dev/rack";
+    /// On the Lease that a controller of metalform's holds or held, so that it is found.
+    pub const LEASE: &str = "metalform.dev/lease";
+    /// Value of [`LEASE`].
+    pub const LEASE_CONTROLLER: &str = "controller";
 }
 
 /// Marks of a set of objects that are pruned together (KEP-3659).

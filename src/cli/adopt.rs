@@ -13,7 +13,7 @@ use crate::secrets::ClusterSecrets;
 use crate::store::kube::Cluster;
 use crate::store::{Kube, Object as _};
 
-use super::controller::DriveArgs;
+use super::controller::{DriveArgs, unused};
 use super::{Exit, Failure, Term};
 
 /// Kinds of the other operator that nothing is done about yet.
@@ -70,7 +70,7 @@ async fn look(term: &Term, args: &AdoptArgs) -> Result<Exit, Failure> {
     let secrets = ClusterSecrets::new(cluster.clone(), Kube::clone(&store)).only_reading();
     let engine = Engine::new(
         store,
-        args.drive.connect(&cluster, clock).await?,
+        args.drive.connect(&cluster, clock)?,
         Arc::new(secrets.clone()),
         clock,
         Arc::new(Metrics::default()),
@@ -202,7 +202,10 @@ fn to_json(rows: &[Row], notes: &[String]) -> Value {
 
 /// What else there is that matters: the other operator at work, kinds that nobody would look after.
 async fn surroundings(cluster: &Cluster, now: Timestamp) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = unused::here()
+        .into_iter()
+        .map(|(name, instead)| format!("{name} changes nothing here: {instead}"))
+        .collect();
     let leases =
         "/apis/coordination.k8s.io/v1/leases?fieldSelector=metadata.name%3Dbaremetal-operator";
     for lease in items(cluster, leases).await.unwrap_or_default() {

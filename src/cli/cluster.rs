@@ -2,7 +2,9 @@
 //!
 //! A verb looks once: it lists what is there and goes. Nothing is watched but by one who waits.
 
+mod lead;
 mod parent;
+mod shared;
 mod told;
 
 use std::path::Path;
@@ -15,11 +17,12 @@ use crate::eval::{Cache, Namespace, unit};
 use crate::plan::{OWNER, Owned};
 use crate::serve::client::Reason;
 use crate::store::kube::{Cluster, ConnectError};
-use crate::store::{Key, Kube, Object as _, Store as _, StoreError};
+use crate::store::{Key, Kube, Object, Store as _, StoreError};
 
 use super::{Exit, Failure, SpecArgs, home, spec};
 
 pub(super) use parent::Parent;
+pub(super) use shared::{Leads, is_simulated};
 pub(super) use told::{next_steps, reason};
 
 /// Requests under way at once.
@@ -120,6 +123,7 @@ impl Reached {
         let cluster = self.cluster.clone().within(namespace);
         Remote {
             server: cluster.server().into(),
+            client: cluster.client(),
             store: Kube::new(&cluster, OWNER),
             namespace: namespace.map(Arc::from),
             context: self.context.clone(),
@@ -132,6 +136,7 @@ impl Reached {
 pub(super) struct Remote {
     pub store: Kube,
     pub server: Arc<str>,
+    client: kube::Client,
     pub namespace: Option<Arc<str>>,
     context: Option<String>,
 }
@@ -142,6 +147,17 @@ impl Remote {
         let hosts = self.store.list_now::<BareMetalHost>().await;
         let hosts = hosts.map_err(|error| failed(&error))?;
         Ok(hosts.into_iter().map(Arc::new).collect())
+    }
+
+    /// True when the server says that it serves no objects of this kind. One that does not answer, or
+    /// does not tell, says nothing.
+    async fn lacks<K: Object>(&self) -> bool {
+        let version = format!("{}/{}", K::GROUP, K::VERSION);
+        match self.client.list_api_group_resources(&version).await {
+            Ok(known) => !known.resources.iter().any(|one| one.name == K::PLURAL),
+            Err(kube::Error::Api(status)) => status.code == 404,
+            Err(_) => false,
+        }
     }
 
     /// Who owns which fields of these hosts. One that went meanwhile is left out.
@@ -166,6 +182,11 @@ impl Remote {
     /// Why each of these hosts is where it is, as far as it says so itself.
     pub fn reasons(hosts: &[Arc<BareMetalHost>]) -> Vec<Reason> {
         hosts.iter().map(|host| reason(host)).collect()
+    }
+
+    /// What controllers say that drive hosts here; nothing where that may not be read.
+    pub async fn leads(&self) -> Leads {
+        Leads(lead::find(&self.client, self.namespace.as_deref()).await)
     }
 
     /// `namespace metal3 of https://…`.

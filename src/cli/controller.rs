@@ -11,9 +11,13 @@
 
 mod drive;
 mod guard;
+mod leave;
+mod place;
 mod report;
 mod resource;
 mod specs;
+mod telling;
+pub(super) mod unused;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -34,7 +38,9 @@ use crate::store::kube::Cluster;
 use crate::store::{Key, Kube, StoreError};
 
 pub(super) use self::drive::DriveArgs;
+use self::place::Places;
 use self::specs::{Source, SpecsArgs};
+use self::telling::Teller;
 use super::run::Signals;
 use super::{Exit, Failure, Term};
 
@@ -66,7 +72,9 @@ pub struct ControllerArgs {
     #[command(flatten)]
     specs: SpecsArgs,
     /// Answer /livez, /readyz and /metrics on this address; `none` for not at all
-    #[arg(long, value_name = "ADDR", default_value = "[::]:9440", value_parser = listen)]
+    // Hidden names here and below are that operator's flags.
+    #[arg(long, value_name = "ADDR", default_value = "[::]:9440", value_parser = listen,
+        alias = "health-addr")]
     listen: Listen,
     /// Show metrics only to accounts that may `get` the path /metrics
     #[arg(long)]
@@ -85,7 +93,8 @@ pub struct ControllerArgs {
 #[derive(Debug, clap::Args)]
 struct LeaseArgs {
     /// Work only while holding the lease; by default in a pod
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
+        alias = "enable-leader-election")]
     leader_elect: Option<bool>,
     /// Name of the lease; `baremetal-operator` keeps out a Bare Metal Operator of that namespace
     #[arg(long, value_name = "NAME", default_value = "metalform")]
@@ -98,7 +107,8 @@ struct LeaseArgs {
         long,
         value_name = "SECONDS",
         default_value_t = 15,
-        env = "LEASE_DURATION_SECONDS"
+        env = "LEASE_DURATION_SECONDS",
+        alias = "lease-duration-seconds"
     )]
     lease_duration: u64,
     /// The lease is given up when it could not be renewed for so many seconds
@@ -106,7 +116,8 @@ struct LeaseArgs {
         long,
         value_name = "SECONDS",
         default_value_t = 10,
-        env = "RENEW_DEADLINE_SECONDS"
+        env = "RENEW_DEADLINE_SECONDS",
+        alias = "renew-deadline-seconds"
     )]
     renew_deadline: u64,
     /// The lease is renewed, or asked for, every so many seconds
@@ -114,7 +125,8 @@ struct LeaseArgs {
         long,
         value_name = "SECONDS",
         default_value_t = 2,
-        env = "RETRY_PERIOD_SECONDS"
+        env = "RETRY_PERIOD_SECONDS",
+        alias = "retry-period-seconds"
     )]
     retry_period: u64,
 }
@@ -166,7 +178,9 @@ impl LeaseArgs {
 
 pub(super) fn controller(_term: &Term, args: &ControllerArgs) -> Result<Exit, Failure> {
     super::run::small_pages();
-    super::runtime()?.block_on(run(args))
+    // One: its work is thousands of small requests, and a quarter of its CPU went into two workers waking
+    // each other (`benches/cluster.rs`, mass: 8.2 s with two, 6.0 s with one on the same busy machine).
+    super::runtime_of(1)?.block_on(run(args))
 }
 
 async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
@@ -178,16 +192,12 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
     let named = args.namespace.iter().filter(|name| !name.is_empty());
     let cluster = cluster.within(named.map(String::as_str));
     let clock = Clock::starting_at(jiff::Timestamp::now());
-    let machines = tokio::select! {
-        () = signals.any() => return Ok(Exit::Success),
-        machines = args.drive.connect(&cluster, clock) => machines?,
-    };
+    let machines = args.drive.connect(&cluster, clock)?;
     let fence = match args.lease.elects() {
         true => Fence::closed(),
         false => Fence::none(),
     };
-    let free = Kube::new(&cluster, MANAGER);
-    let store = Arc::new(free.behind(fence.clone()));
+    let store = Arc::new(Kube::new(&cluster, MANAGER).behind(fence.clone()));
     let secrets = ClusterSecrets::new(cluster.clone(), Kube::clone(&store));
     let options = engine::Options {
         concurrency: args.concurrency.max(1),
@@ -211,11 +221,16 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
     let stop = CancellationToken::new();
     let (ready, waits) = channel::channel(Some("the hosts are not read yet".to_owned()));
     let mut tasks = tokio::task::JoinSet::new();
+    let (found, unfound) = channel::channel(None);
+    if let Some(finder) = args.drive.finder(&cluster) {
+        tasks.spawn(finder.until_found(found));
+    }
     if let Listen::At(addr) = args.listen {
         // Without a spec of its own it stands where it stood at the start.
         let (_, standing) = channel::channel(Standing::default());
         let (_, reading) = channel::channel(Reading::default());
-        let mut served = Served::new(Arc::clone(&engine), standing, reading).ready_without(waits);
+        let mut served =
+            Served::new(Arc::clone(&engine), standing, reading).ready_without([waits, unfound]);
         if args.metrics_auth {
             served = served.guarded(Arc::new(guard::Reviews::new(cluster.client())));
         }
@@ -224,12 +239,16 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
     }
     let candidate = args.lease.elects().then(|| {
         let key = args.lease.key(&cluster);
-        Candidate::new(free, key, identity(), times, fence)
+        let me = identity();
+        let teller = Teller::new(Arc::clone(&engine), &me, &cluster);
+        // A connection of its own: a renewal does not queue behind the writes of ten thousand hosts.
+        let candidate = Candidate::new(Kube::new(&cluster, MANAGER), key, me, times, fence);
+        (candidate.telling(teller.words()), teller)
     });
     let mut leading = tokio::spawn(lead(
         engine,
         args.specs
-            .source(args.drive.simulates(), &default_namespace(&cluster)),
+            .source(args.drive.simulates(), Places::of(&cluster)),
         candidate,
         ready,
         stop.clone(),
@@ -273,7 +292,7 @@ enum Ended {
 async fn lead(
     engine: Arc<Engine<Kube>>,
     source: Option<Source>,
-    candidate: Option<Candidate<Kube>>,
+    candidate: Option<(Candidate<Kube>, Teller)>,
     ready: channel::Sender<Option<String>>,
     stop: CancellationToken,
 ) -> Result<Ended, Failure> {
@@ -284,7 +303,7 @@ async fn lead(
         hosts = engine.warm() => info!(hosts = hosts.map_err(failed)?, "hosts read"),
     }
     ready.send_replace(None);
-    let Some(candidate) = candidate else {
+    let Some((candidate, teller)) = candidate else {
         let ended = run_all(&engine, source, &stop).await;
         return ended.map(|()| Ended::Asked).map_err(failed);
     };
@@ -298,6 +317,7 @@ async fn lead(
             return Ok(Ended::Lost);
         }
         ended = working => ended,
+        never = teller.run() => match never {},
     };
     keep.cancel();
     candidate.release().await;
@@ -312,10 +332,11 @@ async fn says_why(store: &Kube, ready: &channel::Sender<Option<String>>) {
             let trouble = trouble.borrow_and_update();
             trouble.values().map(|text| text.to_string()).collect()
         };
-        if !texts.is_empty() {
-            let text = format!("the hosts are not read yet: {}", texts.join("; "));
-            ready.send_replace(Some(text));
-        }
+        let text = match texts.is_empty() {
+            true => "the hosts are not read yet".to_owned(),
+            false => format!("the hosts are not read yet: {}", texts.join("; ")),
+        };
+        ready.send_replace(Some(text));
         if trouble.changed().await.is_err() {
             return std::future::pending().await;
         }
@@ -356,15 +377,6 @@ async fn run_all(
     ended
 }
 
-/// Where objects of a spec go that says nothing: the one namespace that is worked in, else the
-/// controller's own.
-fn default_namespace(cluster: &Cluster) -> Arc<str> {
-    match cluster.namespaces() {
-        [only] => Arc::clone(only),
-        _ => Arc::clone(cluster.own_namespace()),
-    }
-}
-
 /// What this is and works on.
 fn greet(args: &ControllerArgs, cluster: &Cluster) {
     let namespaces = match cluster.namespaces() {
@@ -377,6 +389,12 @@ fn greet(args: &ControllerArgs, cluster: &Cluster) {
         version = env!("CARGO_PKG_VERSION"),
         "controller of BareMetalHosts"
     );
+    for (variable, instead) in unused::here() {
+        warn!(
+            code = "SettingUnused",
+            "{variable} changes nothing here: {instead}"
+        );
+    }
     if args.drive.simulates() {
         warn!(
             code = "Simulated",

@@ -15,7 +15,7 @@ use crate::eval::ROOT_FILE;
 use crate::serve::client::Reason;
 use crate::store::Object as _;
 
-use super::cluster::{self, ClusterArgs, Remote};
+use super::cluster::{self, ClusterArgs, Leads, Remote};
 use super::home::{self, Home};
 use super::source::Source;
 use super::{Exit, Failure, Term};
@@ -102,6 +102,7 @@ fn show(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
         hosts,
         reasons,
         place,
+        leads,
     } = read(args)?;
     let all: Vec<Arc<str>> = hosts.iter().map(|host| host.key().name).collect();
     let missing: Vec<&str> = names
@@ -120,7 +121,7 @@ fn show(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
     hosts.sort_by(|a, b| crate::eval::range::natural_cmp(&a.key().name, &b.key().name));
     if hosts.is_empty() && names.is_empty() {
         term.say(&match &place {
-            Place::Cluster(place) => format!("no hosts in {place}"),
+            Place::Cluster(remote) => format!("no hosts in {}", remote.place()),
             Place::Driven | Place::Stored => format!(
                 "no hosts in the store beside {0}; `metalform run {0}` makes those of the spec",
                 args.beside().display()
@@ -132,6 +133,15 @@ fn show(term: &Term, args: &GetArgs) -> Result<Exit, Failure> {
         term.say("no `metalform run` drives these hosts: this is how they were last seen");
     }
     let now = jiff::Timestamp::now();
+    if let Place::Cluster(remote) = &place
+        && !hosts.is_empty()
+        && matches!(args.output, Output::Table | Output::Wide)
+    {
+        let shown = hosts.iter().map(|host| &**host);
+        for line in leads.lines(remote.namespace.as_deref(), shown, now) {
+            term.say(&line);
+        }
+    }
     let columns = Columns {
         wide: args.output == Output::Wide,
         since: matches!(place, Place::Cluster(_)),
@@ -194,6 +204,8 @@ struct Found {
     hosts: Vec<Arc<BareMetalHost>>,
     reasons: Vec<Reason>,
     place: Place,
+    /// In a cluster: who drives them.
+    leads: Leads,
 }
 
 /// Where they were found.
@@ -202,8 +214,8 @@ enum Place {
     Driven,
     /// In a store that nobody holds, or nowhere.
     Stored,
-    /// In a cluster: where in it.
-    Cluster(String),
+    /// In a cluster.
+    Cluster(Box<Remote>),
 }
 
 impl GetArgs {
@@ -249,6 +261,7 @@ fn read(args: &GetArgs) -> Result<Found, Failure> {
                 Source::Running(_) => Place::Driven,
                 Source::Stored(_) | Source::Cluster(_) | Source::Nothing => Place::Stored,
             },
+            leads: Leads::default(),
         })
     }))
 }
@@ -260,10 +273,22 @@ async fn in_cluster(args: &GetArgs, spec: &Path) -> Result<Found, Failure> {
     } else {
         reached.within(Some(&reached.namespace(spec)))
     };
-    let hosts = remote.hosts().await?;
+    let leads = async {
+        Ok(match args.output {
+            Output::Table | Output::Wide => remote.leads().await,
+            Output::Json | Output::Yaml | Output::Name => Leads::default(),
+        })
+    };
+    let (hosts, leads) = tokio::try_join!(remote.hosts(), leads)?;
+    let mut reasons = Remote::reasons(&hosts);
+    let now = jiff::Timestamp::now();
+    for (reason, host) in reasons.iter_mut().zip(&hosts) {
+        leads.amend(reason, host, now);
+    }
     Ok(Found {
-        reasons: Remote::reasons(&hosts),
+        reasons,
         hosts,
-        place: Place::Cluster(remote.place()),
+        place: Place::Cluster(Box::new(remote)),
+        leads,
     })
 }

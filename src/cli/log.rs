@@ -10,10 +10,16 @@ use super::{Global, LogFormat, Term};
 pub(super) fn init(global: &Global, term: &Term, chatty: bool) {
     let verbose = global.verbose + u8::from(chatty);
     let level = match (global.quiet, verbose, global.log_format) {
-        (true, ..) => "error",
+        (true, ..) => "error,kube_client::client::builder=off",
         // What a host comes to is in the table, or in a line of its own.
-        (false, 0, LogFormat::Text) => "warn,metalform::event=error",
-        (false, 0, LogFormat::Json) | (false, 1, _) => "warn,metalform=info",
+        (false, 0, LogFormat::Text) => {
+            "warn,metalform::event=error,kube_client::client::builder=off"
+        }
+        // kube tells of each request that got no answer, as an error without a code. Whoever sent it
+        // tells of it, once.
+        (false, 0, LogFormat::Json) | (false, 1, _) => {
+            "warn,metalform=info,kube_client::client::builder=off"
+        }
         (false, 2, _) => "info,metalform=debug",
         (false, 3.., _) => "debug,metalform=trace",
     };

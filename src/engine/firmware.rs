@@ -62,6 +62,31 @@ impl<S: Stores> Shared<S> {
         self.beside(&Key::new(named.namespace.as_str(), named.name.as_str()))
     }
 
+    /// What [`Shared::judge_firmware`] would look at, a line each.
+    pub(super) fn unjudged(&self, key: &Key, host: &BareMetalHost) -> Vec<String> {
+        let paused = host.annotation(annotation::PAUSED).is_some();
+        if paused || host.metadata.deletion_timestamp.is_some() {
+            return Vec::new();
+        }
+        let settings = self.beside::<HostFirmwareSettings>(key);
+        let components = self.beside::<HostFirmwareComponents>(key);
+        let policy = self.beside::<HostUpdatePolicy>(key);
+        let mut lines = Vec::new();
+        if settings.is_some_and(|object| !settings_are_settled(&object)) {
+            lines.push(HostFirmwareSettings::KIND);
+        }
+        if components.is_some_and(|object| !components_are_settled(&object)) {
+            lines.push(HostFirmwareComponents::KIND);
+        }
+        if policy.is_some_and(|object| !policy_is_settled(&object)) {
+            lines.push(HostUpdatePolicy::KIND);
+        }
+        lines
+            .into_iter()
+            .map(|kind| format!("{kind}: its owner and its conditions"))
+            .collect()
+    }
+
     /// Makes the objects the host's, and judges what they want against what was read.
     pub(super) async fn judge_firmware(
         &self,
@@ -245,24 +270,28 @@ impl<S: Stores> Shared<S> {
         }
     }
 
+    /// These settings name this schema.
+    pub(super) fn note_schema(&self, settings: &HostFirmwareSettings) {
+        self.schemas
+            .set(settings.key(), schema(settings).into_iter().collect());
+    }
+
     /// The settings of a host are gone: a schema that no others name goes too.
     pub(super) async fn drop_schema(&self, settings: &HostFirmwareSettings) {
-        let named = settings.status.as_ref().and_then(|it| it.schema.as_ref());
-        let Some(named) = named else { return };
-        let names_it = |other: &Arc<HostFirmwareSettings>| {
-            let status = other.status.as_ref();
-            status.and_then(|status| status.schema.as_ref()) == Some(named)
-        };
-        if Store::<HostFirmwareSettings>::list(self.store.as_ref())
-            .iter()
-            .any(names_it)
-        {
+        self.schemas.forget(&settings.key());
+        let Some(key) = schema(settings) else { return };
+        if self.schemas.count(&key, 1, |_| false) > 0 {
             return;
         }
-        let key = Key::new(named.namespace.as_str(), named.name.as_str());
         let gone = Store::<FirmwareSchema>::delete(self.store.as_ref(), &key, None).await;
         left(&key, FirmwareSchema::KIND, gone);
     }
+}
+
+/// The schema that settings name. It is in their namespace.
+fn schema(settings: &HostFirmwareSettings) -> Option<Key> {
+    let named = settings.status.as_ref()?.schema.as_ref()?;
+    Some(Key::new(settings.key().namespace, named.name.as_str()))
 }
 
 fn left(key: &Key, kind: &str, gone: Result<crate::store::Deleted, StoreError>) {

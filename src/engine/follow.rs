@@ -53,7 +53,8 @@ const MEND: Duration = Duration::from_secs(1);
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Applies each desired state until `stop`, or until nobody will send another one. `None` means
-/// that there is none yet.
+/// that there is none yet, or for now: then nothing is written, a host that strays included. A
+/// write that is under way ends; none is begun.
 ///
 /// `grants` are for the first text only: each is bound to the change that its plan has for the
 /// host.
@@ -111,7 +112,10 @@ impl<S: Store<BareMetalHost>> Follower<S> {
         loop {
             let wanted = self.desired.borrow_and_update().clone();
             let more = match wanted {
-                None => self.desired.changed().await.is_ok(),
+                None => {
+                    self.stand_down();
+                    self.desired.changed().await.is_ok()
+                }
                 Some(wanted) => {
                     round += 1;
                     // The grants were said of the first text.
@@ -267,21 +271,29 @@ impl<S: Store<BareMetalHost>> Follower<S> {
             .collect();
         let stale = stale_grants(wanted, observed, &plan);
         effort += started.elapsed();
+        let (store, desired) = (self.store.as_ref(), &self.desired);
+        let goes_on = || desired.borrow().is_some();
         // Boxed: the compiler cannot see through the borrows of a stream of mapped futures here.
         let mut writes: Vec<BoxFuture<'_, Result<(), StoreError>>> = Vec::new();
         for (key, seen) in stale {
-            writes.push(Box::pin(forget_grant(self.store.as_ref(), key, seen)));
+            writes.push(Box::pin(async move {
+                match goes_on() {
+                    true => forget_grant(store, key, seen).await,
+                    false => Ok(()),
+                }
+            }));
         }
         let live = Live::of(observed);
         for (action, hold) in plan.actions.iter().zip(&holds) {
             if hold.is_none() {
                 let version = live.get(&action.host).map(|host| host.version());
-                writes.push(Box::pin(write(
-                    self.store.as_ref(),
-                    wanted,
-                    action,
-                    version,
-                )));
+                // Thousands may be left when a fleet is paused.
+                writes.push(Box::pin(async move {
+                    match goes_on() {
+                        true => write(store, wanted, action, version).await,
+                        false => Ok(()),
+                    }
+                }));
             }
         }
         let mut again = false;
@@ -300,6 +312,8 @@ impl<S: Store<BareMetalHost>> Follower<S> {
             }
         }
         drop(results);
+        // What was not begun is still to be done.
+        again |= !goes_on();
         Pass {
             plan,
             holds,
@@ -339,6 +353,15 @@ impl<S: Store<BareMetalHost>> Follower<S> {
         });
     }
 
+    /// Nothing is followed: nothing stands anywhere, and nothing waits.
+    fn stand_down(&self) {
+        self.telling.standing.send_if_modified(|now| {
+            let stood = now.round > 0 || now.trouble.is_some();
+            *now = Standing::default();
+            stood
+        });
+    }
+
     fn tell_trouble(&self, error: &StoreError, text: String) {
         self.telling.standing.send_if_modified(|now| {
             let new = now.trouble.as_ref() != Some(&text);
@@ -356,8 +379,7 @@ impl<S: Store<BareMetalHost>> Follower<S> {
 fn strays(change: &Change<BareMetalHost>, wanted: &Desired) -> bool {
     match change {
         Change::Applied(host) => {
-            let ours = host.annotation(annotation::FLEET) == Some(&*wanted.fleet);
-            let granted = ours && host.annotation(annotation::ALLOW_DESTROY).is_some();
+            let granted = wanted.owns(host) && host.annotation(annotation::ALLOW_DESTROY).is_some();
             granted || !plan::is_as_wanted(wanted, host)
         }
         Change::Deleted(host) => wanted.hosts.contains_key(&host.key()),

@@ -29,28 +29,27 @@ impl Holders {
 
     /// The host is so now.
     pub fn note(&self, host: &BareMetalHost) {
-        let key = host.key();
-        let held: Vec<Key> = if is_left(host) {
-            Vec::new()
-        } else {
-            let mut names = names(host);
-            names.sort_unstable();
-            names.dedup();
-            let secret = |name: &str| Key::new(Arc::clone(&key.namespace), name);
-            names.into_iter().map(secret).collect()
-        };
-        self.lock().set(key, held);
+        self.set(host.key(), secrets(host));
+    }
+
+    /// The holder holds these.
+    pub fn set(&self, holder: Key, held: Vec<Key>) {
+        self.lock().set(holder, held);
     }
 
     /// The host is no more.
     pub fn forget(&self, host: &Key) {
-        self.lock().set(host.clone(), Vec::new());
+        self.set(host.clone(), Vec::new());
     }
 
     /// These hosts and no others are there.
     pub fn note_all(&self, hosts: &[Arc<BareMetalHost>]) {
-        *self.lock() = Held::default();
-        hosts.iter().for_each(|host| self.note(host));
+        // Aside: who looks meanwhile must not find a Secret without holders.
+        let mut held = Held::default();
+        for host in hosts {
+            held.set(host.key(), secrets(host));
+        }
+        *self.lock() = held;
     }
 
     /// The hosts that hold a Secret, in order.
@@ -67,6 +66,19 @@ impl Holders {
         let names = held.hosts.get(secret).into_iter().flatten();
         names.filter(|name| !but(name)).take(most).count()
     }
+}
+
+/// The Secrets that a host holds.
+fn secrets(host: &BareMetalHost) -> Vec<Key> {
+    if is_left(host) {
+        return Vec::new();
+    }
+    let namespace = host.key().namespace;
+    let mut names = names(host);
+    names.sort_unstable();
+    names.dedup();
+    let secret = |name: &str| Key::new(Arc::clone(&namespace), name);
+    names.into_iter().map(secret).collect()
 }
 
 impl Held {

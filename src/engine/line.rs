@@ -6,6 +6,7 @@
 //! looked at together after a start cost what a few hundred do.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::store::Key;
+
+/// The line is looked at this often, even when nothing happens: that it moves can be seen from
+/// outside.
+const BEAT: Duration = Duration::from_secs(10);
 
 /// The line.
 #[derive(Debug)]
@@ -22,6 +27,9 @@ pub(super) struct Line {
     news: Notify,
     /// Turns at once.
     most: usize,
+    made: Instant,
+    /// When it was looked at last, in milliseconds after it was made; 0 for never.
+    beat: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +60,31 @@ impl Line {
             state: Mutex::default(),
             news: Notify::new(),
             most,
+            made: Instant::now(),
+            beat: AtomicU64::new(0),
         }
+    }
+
+    /// How long nobody has asked who is next; `None` when nobody is to.
+    pub fn stands_still(&self) -> Option<Duration> {
+        match self.beat.load(Ordering::Relaxed) {
+            0 => None,
+            beat => Some(
+                self.made
+                    .elapsed()
+                    .saturating_sub(Duration::from_millis(beat)),
+            ),
+        }
+    }
+
+    /// From now on somebody asks, or nobody any more.
+    pub fn moves(&self, so: bool) {
+        let beat = if so {
+            self.made.elapsed().as_millis() as u64
+        } else {
+            0
+        };
+        self.beat.store(beat.max(so.into()), Ordering::Relaxed);
     }
 
     /// Puts a host in line, unless it is there already.
@@ -71,6 +103,7 @@ impl Line {
     /// turn lasts until [`Line::done`].
     pub async fn next(&self) -> Key {
         loop {
+            self.moves(true);
             // A permit of `notify_one` is kept, so what comes after this look is not missed.
             let later = match self.lock().next(self.most, Instant::now()) {
                 Ok(key) => return key,
@@ -79,6 +112,7 @@ impl Line {
             tokio::select! {
                 () = self.news.notified() => {}
                 () = until(later) => {}
+                () = tokio::time::sleep(BEAT) => {}
             }
         }
     }
@@ -198,6 +232,26 @@ mod tests {
         assert_eq!(now(&line).await.as_deref(), Some("a"));
         line.done(&key("a"), None);
         assert_eq!(now(&line).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_that_nobody_looks_at_stands_still() {
+        let line = Line::new(1);
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        assert_eq!(line.stands_still(), None, "nobody is to look");
+        line.moves(true);
+        // Nobody is in line, and it is looked at.
+        let next = tokio::time::timeout(Duration::from_secs(95), line.next());
+        assert!(next.await.is_err());
+        assert!(
+            line.stands_still() < Some(BEAT),
+            "{:?}",
+            line.stands_still()
+        );
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert!(line.stands_still() > Some(Duration::from_secs(59)));
+        line.moves(false);
+        assert_eq!(line.stands_still(), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::api::Timestamp;
+use crate::api::{BareMetalHostStatus, Timestamp};
 use crate::provision::Effect;
 use crate::reconcile::{Hold, Outcome, Why};
 use crate::store::{Key, Version};
@@ -32,6 +32,10 @@ pub(super) struct Memo {
     looked: Version,
     /// The newest version that the store told of meanwhile.
     told: Version,
+    /// How often in a row the store did not take what was decided.
+    refused: u8,
+    /// The status that was to be written with the outcome, when it is not known whether it was.
+    doubtful: Option<Box<BareMetalHostStatus>>,
 }
 
 impl Memo {
@@ -103,6 +107,37 @@ impl Memos {
             memo.turning = memo.told > memo.looked;
             !memo.turning
         })
+    }
+
+    /// The store took what was decided, or there was nothing for it.
+    pub fn is_stored(&self, key: &Key) {
+        self.with(key, |memo| {
+            memo.refused = 0;
+            memo.doubtful = None;
+        });
+    }
+
+    /// The store did not take what was decided, or did not say so: with the outcome of an effect,
+    /// this status. Answers how often in a row.
+    pub fn is_refused(&self, key: &Key, decided: Option<&BareMetalHostStatus>) -> u8 {
+        self.with(key, |memo| {
+            memo.refused = memo.refused.saturating_add(1);
+            if memo.outcome.is_some() && decided.is_some() {
+                memo.doubtful = decided.cloned().map(Box::new);
+            }
+            memo.refused
+        })
+    }
+
+    /// The host's status is this. One that was written after all has the outcome in it: it is not
+    /// counted twice.
+    pub fn finds(&self, key: &Key, status: Option<&BareMetalHostStatus>) {
+        self.with(key, |memo| {
+            if memo.doubtful.is_some() && memo.doubtful.as_deref() == status {
+                memo.doubtful = None;
+                memo.outcome = None;
+            }
+        });
     }
 
     /// A turn ends, whatever there is.
@@ -223,6 +258,35 @@ mod tests {
         assert!(memos.rests(&key));
         assert!(!memos.is_news(&key, Version(2)), "it was looked at");
         assert!(memos.is_news(&key, Version(3)));
+    }
+
+    #[test]
+    fn an_outcome_that_was_written_after_all_is_not_counted_again() {
+        let memos = Memos::default();
+        let key = Key::new("m", "h");
+        let outcome = || Outcome {
+            effect: Effect::Deploy,
+            generation: 1,
+            result: Err(crate::provision::Fault::Gone),
+        };
+        let status = |count| BareMetalHostStatus {
+            error_count: count,
+            ..BareMetalHostStatus::default()
+        };
+        let has_outcome = || memos.with(&key, |memo| memo.outcome.is_some());
+        memos.with(&key, |memo| memo.outcome = Some(Box::new(outcome())));
+        assert_eq!(memos.is_refused(&key, Some(&status(1))), 1);
+        memos.finds(&key, Some(&status(0)));
+        assert!(has_outcome(), "it was not written");
+        assert_eq!(memos.is_refused(&key, Some(&status(1))), 2);
+        memos.finds(&key, Some(&status(1)));
+        assert!(!has_outcome(), "it was");
+        // Without an outcome there is nothing that could count twice.
+        memos.is_stored(&key);
+        assert_eq!(memos.is_refused(&key, Some(&status(1))), 1);
+        memos.with(&key, |memo| memo.outcome = Some(Box::new(outcome())));
+        memos.finds(&key, Some(&status(1)));
+        assert!(has_outcome());
     }
 
     #[test]

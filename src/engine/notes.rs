@@ -13,6 +13,9 @@ use crate::api::Event;
 use futures::stream::{self, StreamExt as _};
 use jiff::SignedDuration;
 use serde_json::json;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::api::{BareMetalHost, Timestamp, event, whole_seconds};
@@ -25,9 +28,10 @@ use super::{Shared, Stores};
 const FLUSH: Duration = Duration::from_secs(1);
 /// Events that may wait; more in one second are dropped with a warning, never hosts held up.
 const MOST: usize = 50_000;
-/// Writes under way at once. Each takes some 5 KB while it waits; all events of ten thousand hosts
-/// that register together took 150 MB.
-const WRITES: usize = 256;
+/// Writes under way at once: less than a store has places for, so that no status waits behind them.
+/// Each takes some 5 KB while it waits; all events of ten thousand hosts that register together took
+/// 150 MB.
+const WRITES: usize = 16;
 /// An equal event within this time is counted, and later it is an event of its own.
 const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 /// Of so many events it is known where they are: as many as a store of its own keeps.
@@ -133,17 +137,26 @@ impl<S: Stores> Shared<S> {
     }
 }
 
-/// Writes waiting events until the task ends.
-pub(super) async fn flush<S: Stores>(shared: Arc<Shared<S>>) {
-    loop {
-        tokio::time::sleep(FLUSH).await;
+/// Writes waiting events until `stop`, and then those that it is at.
+pub(super) async fn flush<S: Stores>(shared: Arc<Shared<S>>, stop: CancellationToken) {
+    while stop
+        .run_until_cancelled(tokio::time::sleep(FLUSH))
+        .await
+        .is_some()
+    {
         drain(&shared).await;
     }
 }
 
-/// Writes what waits when the engine stops; a store that hangs does not hold it up.
-pub(super) async fn last<S: Stores>(shared: &Shared<S>) {
-    if tokio::time::timeout(LAST, drain(shared)).await.is_err() {
+/// Writes what waits when the engine stops, once `flushing` has ended; a store that hangs does not
+/// hold it up.
+pub(super) async fn last<S: Stores>(shared: &Shared<S>, flushing: JoinHandle<()>) {
+    let flushing = AbortOnDropHandle::new(flushing);
+    let all = async {
+        flushing.await.ok();
+        drain(shared).await;
+    };
+    if tokio::time::timeout(LAST, all).await.is_err() {
         warn!(
             code = "EventsDropped",
             "the last events were not written in time"

@@ -27,7 +27,8 @@ pub struct Preview {
     pub why: Why,
     /// What would be asked of its machine.
     pub effect: Option<Effect>,
-    /// What would be written into the host: `status.poweredOn: false → true`.
+    /// What would be written into the host: `status.poweredOn: false → true`; and the objects beside it
+    /// that would be.
     pub writes: Vec<String>,
 }
 
@@ -80,8 +81,10 @@ impl<S: Stores> Shared<S> {
             });
         }
         let decided = decide(&key, self, &now, machines.as_ref());
+        let mut writes = differences(&now, &decided.host);
+        writes.extend(self.unjudged(&key, &now));
         Ok(Preview {
-            writes: differences(&now, &decided.host),
+            writes,
             why: decided.step.why,
             effect: decided.step.effect,
             host,

@@ -5,6 +5,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crate::api::BareMetalHost;
 use crate::api::names::annotation;
+use crate::api::word;
 use crate::budget::{Budget, Limits, SlotKind};
 use crate::provision::Sight;
 use crate::reconcile::{Grants, Step, Wake};
@@ -77,6 +78,23 @@ impl<S: Stores> Shared<S> {
         for key in woken {
             self.trigger(key);
         }
+    }
+
+    /// How much of a provisioner is in use, and how many hosts wait.
+    pub(super) fn slots_of(&self, name: &str) -> BTreeMap<String, word::Slots> {
+        let budgets = self.budgets();
+        let Some(Slots { budget, .. }) = budgets.get(name) else {
+            return BTreeMap::new();
+        };
+        let slots = |kind: SlotKind| word::Slots {
+            used: budget.used(kind),
+            of: budget.limits().of(kind),
+            waiting: budget.waiting(kind),
+        };
+        let kinds = SlotKind::ALL.into_iter();
+        kinds
+            .map(|kind| (kind.as_str().to_owned(), slots(kind)))
+            .collect()
     }
 
     /// True once the machines that were at work at the start hold their slots.

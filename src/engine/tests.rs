@@ -2,6 +2,7 @@
 
 mod firmware;
 mod flaky;
+mod word;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +64,10 @@ fn machines<const N: usize>(all: [(&str, Arc<dyn Provisioner>); N]) -> Machines 
 
 impl Bench {
     fn start(machines: Machines, clock: Clock) -> Self {
+        Self::start_with(machines, Arc::new(One), clock)
+    }
+
+    fn start_with(machines: Machines, secrets: Arc<dyn Secrets>, clock: Clock) -> Self {
         let options = store::Options::default();
         let options = options.clock(move || clock.now()).seed(1);
         let store = Arc::new(Flaky::new(store::Embedded::memory(options)));
@@ -73,7 +78,7 @@ impl Bench {
         let engine = Arc::new(Engine::new(
             Arc::clone(&store),
             machines,
-            Arc::new(One),
+            secrets,
             clock,
             Arc::new(Metrics::default()),
             options,
@@ -334,6 +339,61 @@ async fn a_store_that_refuses_writes_is_said_and_nothing_is_done_until_it_takes_
     bench.store.refuse(false);
     bench.until("settled", Overview::settled).await;
     began_once(&machines_, &key);
+}
+
+/// One secret for all, once it can be read.
+#[derive(Default)]
+struct Shut {
+    tries: std::sync::atomic::AtomicUsize,
+}
+
+impl Secrets for Shut {
+    fn read(&self, namespace: &str, name: &str) -> Result<Secret, SecretError> {
+        One.read(namespace, name)
+    }
+
+    fn is_ready(&self, _: &BareMetalHost) -> bool {
+        false
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        _: &'a BareMetalHost,
+        _: crate::secrets::Others<'a>,
+    ) -> BoxFuture<'a, Result<(), store::StoreError>> {
+        self.tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        async { Err(store::StoreError::Backend("403".into())) }.boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_that_cannot_be_read_are_not_asked_for_again_and_again() {
+    let clock = clock();
+    let shut = Arc::new(Shut::default());
+    let all = machines([(DEFAULT_MACHINES, Arc::new(simulation("", clock)) as _)]);
+    let bench = Bench::start_with(all, Arc::clone(&shut) as _, clock);
+    bench.host(1, None).await;
+    bench.host(2, None).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(bench.codes(), ["StoreFailed", "StoreFailed"]);
+    let tries = shut.tries.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(
+        (20..60).contains(&tries),
+        "{tries} tries of two hosts in a minute"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_store_refuses_for_good_is_tried_less_and_less() {
+    let clock = clock();
+    let bench = Bench::with(simulation("", clock), clock);
+    bench.store.forbid(true);
+    bench.host(1, None).await;
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    let tries = bench.store.forbidden();
+    assert!((10..30).contains(&tries), "{tries} tries in ten minutes");
+    bench.store.forbid(false);
+    bench.until("settled", Overview::settled).await;
 }
 
 /// A reboot that was refused because of a lock is still asked for after the pause.

@@ -20,7 +20,6 @@ pub(super) async fn store<S: Stores>(shared: Arc<Shared<S>>, from: Version) {
     let mut changes: BoxStream<'static, Change<BareMetalHost>> = shared.store.watch(from);
     // What was there at the start.
     if let Ok(hosts) = Store::<BareMetalHost>::snapshot(shared.store.as_ref()).await {
-        shared.holders.note_all(&hosts.objects);
         hosts
             .objects
             .iter()
@@ -82,7 +81,7 @@ async fn known<K: Object, S: Stores + Store<K>>(
     Store::<K>::snapshot(shared.store.as_ref()).await
 }
 
-async fn beside<K: Object + Gone<S>, S: Stores + Store<K>>(
+async fn beside<K: Object + Beside<S>, S: Stores + Store<K>>(
     shared: Arc<Shared<S>>,
     known: Snapshot<K>,
     is_settled: fn(&K) -> bool,
@@ -95,8 +94,12 @@ async fn beside<K: Object + Gone<S>, S: Stores + Store<K>>(
         }
     };
     let mut changes: BoxStream<'static, Change<K>> = shared.store.watch(known.version);
+    known.objects.iter().for_each(|object| object.is(&shared));
     drop(known);
     while let Some(change) = changes.next().await {
+        if let Change::Applied(object) = &change {
+            object.is(&shared);
+        }
         match change {
             Change::Applied(object) if is_settled(&object) => {}
             Change::Applied(object) => wake(&object),
@@ -104,28 +107,39 @@ async fn beside<K: Object + Gone<S>, S: Stores + Store<K>>(
                 wake(&object);
                 object.gone(&shared).await;
             }
-            Change::Reset(all) => all.objects.iter().for_each(|object| wake(object)),
+            Change::Reset(all) => all.objects.iter().for_each(|object| {
+                object.is(&shared);
+                wake(object);
+            }),
         }
     }
     debug!("the changes of {} ended", K::PLURAL);
 }
 
-/// What is to be done once an object is gone.
-trait Gone<S> {
+/// What is to be done for an object beside a host.
+trait Beside<S> {
+    /// It is there, as it is now.
+    fn is(&self, _: &Shared<S>) {}
+
+    /// It is gone.
     fn gone(&self, _: &Shared<S>) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
 }
 
-impl<S: Stores> Gone<S> for HostFirmwareSettings {
+impl<S: Stores> Beside<S> for HostFirmwareSettings {
+    fn is(&self, shared: &Shared<S>) {
+        shared.note_schema(self);
+    }
+
     async fn gone(&self, shared: &Shared<S>) {
         shared.drop_schema(self).await;
     }
 }
 
-impl<S: Stores> Gone<S> for HostFirmwareComponents {}
+impl<S: Stores> Beside<S> for HostFirmwareComponents {}
 
-impl<S: Stores> Gone<S> for HostUpdatePolicy {}
+impl<S: Stores> Beside<S> for HostUpdatePolicy {}
 
 /// Follows the secrets: hosts that name one that changed.
 pub(super) async fn secrets<S: Stores>(shared: Arc<Shared<S>>) {

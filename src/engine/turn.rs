@@ -3,20 +3,22 @@
 //! The order within a turn makes crashes harmless: the status that was decided is durable before the
 //! effect that goes with it is sent, and what an effect did is found again by looking.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures::future::try_join;
+use tokio::task::JoinError;
 use tokio::time::Instant;
-use tracing::{Instrument as _, debug, info_span, warn};
+use tracing::{Instrument as _, debug, error, info_span, warn};
 
-use crate::api::BareMetalHost;
+use crate::api::{BareMetalHost, BareMetalHostStatus};
+use crate::dice::Dice;
 use crate::provision::{Ack, Effect, Fault, Job, PowerTarget, Sight};
 use crate::reconcile::{Code, Credentials, Outcome, Wake, Why};
 use crate::secrets;
 use crate::store::{Key, Object as _, Store, StoreError};
 
-use super::decide::decide;
+use super::decide::{Decided, decide};
 use super::{Driven, Shared, Stores};
 
 /// Decisions that one turn may take before it lets others run. A life needs at most a few in a row;
@@ -25,6 +27,13 @@ const MOST_DECISIONS: usize = 16;
 
 /// When to look again while somebody else may act: by then this process has ended.
 const FENCED: Duration = Duration::from_secs(1);
+
+/// The first wait after a store did not take a write.
+const SOON: Duration = Duration::from_secs(1);
+/// The longest while it is away.
+const AWAY: Duration = Duration::from_secs(5);
+/// The longest while it refuses just this: somebody has to change something.
+const REFUSED: Duration = Duration::from_mins(1);
 
 /// When the host comes back by itself.
 pub(super) type Again = Option<Duration>;
@@ -55,13 +64,27 @@ pub(super) async fn turn<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Again
     .await
 }
 
-/// A turn that did not come to its end: by a mistake in here, or because all ends.
-pub(super) fn broke(key: &Key, error: tokio::task::JoinError) -> Again {
-    if error.is_panic() {
+/// A turn that did not come to its end: by a mistake in here, which is to cost this host and no
+/// other, or because all ends.
+pub(super) fn broke<S: Stores>(key: &Key, shared: &Shared<S>, error: JoinError) -> Again {
+    if !error.is_panic() {
+        debug!(host = %key, "turn broken off");
+        return None;
+    }
+    // No test is to miss it.
+    if cfg!(debug_assertions) {
         std::panic::resume_unwind(error.into_panic());
     }
-    debug!(host = %key, "turn broken off");
-    None
+    let why = Why::new(
+        Code::TurnBroken,
+        "metalform failed at this host; its log has the place, which is worth a report",
+    );
+    error!(host = %key, code = why.code, "{}; tried again in {} s", why.text, REFUSED.as_secs());
+    shared.memos.breaks_off(key);
+    if let Some(host) = shared.host(key) {
+        shared.note_why(key, &host, why);
+    }
+    Some(REFUSED)
 }
 
 enum Next {
@@ -80,28 +103,27 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
             None => Next::Rest(None),
         };
     };
+    // Whatever fails from here on fails for this version: it is no news any more.
+    shared.memos.looks(key, host.version());
     let host = match shared.with_secrets(key, host).await {
         Ok(Some(host)) => host,
         Ok(None) => return Next::Step,
-        Err((host, error)) => return store_failed(key, shared, &host, &error),
+        Err((host, error)) => return store_failed(key, shared, &host, None, &error),
     };
-    if let Err(error) = shared.judge_firmware(key, &host).await {
-        return store_failed(key, shared, &host, &error);
-    }
     shared.memos.looks(key, host.version());
+    if let Err(error) = shared.judge_firmware(key, &host).await {
+        return store_failed(key, shared, &host, None, &error);
+    }
+    shared.memos.finds(key, host.status.as_ref());
     shared.leave_others(key, &host);
     let machines = shared.machines_of(&host);
     if machines.is_none() && needs_machine(&host) {
         return Next::Rest(shared.no_machines(key, &host));
     }
-    let mut decided = decide(key, shared, &host, machines.as_ref());
-    // A machine that is not seen goes on with what it is at, and a state that is left at once is no
-    // end to a promise: the host keeps what it has.
-    if decided.settled && !decided.step.blind {
-        shared.settle_slots(key, &host, &decided.step);
-    }
+    let mut decided = with_slots(key, shared, &host, machines.as_ref());
     if decided.changed {
-        let written = match shared.let_go(&host, &decided.host).await {
+        let next = Arc::clone(&decided.host);
+        let written = match shared.let_go(&host, &next).await {
             Ok(()) => write(shared, &host, decided.host).await,
             Err(error) => Err(error),
         };
@@ -114,9 +136,10 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
                 shared.memos.looks(key, written.version());
                 decided.host = written;
             }
-            Err(error) => return store_failed(key, shared, &host, &error),
+            Err(error) => return store_failed(key, shared, &host, next.status.as_ref(), &error),
         }
     }
+    shared.memos.is_stored(key);
     // Only now: what came of an effect is decided on again until the decision is written. A host
     // that is left alone did not look at it.
     if decided.step.why.code != Code::Paused.as_str() {
@@ -146,6 +169,26 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
             Wake::OnChange | Wake::OnSlot(_) => None,
         }),
     }
+}
+
+/// Decides, and books what that takes of the slots, as one: no two hosts are granted the last slot.
+fn with_slots<S: Stores>(
+    key: &Key,
+    shared: &Shared<S>,
+    host: &Arc<BareMetalHost>,
+    machines: Option<&Driven>,
+) -> Decided {
+    let _one = shared
+        .deciding
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let decided = decide(key, shared, host, machines);
+    // A machine that is not seen goes on with what it is at, and a state that is left at once is no
+    // end to a promise: the host keeps what it has.
+    if decided.settled && !decided.step.blind {
+        shared.settle_slots(key, host, &decided.step);
+    }
+    decided
 }
 
 /// False for a host that has no BMC and of which no provisioner knows anything: it can go its way
@@ -251,6 +294,7 @@ async fn act<S: Stores>(
             effect: effect.clone(),
             secrets: job,
             facts,
+            fence: shared.options.fence.clone(),
         })
         .await;
     shared.metrics.effect(what, started.elapsed(), &result);
@@ -259,7 +303,7 @@ async fn act<S: Stores>(
         (Ok(Ack::Firmware(found)), Effect::ReadFirmware(reading)) => {
             match shared.write_firmware(&host, *reading, *found).await {
                 Ok(()) => Ok(Ack::Done),
-                Err(error) => return store_failed(key, shared, &host, &error),
+                Err(error) => return store_failed(key, shared, &host, None, &error),
             }
         }
         (result, _) => result,
@@ -279,28 +323,42 @@ async fn act<S: Stores>(
     Next::Step
 }
 
-/// A write did not succeed: a conflict is decided again, anything else waits a second.
+/// A write did not succeed: a conflict is decided again, anything else waits. `decided` is the status
+/// that was to be written.
 fn store_failed<S: Stores>(
     key: &Key,
     shared: &Shared<S>,
     host: &BareMetalHost,
+    decided: Option<&BareMetalHostStatus>,
     error: &StoreError,
 ) -> Next {
     if !shared.options.fence.is_open() {
         return Next::Step;
     }
+    let times = shared.memos.is_refused(key, decided);
     match error {
         StoreError::Conflict { .. } | StoreError::NotFound { .. } => Next::Step,
         StoreError::Busy(delay) => {
             shared.note_why(key, host, Why::new(Code::StoreFailed, error.to_string()));
             Next::Rest(Some(*delay))
         }
-        StoreError::Owned { .. }
-        | StoreError::Exists { .. }
-        | StoreError::Invalid { .. }
-        | StoreError::Backend(_) => {
+        StoreError::Backend(_) => {
             shared.store_trouble(key, host, error);
-            Next::Rest(Some(Duration::from_secs(1)))
+            Next::Rest(Some(pause(key, shared, times, AWAY)))
+        }
+        StoreError::Owned { .. } | StoreError::Exists { .. } | StoreError::Invalid { .. } => {
+            shared.store_trouble(key, host, error);
+            Next::Rest(Some(pause(key, shared, times, REFUSED)))
         }
     }
+}
+
+/// How long to wait after so many failures in a row: twice as long each time, between half of that
+/// and all of it, so that ten thousand hosts do not ask in the same second.
+fn pause<S: Stores>(key: &Key, shared: &Shared<S>, times: u8, most: Duration) -> Duration {
+    let whole = SOON
+        .saturating_mul(1 << times.saturating_sub(1).min(10))
+        .min(most);
+    let roll = Dice::of(&key.name, shared.seed ^ u64::from(times)).roll();
+    whole.mul_f64(0.5 + (roll % 1024) as f64 / 2048.0)
 }

@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
+use crate::api::names::annotation;
 use crate::api::{Metadata, Timestamp};
 use crate::store::{Key, Object};
 
@@ -65,12 +66,19 @@ impl Lease {
         Self { metadata, spec }
     }
 
-    /// A merge patch to another record, for this version only.
-    pub(super) fn patch_to(&self, spec: &LeaseSpec) -> Value {
-        json!({
-            "metadata": { "resourceVersion": self.metadata.resource_version },
-            "spec": spec,
-        })
+    /// What its holder says, if that is one who does.
+    pub(super) fn word(&self) -> Option<&str> {
+        self.metadata
+            .annotations
+            .as_ref()?
+            .get(annotation::STANDING)
+    }
+
+    /// A merge patch to another record, for this version only, with another change of the metadata.
+    pub(super) fn patch_to(&self, spec: &LeaseSpec, metadata: Option<Value>) -> Value {
+        let mut metadata = metadata.unwrap_or_else(|| json!({}));
+        metadata["resourceVersion"] = json!(self.metadata.resource_version);
+        json!({ "metadata": metadata, "spec": spec })
     }
 }
 

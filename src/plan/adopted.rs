@@ -51,10 +51,9 @@ pub fn adopted(desired: &Desired, plan: &Plan, observed: &[Arc<BareMetalHost>]) 
 }
 
 fn stays(desired: &Desired, host: &BareMetalHost) -> bool {
-    let named = host.annotation(annotation::FLEET) == Some(&*desired.fleet);
     let wanted = || desired.hosts.contains_key(&host.key()) || desired.held.contains(&host.key());
     desired.set.is_some()
-        && named
+        && desired.owns(host)
         && applyset::set_of(host) != desired.set.as_deref()
         && host.metadata.deletion_timestamp.is_none()
         && !wanted()

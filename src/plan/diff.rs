@@ -250,17 +250,17 @@ impl<'d> Comparer<'d> {
 }
 
 fn is_ours(desired: &Desired, host: &BareMetalHost) -> bool {
-    host.annotation(annotation::FLEET) == Some(&*desired.fleet)
+    desired.owns(host)
 }
 
 /// True for a host that goes when the spec has it no more. Where there is a set, the annotation alone
-/// is not enough: somebody may have copied it with the rest of an object.
+/// is not enough: somebody may have copied it with the rest of an object. A store of our own has one
+/// fleet, and what a spec leaves behind in another namespace is its own still.
 fn is_removable(desired: &Desired, host: &BareMetalHost) -> bool {
-    let member = match desired.set.as_deref() {
-        Some(id) => applyset::set_of(host) == Some(id),
-        None => true,
-    };
-    is_ours(desired, host) && member
+    match desired.set.as_deref() {
+        Some(id) => is_ours(desired, host) && applyset::set_of(host) == Some(id),
+        None => host.annotation(annotation::FLEET) == Some(&*desired.fleet),
+    }
 }
 
 fn is_deleting(host: &BareMetalHost) -> bool {

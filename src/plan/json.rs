@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::store::Key;
 
+use super::masked::mask;
 use super::{Disruption, Plan, Ruling, Verb};
 
 /// Version of the shape. Minor: fields were added. Major: readers have to change.
@@ -29,13 +30,14 @@ pub(super) fn optional_key<S: Serializer>(
 
 /// The plan as JSON: `format_version`, `fleet`, `complete`, `summary`, `actions[]` (host, verb,
 /// disruption, changes, pool, rack, guard, refusal, hold), `kept[]`. `docs/plan.md` describes it.
-/// Secrets appear as references only.
+/// Secrets appear as references only, and of a URL no password.
 pub fn to_json(plan: &Plan, rulings: &[Ruling<'_>]) -> Value {
     let actions: Vec<Value> = rulings
         .iter()
         .map(|ruling| {
             let mut action = serde_json::to_value(ruling.action)
                 .expect("an action has text for keys, which is all that JSON asks for");
+            mask(&mut action["changes"]);
             if let Some(hold) = &ruling.hold {
                 action["hold"] = json!({ "code": hold.code.as_str(), "text": *hold.text });
             }

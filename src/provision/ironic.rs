@@ -42,7 +42,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use self::client::Requests;
-pub use self::endpoint::{Endpoint, EndpointError};
+pub use self::endpoint::{Endpoint, EndpointError, Whereabouts};
 pub use self::map::Ramdisk;
 
 use self::client::Client;
@@ -52,7 +52,7 @@ use self::map::Wanted;
 use self::mirror::{Found, Mirror};
 use self::poll::Poller;
 use self::spell::Spells;
-use super::{Ack, Drift, Facts, Fault, Job, Provisioner, Sight, Tick};
+use super::{Ack, Away, Drift, Facts, Fault, Job, Provisioner, Sight, Tick};
 use crate::api::{BareMetalHost, Timestamp};
 use crate::budget::Limits;
 use crate::store::Key;
@@ -65,6 +65,9 @@ const HURRY: Duration = Duration::from_secs(3);
 pub struct Options {
     /// Where it is.
     pub endpoint: Endpoint,
+    /// Where that is found again when it lets nobody in any more, and where it is found at all when
+    /// it is [`Endpoint::unknown`].
+    pub whereabouts: Option<Arc<dyn Whereabouts>>,
     /// The ramdisk that its machines boot; by default what Ironic is configured with.
     pub ramdisk: Ramdisk,
     /// How many machines may inspect, clean and deploy at once. Raising them beyond Ironic's own
@@ -79,6 +82,7 @@ impl Options {
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
+            whereabouts: None,
             ramdisk: Ramdisk::default(),
             limits: Limits {
                 inspect: 100,
@@ -114,8 +118,8 @@ struct Core {
     /// All was seen once since Ironic last came up.
     synced: AtomicBool,
     gate: Gate,
-    /// Since when it does not answer.
-    down_since: Mutex<Option<Timestamp>>,
+    /// Why and since when it does not answer.
+    down: Mutex<Away>,
     spells: Spells,
     /// Hosts whose machine changed by an effect's own answer.
     news: Mutex<Vec<Key>>,
@@ -140,7 +144,7 @@ impl Core {
 
     /// All was seen; Ironic answers.
     fn up(&self) {
-        *locked(&self.down_since) = None;
+        *locked(&self.down) = Away::default();
         self.spells.end_all();
         self.gate.open();
         self.synced.store(true, Ordering::Release);
@@ -153,9 +157,13 @@ impl Core {
 
     /// Ironic does not answer. True when that is news.
     fn down(&self, error: &IronicError) -> bool {
-        let since = *locked(&self.down_since).get_or_insert_with(self.clock);
+        let mut outage = error.outage(&self.client.endpoint());
+        let since = {
+            let mut down = locked(&self.down);
+            down.outage = Some(outage.clone());
+            *down.since.get_or_insert_with(self.clock)
+        };
         let since = crate::api::whole_seconds(since);
-        let mut outage = error.outage(self.client.endpoint());
         let text = &outage.text;
         outage.text = format!("{text}; since {since}, asked again every few seconds").into();
         let news = self.gate.shut(outage.clone());
@@ -195,14 +203,14 @@ impl Ironic {
     /// Sets one up; asks nothing yet.
     pub fn new(options: Options) -> Result<Self, EndpointError> {
         let core = Core {
-            client: Client::new(options.endpoint)?,
+            client: Client::new(options.endpoint, options.whereabouts)?,
             ramdisk: options.ramdisk,
             limits: options.limits,
             clock: options.clock,
             mirror: Mutex::default(),
             synced: AtomicBool::new(false),
             gate: Gate::new(),
-            down_since: Mutex::new(None),
+            down: Mutex::default(),
             spells: Spells::default(),
             news: Mutex::default(),
             sweep_wanted: AtomicBool::new(false),
@@ -274,6 +282,14 @@ impl Provisioner for Ironic {
 
     fn hurry(&self) {
         self.core.hurry();
+    }
+
+    fn address(&self) -> Option<String> {
+        Some(self.core.client.endpoint().url().to_owned())
+    }
+
+    fn away(&self) -> Option<Away> {
+        (!self.core.is_synced()).then(|| locked(&self.core.down).clone())
     }
 }
 

@@ -117,6 +117,9 @@ codes! {
     NoProvisioner: Blocked,
     /// What was decided cannot be written. Goes on when the store takes writes again.
     StoreFailed: SharedBlocked,
+    /// metalform itself failed at this host, which is a mistake in it: its log has the place. Nothing is
+    /// done with the host but a try a minute.
+    TurnBroken: Blocked,
     /// The spec has BMC credentials but no BMC address.
     AddressMissing: Blocked,
     /// The Secret with the BMC credentials is missing or cannot be read. Goes on as soon as it is
@@ -258,6 +261,6 @@ mod tests {
             .filter(persons)
             .map(|code| code.as_str())
             .collect();
-        insta::assert_snapshot!(codes.join(" "), @"UnknownState NoProvisioner AddressMissing CredentialsMissing CredentialsInvalid ProvisionerUnauthorized MachineTaken ProfileInvalid ReferenceMissing RetryLimit OnHold UnexpectedMachineState PowerOffDisabled DeleteDelayed");
+        insta::assert_snapshot!(codes.join(" "), @"UnknownState NoProvisioner TurnBroken AddressMissing CredentialsMissing CredentialsInvalid ProvisionerUnauthorized MachineTaken ProfileInvalid ReferenceMissing RetryLimit OnHold UnexpectedMachineState PowerOffDisabled DeleteDelayed");
     }
 }

@@ -517,6 +517,14 @@ async fn a_port_shows_health_and_metrics_only_and_who_says_nothing_is_cut_off() 
     drop(idle);
 }
 
+#[test]
+fn only_any_address_has_another_without_ipv6() {
+    let other = |addr: &str| instead_of(addr.parse().unwrap()).map(|addr| addr.to_string());
+    assert_eq!(other("[::]:9440").as_deref(), Some("0.0.0.0:9440"));
+    assert_eq!(other("[::1]:9440"), None);
+    assert_eq!(other("0.0.0.0:9440"), None);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_process_that_is_stopped_does_not_hang_its_clients() {
     let dir = tempfile::tempdir().unwrap();

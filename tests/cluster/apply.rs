@@ -275,6 +275,10 @@ async fn a_roll_goes_one_machine_at_a_time_and_a_wait_goes_on_with_it() {
     desk.provisioned("w2");
     let text = desk.read("fleet.kdl").replace("debian-1", "debian-2");
     desk.write("fleet.kdl", &text);
+    desk.apply(&["--dry-run=server"])
+        .code(1)
+        .says("changed    w1")
+        .says("waits      w2: ");
     desk.apply(&[])
         .code(1)
         .says("1 changed")

@@ -189,9 +189,8 @@ impl Site {
 
     /// Starts a controller here with these arguments. `name` is that of its log.
     pub fn start(&self, name: &str, arguments: &[&str]) -> Controller {
-        let log = self.dir.path().join(format!("{name}.log"));
-        let out = File::create(&log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_metalform"))
+        let mut program = Command::new(env!("CARGO_BIN_EXE_metalform"));
+        program
             .env("KUBECONFIG", self.kubeconfig())
             .env("HOSTNAME", name)
             // With each effect that a machine accepted.
@@ -203,17 +202,24 @@ impl Site {
                     true => &[][..],
                     false => &["--listen", "none"],
                 },
-            )
+            );
+        Controller::spawn(&mut program, self.dir.path().join(format!("{name}.log")))
+    }
+}
+
+impl Controller {
+    /// Starts this, with its log there.
+    pub fn spawn(program: &mut Command, log: PathBuf) -> Self {
+        let out = File::create(&log).unwrap();
+        let child = program
             .stdin(Stdio::null())
             .stdout(out.try_clone().unwrap())
             .stderr(out)
             .spawn()
             .unwrap();
-        Controller { child, log }
+        Self { child, log }
     }
-}
 
-impl Controller {
     /// What it said so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()

@@ -33,7 +33,6 @@ ironic:
   deployRamdiskURL: http://127.0.0.1/ramdisk
   deployISOURL: http://127.0.0.1/iso
   provisioningLimit: 30
-  readObjects: true
 namespaces: [metal3]
 specs: { volume: { emptyDir: {} }, path: current/fra1, params: values.kdl }
 maxProvisioningRetries: 0
@@ -48,6 +47,7 @@ podLabels: { example.org/c: d }
 nodeSelector: { kubernetes.io/os: linux }
 tolerations: [{ operator: Exists }]
 extraEnv: [{ name: BMO_CONCURRENCY, value: '8' }]
+extraEnvFrom: [{ secretRef: { name: more } }]
 extraArgs: [--verbose]
 extraVolumes: [{ name: more, emptyDir: {} }]
 extraVolumeMounts: [{ name: more, mountPath: /more }]
@@ -244,6 +244,7 @@ fn ways(server: &Server, helm: &Helm) -> Vec<(&'static str, String)> {
     vec![
         ("simulated", overlay("simulated")),
         ("ironic", overlay("ironic")),
+        ("ironic-object", overlay("ironic-object")),
         ("namespaced", overlay("namespaced")),
         ("fleet", overlay("fleet")),
         ("one's own", kustomized_own(server)),
@@ -254,6 +255,14 @@ fn ways(server: &Server, helm: &Helm) -> Vec<(&'static str, String)> {
         (
             "chart, ironic",
             helm.template("ironic: { endpoint: 'http://127.0.0.1' }"),
+        ),
+        (
+            "chart, an Ironic object",
+            helm.template("{ ironic: { name: ironic, namespace: metal3 }, namespaces: [metal3] }"),
+        ),
+        (
+            "chart, that operator's ConfigMap",
+            helm.template("extraEnvFrom: [{ configMapRef: { name: ironic } }]"),
         ),
         ("chart, everything", helm.template(EVERYTHING)),
     ]
@@ -370,6 +379,10 @@ fn rights_are_the_same_either_way() {
             "namespaced",
             "{ ironic: { endpoint: 'http://127.0.0.1' }, namespaces: [metal3] }",
         ),
+        (
+            "ironic-object",
+            "ironic: { name: ironic, namespace: metal3 }",
+        ),
     ] {
         let folder = format!("deploy/kustomize/overlays/{overlay}");
         let plain = rights(&documents(&kustomized(&server, &folder)));
@@ -382,15 +395,27 @@ fn rights_are_the_same_either_way() {
         }
     }
     // What no overlay has.
-    let values =
-        "{ simulate: { enabled: true }, metrics: { auth: true }, ironic: { readObjects: true } }";
+    let values = "{ simulate: { enabled: true }, metrics: { auth: true } }";
     let chart = rights(&documents(&helm.template(values)));
-    for folder in ["deploy/rbac/metrics", "deploy/rbac/ironic"] {
-        let plain = rights(&documents(&kustomized(&server, folder)));
-        for (role, what) in plain {
-            assert_eq!(chart.get(&role), Some(&what), "{role}");
-        }
+    let plain = rights(&documents(&kustomized(&server, "deploy/rbac/metrics")));
+    for (role, what) in plain {
+        assert_eq!(chart.get(&role), Some(&what), "{role}");
     }
+    // The object of an Ironic is read where it is, and hosts where they are.
+    let values = "{ ironic: { name: i }, namespaces: [watched] }";
+    let chart = rights(&documents(&helm.template(values)));
+    let places: Vec<&String> = chart
+        .keys()
+        .filter(|key| key.starts_with("Role "))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            &format!("Role {HOME}/metalform-ironic"),
+            &format!("Role {HOME}/metalform-lease"),
+            "Role watched/metalform",
+        ]
+    );
 }
 
 /// With the namespaces of the test in place of those of the repository.
@@ -523,7 +548,9 @@ fn the_controller_knows_what_it_is_started_with() {
             variables.push(variable["name"].as_str().unwrap());
         }
         for source in container["envFrom"].as_array().into_iter().flatten() {
-            let wanted = source["configMapRef"]["name"].as_str().unwrap();
+            let Some(wanted) = source["configMapRef"]["name"].as_str() else {
+                continue;
+            };
             let maps = of_kind(&objects, "ConfigMap").into_iter();
             let map = maps.filter(|map| name(map) == wanted);
             let keys = map.flat_map(|map| map["data"].as_object().unwrap().keys());
@@ -583,10 +610,21 @@ fn what_makes_no_sense_is_refused_in_words() {
     let chart = at("deploy/chart");
     helm.run(&["lint", "--strict", chart.to_str().unwrap()]);
     for (values, answer) in [
-        ("{}", "say where Ironic is (--set ironic.endpoint=URL)"),
+        (
+            "{}",
+            "say where Ironic is (--set ironic.endpoint=URL, or ironic.name",
+        ),
         (
             "{ simulate: { enabled: true }, ironic: { endpoint: 'http://127.0.0.1' } }",
             "exclude each other",
+        ),
+        (
+            "ironic: { endpoint: 'http://127.0.0.1', name: ironic }",
+            "ironic.name and ironic.endpoint exclude each other",
+        ),
+        (
+            "{ simulate: { enabled: true }, ironic: { namespace: metal3 } }",
+            "say both",
         ),
         (
             "{ ironic: { endpoint: '127.0.0.1:6385' } }",
@@ -665,8 +703,9 @@ async fn a_release_lives_and_goes() {
         (false, bmh("delete", &watched)),
         (true, secret(&watched)),
         (false, secret(&home)),
-        (true, lease("update", "metalform", &home)),
-        (false, lease("update", "other", &home)),
+        (true, lease("patch", "metalform", &home)),
+        (false, lease("patch", "other", &home)),
+        (false, lease("update", "metalform", &home)),
         (false, lease("delete", "metalform", &home)),
         (false, lease("get", "metalform", &watched)),
     ] {

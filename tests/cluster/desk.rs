@@ -52,36 +52,52 @@ impl Done {
     }
 }
 
+/// Installs the definitions of these kinds, of all where none is named.
+#[track_caller]
+fn define(server: &Server, kinds: &[&str]) {
+    let crds = Command::new(env!("CARGO_BIN_EXE_metalform"))
+        .arg("crd")
+        .args(kinds)
+        .output()
+        .unwrap();
+    let crds = String::from_utf8(crds.stdout).unwrap();
+    server.kubectl_with(
+        &["apply", "--server-side", "--force-conflicts", "-f", "-"],
+        &crds,
+    );
+    server.kubectl(&[
+        "wait",
+        "--for=condition=Established",
+        "--timeout=30s",
+        "crd",
+        "--all",
+    ]);
+}
+
 impl Desk {
     /// A desk with an empty folder; `None` without a cluster.
     pub async fn new(about: &str) -> Option<Self> {
         static CRDS: OnceLock<()> = OnceLock::new();
         let server = Server::shared()?;
-        CRDS.get_or_init(|| {
-            let crds = Command::new(env!("CARGO_BIN_EXE_metalform"))
-                .arg("crd")
-                .output()
-                .unwrap();
-            let crds = String::from_utf8(crds.stdout).unwrap();
-            server.kubectl_with(
-                &["apply", "--server-side", "--force-conflicts", "-f", "-"],
-                &crds,
-            );
-            server.kubectl(&[
-                "wait",
-                "--for=condition=Established",
-                "--timeout=30s",
-                "crd",
-                "--all",
-            ]);
-        });
+        CRDS.get_or_init(|| define(&server, &[]));
+        Some(Self::on(server, about).await)
+    }
+
+    /// One at a cluster of its own that knows these kinds only.
+    pub async fn where_only(kinds: &[&str], about: &str) -> Option<Self> {
+        let server = Server::own(&[])?;
+        define(&server, kinds);
+        Some(Self::on(server, about).await)
+    }
+
+    async fn on(server: Server, about: &str) -> Self {
         let cluster = server.admin().await;
         let namespace = server.namespace(&cluster, about).await;
-        Some(Self {
+        Self {
             server,
             namespace,
             dir: tempfile::tempdir().unwrap(),
-        })
+        }
     }
 
     /// Saves `fleet.kdl`: these hosts of one pool, and what else is said.

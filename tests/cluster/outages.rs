@@ -8,6 +8,8 @@ use crate::controller::{Site, until};
 
 /// Long enough for every request and every watch to fail some times.
 const OUTAGE: Duration = Duration::from_secs(12);
+/// Long enough for every wait between two tries to be at its longest.
+const LONG: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_server_is_away_in_the_middle_of_work() {
@@ -19,7 +21,7 @@ async fn the_api_server_is_away_in_the_middle_of_work() {
     site.provisions(5);
     site.server.is_to("pause");
     controller.says("cannot reach the API server");
-    std::thread::sleep(OUTAGE);
+    std::thread::sleep(LONG);
     site.server.is_to("resume");
     let back = Instant::now();
     site.provisions(40);
@@ -91,4 +93,29 @@ async fn the_api_server_takes_requests_and_answers_nothing() {
     let took = controller.stop();
     site.server.is_to("thaw");
     assert!(took < Duration::from_secs(20), "{took:?}");
+}
+
+/// A renewal that is not answered does not keep the leader from seeing that its lease ran out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_gets_no_answer_ends_in_time() {
+    let Some(site) = Site::own("hung", &[]).await else {
+        return;
+    };
+    site.crowd(1);
+    let times = [
+        "--leader-elect",
+        "--lease-duration=4",
+        "--renew-deadline=3",
+        "--retry-period=1",
+    ];
+    let mut controller = site.simulate("hung", &times);
+    site.provisions(1);
+    site.server.is_to("freeze");
+    let frozen = Instant::now();
+    let ended = controller.ends();
+    let took = frozen.elapsed();
+    site.server.is_to("thaw");
+    assert_eq!(ended.code(), Some(5), "{}", controller.log());
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    controller.says("was not renewed for 3 s");
 }

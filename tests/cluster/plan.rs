@@ -106,5 +106,63 @@ async fn a_saved_plan_of_which_anything_moved_is_5_and_says_what_and_who() {
         &other,
     ])
     .code(5)
-    .says("the plan was made for namespace");
+    .says("the plan was made for namespace")
+    .says("--context")
+    .never_says("make the plan again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_with_a_saved_plan_ends_where_a_host_that_waits_for_its_turn_changed() {
+    let Some(desk) = Desk::new("strict").await else {
+        return;
+    };
+    desk.fleet("w[slot=1-2]", "");
+    desk.apply(&[]).code(0);
+    desk.provisioned("w1");
+    desk.provisioned("w2");
+    let text = desk.read("fleet.kdl").replace("debian-1", "debian-2");
+    desk.write("fleet.kdl", &text);
+    desk.run(&["plan", "--namespace", &desk.namespace, "-o", "roll.plan"])
+        .code(0);
+    let image = |name: &str| desk.object("bmh", name)["spec"]["image"]["url"].clone();
+    let next = "https://127.0.0.1:8443/debian-2.qcow2";
+    let flags = [
+        "apply",
+        "--yes",
+        "--plan",
+        "roll.plan",
+        "--wait",
+        "--timeout",
+        "60",
+    ];
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| desk.run(&flags));
+        crate::controller::until(|| image("w1") == next, || "w1 does not go".to_owned());
+        let note = json!({"metadata": {"annotations": {"example.com/note": "mine"}}});
+        desk.patch("bmh", "w2", "ann", &note);
+        desk.deployed("w1", next);
+        waits
+            .join()
+            .unwrap()
+            .code(5)
+            .says("w2: changed since it was looked at")
+            .says("make the plan again");
+    });
+    assert_ne!(image("w2"), next);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_fleet_is_no_kind_a_plan_is_made_and_an_apply_says_which_to_add() {
+    let Some(desk) = Desk::where_only(&["baremetalhosts"], "kindless").await else {
+        return;
+    };
+    desk.fleet("w[slot=1-1]", "");
+    let add = "metalform crd fleets | kubectl apply --server-side -f -";
+    desk.run(&["plan", "--namespace", &desk.namespace])
+        .code(0)
+        .says("1 to create, 0 to change, 0 to delete")
+        .says(add);
+    desk.apply(&[]).code(4).says(add);
+    desk.apply(&["--dry-run=server"]).code(4).says(add);
+    assert_eq!(desk.names(), "");
 }

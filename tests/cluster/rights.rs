@@ -6,13 +6,14 @@ use crate::controller::Site;
 
 const READ: &[&str] = &["get", "list", "watch"];
 const MAKE: &[&str] = &["get", "list", "watch", "create", "patch"];
+const LOSE: &[&str] = &["get", "list", "watch", "create", "delete"];
 const METAL3: &str = "metal3.io";
 
 /// What is granted, one after the other, and before it what the controller says is missing: verb,
 /// group, resource, and what it gets.
 const STEPS: [(&str, &str, &str, &[&str]); 12] = [
     ("watch", METAL3, "baremetalhosts", READ),
-    ("watch", METAL3, "firmwareschemas", MAKE),
+    ("watch", METAL3, "firmwareschemas", LOSE),
     ("watch", METAL3, "hostfirmwaresettings", MAKE),
     ("watch", METAL3, "hostfirmwarecomponents", MAKE),
     ("watch", METAL3, "hostupdatepolicies", READ),

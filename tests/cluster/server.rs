@@ -98,6 +98,34 @@ impl Server {
         out
     }
 
+    /// True when the server would make this object.
+    pub fn takes(&self, object: &Value) -> bool {
+        let program = self.about["kubectl"].as_str().unwrap_or("kubectl");
+        let mut child = Command::new(program)
+            .env("KUBECONFIG", self.kubeconfig())
+            .args(["create", "--dry-run=server", "-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(object.to_string().as_bytes()).unwrap();
+        drop(stdin);
+        child.wait().unwrap().success()
+    }
+
+    /// Whether this definition is served, `crd/NAME`.
+    #[track_caller]
+    pub fn is_served(&self, name: &str) -> bool {
+        // `kubectl wait`, and a filter of kubectl's, fail on one that has no conditions yet.
+        let text = self.kubectl(&["get", name, "-o=json"]);
+        let crd: Value = serde_json::from_str(&text).unwrap();
+        let all = crd["status"]["conditions"].as_array();
+        let is = |one: &Value| one["type"] == "Established" && one["status"] == "True";
+        all.is_some_and(|all| all.iter().any(is))
+    }
+
     /// Applies objects and waits until definitions among them are served.
     #[track_caller]
     pub fn install(&self, objects: &Value) {
@@ -107,15 +135,10 @@ impl Server {
         );
         if objects["kind"] == "CustomResourceDefinition" {
             let name = format!("crd/{}", objects["metadata"]["name"].as_str().unwrap());
-            // `kubectl wait` fails on one that has no conditions yet, and so does a path to them.
-            let is_established = || {
-                let crd = self.kubectl(&["get", &name, "-o", "json"]);
-                let crd: Value = serde_json::from_str(&crd).unwrap();
-                let conditions = crd["status"]["conditions"].as_array();
-                let mut conditions = conditions.into_iter().flatten();
-                conditions.any(|one| one["type"] == "Established" && one["status"] == "True")
-            };
-            crate::controller::until(is_established, || format!("{name} is not established"));
+            crate::controller::until(
+                || self.is_served(&name),
+                || format!("{name} is not established"),
+            );
         }
     }
 

@@ -45,13 +45,27 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if or .Values.specs.configMap .Values.specs.volume }}yes{{ end }}
 {{- end }}
 
+{{/* Where the Ironic object is. */}}
+{{- define "metalform.ironicNamespace" -}}
+{{- default .Release.Namespace .Values.ironic.namespace }}
+{{- end }}
+
 {{/* What makes no sense is refused here, in words. */}}
 {{- define "metalform.check" -}}
-{{- if and .Values.ironic.endpoint .Values.simulate.enabled }}
-{{- fail "ironic.endpoint and simulate.enabled exclude each other: say one of them" }}
+{{- range list (list "ironic.endpoint" .Values.ironic.endpoint "simulate.enabled" .Values.simulate.enabled)
+  (list "ironic.name" .Values.ironic.name "simulate.enabled" .Values.simulate.enabled)
+  (list "ironic.name" .Values.ironic.name "ironic.endpoint" .Values.ironic.endpoint)
+  (list "ironic.name" .Values.ironic.name "ironic.authSecret" .Values.ironic.authSecret)
+  (list "ironic.name" .Values.ironic.name "ironic.ca" (or .Values.ironic.ca.secret .Values.ironic.ca.configMap)) }}
+{{- if and (index . 1) (index . 3) }}
+{{- fail (printf "%s and %s exclude each other: say one of them" (index . 0) (index . 2)) }}
 {{- end }}
-{{- if not (or .Values.ironic.endpoint .Values.simulate.enabled) }}
-{{- fail "say where Ironic is (--set ironic.endpoint=URL), or that machines are simulated (--set simulate.enabled=true)" }}
+{{- end }}
+{{- if not (or .Values.ironic.endpoint .Values.ironic.name .Values.simulate.enabled .Values.extraEnvFrom) }}
+{{- fail "say where Ironic is (--set ironic.endpoint=URL, or ironic.name for an Ironic object), or that machines are simulated (--set simulate.enabled=true)" }}
+{{- end }}
+{{- if and .Values.ironic.namespace (not .Values.ironic.name) }}
+{{- fail "ironic.namespace is where the Ironic object of ironic.name is: say both" }}
 {{- end }}
 {{- if and .Values.specs.configMap .Values.specs.volume }}
 {{- fail "specs.configMap and specs.volume exclude each other: say one of them" }}

@@ -10,7 +10,7 @@ mod secrets;
 mod wait;
 mod write;
 
-use crate::plan::{self, Action, Grants, Hold};
+use crate::plan::{self, Action, Grants, Hold, Live};
 use crate::store::StoreError;
 
 use super::super::cluster::{ClusterArgs, Parent, Remote};
@@ -39,6 +39,7 @@ pub(super) async fn apply(
     let remote = reached.within(Some(&spec.fleet.namespace));
     let parent = Parent::read(&remote, &spec.fleet.name).await?;
     parent.refuse_others(args.force_beside_controller)?;
+    parent.needs_kind()?;
     let made = make(&Source::Cluster(remote.clone()), &spec).await?;
     if let (Some(path), Some(saved)) = (&args.plan, &saved) {
         let mut moved = saved.moved(&made, Target::cluster(&remote));
@@ -89,6 +90,14 @@ fn goes_with_cluster(args: &ApplyArgs) -> Result<(), Failure> {
             .help("--with-secrets DIR writes the Secrets that the spec names from a folder"));
     }
     Ok(())
+}
+
+/// The exit code of an apply that is over, carried out or tried: what waits is not written.
+fn ends(written: Exit, all: bool) -> Exit {
+    match written {
+        Exit::Success if !all => Exit::No,
+        exit => exit,
+    }
 }
 
 /// Adds who changed each host last, as far as the server tells.
@@ -168,7 +177,7 @@ impl Work<'_> {
         report.hold(&held);
         self.term.out(&report.table(made.plan.unchanged));
         self.term.say("the server judged this; nothing was changed");
-        Ok(report.exit())
+        Ok(ends(report.exit(), held.is_empty()))
     }
 
     async fn carry_out(&self, made: Made) -> Result<Exit, Failure> {
@@ -185,10 +194,11 @@ impl Work<'_> {
             written.map_err(|error| self.failure(&error))?;
         }
         self.secrets.write(&self.remote).await?;
-        let mut report = Report::default();
-        let agreed = wait::Agreed::of(&made);
+        let mut report = Report::of(self.strict);
+        let agreed = wait::Agreed::of(&made, self.strict);
         let (mut held, _) = self.round(&made, &agreed, &mut report).await;
-        if self.args.wait {
+        let is_moved = self.strict && report.is_late();
+        if self.args.wait && !is_moved {
             return self.wait(made, &agreed, report).await;
         }
         for _ in 1..ROUNDS {
@@ -203,18 +213,15 @@ impl Work<'_> {
         for line in held.lines() {
             self.term.say(&line);
         }
-        if held.is_empty() && report.exit() == Exit::Success {
+        let exit = ends(report.exit(), held.is_empty());
+        if exit == Exit::Success {
             let flags = self.remote.flags();
             self.term.say(&format!(
                 "what happens to the machines now is the controller's: `metalform get{flags}` shows it, \
                  `apply --wait` waits for it"
             ));
-            return Ok(Exit::Success);
         }
-        Ok(match report.exit() {
-            Exit::Success => Exit::No,
-            exit => exit,
-        })
+        Ok(exit)
     }
 
     /// Writes what of the agreed plan may go now. Answers what waits, and how much was written.
@@ -232,6 +239,11 @@ impl Work<'_> {
             .filter(|action| !report.is_refused(&action.host))
             .collect();
         waits.unplanned(&other);
+        let live = Live::of(&made.observed);
+        let (go, moved): (Vec<_>, Vec<_>) = go
+            .into_iter()
+            .partition(|action| agreed.is_current(action, &live));
+        report.take(moved.into_iter().map(write::moved).collect());
         let came = write::write(&self.remote.store, made, &go, self.args.force_conflicts).await;
         report.take(came);
         (waits, go.len())

@@ -15,22 +15,36 @@ use super::{Remote, failed};
 pub(in crate::cli) struct Parent {
     key: Key,
     fleet: Option<Arc<Fleet>>,
+    /// Whether the cluster knows this kind at all. One of the Bare Metal Operator does not need to.
+    has_kind: bool,
 }
+
+/// Adds the one kind: the definitions of a Bare Metal Operator that runs there are its own.
+const ADD_KIND: &str = "`metalform crd fleets | kubectl apply --server-side -f -` adds that kind and \
+                        leaves all others as they are";
 
 impl Parent {
     /// Reads it. `name` is the fleet's.
     pub async fn read(remote: &Remote, name: &str) -> Result<Self, Failure> {
         let key = Key::new(remote.namespace.as_deref().unwrap_or_default(), name);
-        let fleet = match remote.store.read(&key).await {
-            Ok(fleet) => Some(fleet),
-            Err(StoreError::NotFound { .. }) => None,
+        let (fleet, has_kind) = match remote.store.read(&key).await {
+            Ok(fleet) => (Some(fleet), true),
+            Err(StoreError::NotFound { .. }) => (None, true),
+            Err(StoreError::Backend(_)) if remote.lacks::<Fleet>().await => (None, false),
             Err(error) => return Err(failed(&error)),
         };
-        Ok(Self { key, fleet })
+        Ok(Self {
+            key,
+            fleet,
+            has_kind,
+        })
     }
 
-    /// A line for one who only looks: who else says what is wanted.
+    /// A line for one who only looks: who else says what is wanted, or what `apply` will miss.
     pub fn others(&self) -> Option<String> {
+        if !self.has_kind {
+            return Some(format!("the cluster has no such kind; {ADD_KIND}"));
+        }
         let fleet = self.fleet.as_deref()?;
         if let Some(tool) = applyset::foreign(fleet) {
             return Some(format!("its set of objects is kept by {tool}"));
@@ -68,6 +82,16 @@ impl Parent {
         ))
     }
 
+    /// An error where the object cannot be made.
+    pub fn needs_kind(&self) -> Result<(), Failure> {
+        if self.has_kind {
+            return Ok(());
+        }
+        let text = "the cluster has no kind Fleet (fleets.metalform.dev), which keeps the set of the \
+                    fleet's hosts; nothing was changed";
+        Err(Failure::new(Exit::Remote, text).help(ADD_KIND))
+    }
+
     /// True when it is there, whatever it says.
     pub fn is_there(&self) -> bool {
         self.fleet.is_some()
@@ -103,6 +127,7 @@ mod tests {
         Parent {
             key: Key::new("metal3", "lab"),
             fleet: Some(Arc::new(serde_json::from_value(fleet).unwrap())),
+            has_kind: true,
         }
     }
 
@@ -151,7 +176,21 @@ mod tests {
         let parent = Parent {
             key: Key::new("metal3", "lab"),
             fleet: None,
+            has_kind: true,
         };
         assert!(parent.refuse_others(false).is_ok() && !parent.is_written());
+    }
+
+    #[test]
+    fn without_the_kind_a_plan_says_which_and_an_apply_ends() {
+        let parent = Parent {
+            key: Key::new("metal3", "lab"),
+            fleet: None,
+            has_kind: false,
+        };
+        assert!(parent.refuse_others(false).is_ok());
+        let failure = parent.needs_kind().unwrap_err();
+        assert_eq!(failure.exit, Exit::Remote);
+        assert!(parent.others().unwrap().contains("crd fleets |"));
     }
 }

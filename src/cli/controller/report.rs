@@ -6,8 +6,8 @@ use crate::api::fleet::{
     Finding, FindingSeverity, FleetConditionType, FleetReason, FleetSource, FleetStatus,
     HostCounts, LastGood, MOST_FINDINGS,
 };
-use crate::api::names::annotation;
 use crate::api::{ConditionStatus, Timestamp, conditions, whole_seconds};
+use crate::desired::is_of;
 use crate::diag::{Diagnostic, Severity};
 use crate::engine::{HostLine, Overview, Standing};
 use crate::store::{Key, Object as _};
@@ -72,12 +72,15 @@ fn finding(files: &Files, found: &Diagnostic) -> Finding {
 
 /// Where everything stands.
 pub(super) struct Scene<'a> {
-    pub fleet: &'a str,
+    /// The fleet's own object.
+    pub fleet: &'a Key,
     pub read: &'a Read,
     pub standing: &'a Standing,
     pub overview: &'a Overview,
     /// `spec.paused`.
     pub paused: bool,
+    /// Why the object cannot be the parent of the fleet's set.
+    pub hindrance: Option<&'a str>,
     pub generation: i64,
     pub now: Timestamp,
 }
@@ -156,13 +159,15 @@ fn valid(read: &Read) -> Verdict {
 
 fn synced(scene: &Scene<'_>) -> Verdict {
     let standing = scene.standing;
+    if scene.paused {
+        let text = "spec.paused is set: the objects of the hosts stay as they are".to_owned();
+        return (false, FleetReason::Paused, text);
+    }
+    if let Some(hindrance) = scene.hindrance {
+        return (false, FleetReason::ApplyFailed, hindrance.to_owned());
+    }
     if let Some(trouble) = &standing.trouble {
         return (false, FleetReason::ApplyFailed, trouble.clone());
-    }
-    let differs = scene.read.good.as_deref() != Some(&*standing.digest.to_string());
-    if scene.paused && scene.read.good.is_some() && differs {
-        let text = "spec.paused is set: what the files say now is not applied".to_owned();
-        return (false, FleetReason::Paused, text);
     }
     let waits = standing
         .held
@@ -222,7 +227,8 @@ fn counts(scene: &Scene<'_>) -> HostCounts {
         .filter(|(_, hold)| hold.code.needs_person())
         .map(|(action, _)| &action.host)
         .collect();
-    let ours = |line: &&HostLine| line.host.annotation(annotation::FLEET) == Some(scene.fleet);
+    let Key { namespace, name } = scene.fleet;
+    let ours = |line: &&HostLine| is_of(name, namespace, &line.host);
     let mut counts = HostCounts::default();
     for line in scene.overview.hosts.iter().filter(ours) {
         counts.total += 1;

@@ -1,13 +1,15 @@
 //! An Ironic that is known by its `Ironic` resource, as the Bare Metal Operator finds it: the Ironic
 //! operator's five facts (the service's name and port, credentials, certificate, readiness).
 
+use std::fmt;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use serde_json::Value;
+use tokio::sync::watch as channel;
 use tracing::info;
 
-use crate::cli::{Exit, Failure};
-use crate::provision::ironic::Endpoint;
+use crate::provision::ironic::{Endpoint, Whereabouts};
 use crate::secrets::{ClusterSecrets, Secret};
 use crate::store::kube::Cluster;
 use crate::store::{Key, Kube};
@@ -28,76 +30,104 @@ struct Facts {
     certificate: Option<String>,
 }
 
-/// Waits until the Ironic is ready.
-///
-/// # Errors
-/// When it says something that cannot be used.
-pub(super) async fn endpoint(cluster: &Cluster, key: &Key) -> Result<Endpoint, Failure> {
-    let secrets = ClusterSecrets::new(cluster.clone(), Kube::new(cluster, "metalform-host"));
-    let mut said = String::new();
-    loop {
-        match look(cluster, &secrets.clone().only_reading(), key).await {
-            Ok(found) => return found,
-            Err(text) => {
-                if said != text {
-                    info!(code = "IronicNotReady", "waiting for Ironic {key}: {text}");
-                    said = text;
-                }
-            }
-        }
-        tokio::time::sleep(AGAIN).await;
+/// Finds an Ironic by its resource.
+#[derive(Clone)]
+pub(super) struct Finder {
+    cluster: Cluster,
+    secrets: ClusterSecrets,
+    key: Key,
+    /// Any certificate is taken.
+    insecure: bool,
+}
+
+impl fmt::Debug for Finder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Finder").field(&self.key).finish()
     }
 }
 
-/// Looks once.
-async fn look(
-    cluster: &Cluster,
-    secrets: &ClusterSecrets,
-    key: &Key,
-) -> Result<Result<Endpoint, Failure>, NotYet> {
-    let (namespace, name) = (&key.namespace, &key.name);
-    let path = format!("/apis/ironic.metal3.io/v1alpha1/namespaces/{namespace}/ironics/{name}");
-    let request = http::Request::get(path).body(Vec::new());
-    let request = request.map_err(|error| error.to_string())?;
-    let resource: Result<Value, _> = cluster.client().request(request).await;
-    let resource = resource.map_err(|error| match error {
-        kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
-        error => error.to_string(),
-    })?;
-    let facts = facts(&resource, key)?;
-    let secret = async |name: &str| -> Result<Secret, NotYet> {
-        let key = Key::new(namespace.clone(), name);
-        let found = secrets
-            .look_up(&key)
-            .await
-            .map_err(|error| error.to_string())?;
+impl Whereabouts for Finder {
+    fn look(&self) -> BoxFuture<'_, Result<Endpoint, String>> {
+        Box::pin(self.look_once())
+    }
+}
+
+impl Finder {
+    pub fn new(cluster: &Cluster, key: Key, insecure: bool) -> Self {
+        let store = Kube::new(cluster, super::MANAGER);
+        Self {
+            cluster: cluster.clone(),
+            secrets: ClusterSecrets::new(cluster.clone(), store).only_reading(),
+            key,
+            insecure,
+        }
+    }
+
+    /// What is known of it before it was looked for.
+    pub fn unknown(&self) -> Endpoint {
+        Endpoint::unknown(self.key.to_string())
+    }
+
+    /// Looks until it is found, and tells why it is not. For those that wait in the pod's probes:
+    /// whoever drives machines looks by itself.
+    pub async fn until_found(self, waits: channel::Sender<Option<String>>) {
+        loop {
+            let Err(text) = self.look_once().await else {
+                waits.send_replace(None);
+                return;
+            };
+            let text = format!("waiting for Ironic {}: {text}", self.key);
+            let news = waits.send_if_modified(|said| {
+                let news = said.as_ref() != Some(&text);
+                *said = Some(text.clone());
+                news
+            });
+            if news {
+                info!(code = "IronicNotReady", "{text}");
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn look_once(&self) -> Result<Endpoint, NotYet> {
+        let (namespace, name) = (&self.key.namespace, &self.key.name);
+        let path = format!("/apis/ironic.metal3.io/v1alpha1/namespaces/{namespace}/ironics/{name}");
+        let request = http::Request::get(path).body(Vec::new());
+        let request = request.map_err(|error| error.to_string())?;
+        let resource: Result<Value, _> = self.cluster.client().request(request).await;
+        let resource = resource.map_err(|error| match error {
+            kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
+            error => error.to_string(),
+        })?;
+        let facts = facts(&resource, &self.key)?;
+        let login = self.secret(&facts.credentials).await?;
+        let part = |key: &str| {
+            let found = login.trimmed(key);
+            found
+                .ok_or_else(|| format!("Secret {namespace}/{} has no key {key}", facts.credentials))
+        };
+        let (user, password) = (part("username")?, part("password")?);
+        let mut endpoint = Endpoint::parse(&facts.url).map_err(|error| error.to_string())?;
+        endpoint = endpoint
+            .login(user.reveal(), password)
+            .of_object(self.key.to_string());
+        if let Some(name) = &facts.certificate {
+            let found = self.secret(name).await?.data.get("tls.crt").cloned();
+            let pem = found.ok_or_else(|| format!("Secret {namespace}/{name} has no key tls.crt"));
+            endpoint = endpoint.ca(pem?.reveal().as_bytes().to_vec());
+        }
+        Ok(match self.insecure {
+            true => endpoint.unverified(),
+            false => endpoint,
+        })
+    }
+
+    async fn secret(&self, name: &str) -> Result<Secret, NotYet> {
+        let key = Key::new(self.key.namespace.clone(), name);
+        let found = self.secrets.look_up(&key).await;
+        let found = found.map_err(|error| error.to_string())?;
         found.ok_or_else(|| format!("Secret {key} is not there"))
-    };
-    let login = secret(&facts.credentials).await?;
-    let part = |key: &str| {
-        let found = login.trimmed(key);
-        found.ok_or_else(|| format!("Secret {namespace}/{} has no key {key}", facts.credentials))
-    };
-    let (user, password) = (part("username")?, part("password")?);
-    let certificate = match &facts.certificate {
-        None => None,
-        Some(name) => {
-            let secret = secret(name).await?;
-            let found = secret.data.get("tls.crt").cloned();
-            Some(found.ok_or_else(|| format!("Secret {namespace}/{name} has no key tls.crt"))?)
-        }
-    };
-    let usage = |error: crate::provision::ironic::EndpointError| {
-        Failure::new(Exit::Usage, format!("Ironic {key}: {error}"))
-    };
-    let endpoint = Endpoint::parse(&facts.url).map_err(usage).map(|endpoint| {
-        let endpoint = endpoint.login(user.reveal(), password);
-        match certificate {
-            Some(pem) => endpoint.ca(pem.reveal().as_bytes().to_vec()),
-            None => endpoint,
-        }
-    });
-    Ok(endpoint)
+    }
 }
 
 /// What a resource says, once it is ready as it is now.

@@ -5,6 +5,10 @@
 //!                       └─► Read ─► status ─► Fleet   (errors too: the last good fleet is kept)
 //! ```
 //!
+//! Nothing is followed before the Fleet was seen: it is the parent of the set that all hosts are
+//! members of, and a person may have paused it. While it is paused the engine is told of no desired
+//! state at all, so that nothing of what people do meanwhile is taken back. Resuming is as starting.
+//!
 //! A ConfigMap that is swapped and the link of git-sync are followed as `metalform run` follows
 //! them: what is watched is the path, with its links.
 
@@ -27,6 +31,8 @@ use crate::store::{Change, Key, Kube, Object as _, Store, StoreError};
 use crate::vfs::watch::{self, Watch};
 use crate::vfs::{Digest, RealDisk};
 
+use super::leave::Leave;
+use super::place::Places;
 use super::report::{self, Read, Scene};
 
 use futures::StreamExt as _;
@@ -49,9 +55,9 @@ pub(super) struct SpecsArgs {
 
 impl SpecsArgs {
     /// The spec, if one is to be followed.
-    pub fn source(&self, simulates: bool, namespace: &Arc<str>) -> Option<Source> {
+    pub fn source(&self, simulates: bool, places: Places) -> Option<Source> {
         Some(Source {
-            namespace: Arc::clone(namespace),
+            places,
             root: self.specs.clone()?,
             params: self.params.clone(),
             simulates,
@@ -66,13 +72,12 @@ pub(super) struct Source {
     params: Option<PathBuf>,
     /// The machines are.
     simulates: bool,
-    /// Where objects go when the spec says nothing.
-    namespace: Arc<str>,
+    /// Where objects may go.
+    places: Places,
 }
 
 /// Follows the spec until `stop`. Only while the lease is held: it writes.
 pub(super) async fn follow(engine: Arc<Engine<Kube>>, source: Source, stop: CancellationToken) {
-    let namespace = Arc::clone(&source.namespace);
     let (desired, following) = channel::channel(None);
     let (telling, standing) = channel::channel(Standing::default());
     // First plans are shown by `metalform plan`.
@@ -85,26 +90,28 @@ pub(super) async fn follow(engine: Arc<Engine<Kube>>, source: Source, stop: Canc
     let store = Arc::clone(engine.store());
     let applying = engine::follow(store, following, Grants::default(), telling, stop.clone());
     let (named, names) = channel::channel(None);
+    let (leave, leaves) = channel::channel(Leave::default());
     let mut specs = Specs {
         engine: Arc::clone(&engine),
         source,
         cache: Cache::default(),
-        namespace,
         desired,
         read,
         named,
         next: None,
-        paused: false,
+        leave,
+        rested: false,
     };
     let reporter = Reporter {
         engine,
         standing: standing.clone(),
         reading,
-        names: names.clone(),
+        names,
+        leaves,
     };
     tokio::select! {
         () = applying => {}
-        () = specs.run(standing, names) => {}
+        () = specs.run(standing) => {}
         () = reporter.run() => {}
         () = stop.cancelled() => {}
     }
@@ -116,21 +123,18 @@ struct Specs {
     cache: Cache,
     desired: channel::Sender<Option<Arc<Desired>>>,
     read: channel::Sender<Read>,
-    /// Where objects go when the spec says nothing.
-    namespace: Arc<str>,
     /// The Fleet object, once the spec has a name.
     named: channel::Sender<Option<Key>>,
-    /// What was read last and is valid; not yet followed while the fleet is paused.
+    /// What was read last and is valid; followed as far as `leave` goes.
     next: Option<Arc<Desired>>,
-    paused: bool,
+    /// What the Fleet object permits; sent with each change of it.
+    leave: channel::Sender<Leave>,
+    /// It was paused since `next` was lowered: others may have given its seats to other hosts.
+    rested: bool,
 }
 
 impl Specs {
-    async fn run(
-        &mut self,
-        mut standing: channel::Receiver<Standing>,
-        mut names: channel::Receiver<Option<Key>>,
-    ) {
+    async fn run(&mut self, mut standing: channel::Receiver<Standing>) {
         let mut reloads = Watch::new(watch::Options::default());
         self.reload(&mut reloads);
         let mut fleets = Store::<Fleet>::watch(self.engine.store().as_ref(), Default::default());
@@ -143,8 +147,9 @@ impl Specs {
                     debug!(paths = reload.paths.len(), "files changed");
                     self.reload(&mut reloads);
                 }
-                Some(change) = fleets.next() => self.look_at_fleet(&change),
-                _ = names.changed() => self.go_on(),
+                Some(change) = fleets.next() => if self.concerns(&change) {
+                    self.go_on();
+                },
                 _ = activity.changed() => dirty = true,
                 _ = standing.changed() => dirty = true,
                 _ = looks.tick(), if dirty => {
@@ -171,21 +176,27 @@ impl Specs {
             ..Read::default()
         };
         read.findings(&evaluation.files, &evaluation.diagnostics);
-        if !self.source.root.exists() {
+        let is_there = self.source.root.exists();
+        let valid = is_there && !evaluation.has_errors() && evaluation.complete;
+        if !is_there {
             let path = &read.path;
             read.unreadable = Some(format!("no spec at {path}; the last good fleet is kept"));
-        } else if !evaluation.has_errors() && evaluation.complete {
+        } else if valid {
             let next = self.lower(&evaluation);
             read.good = Some(next.digest.to_string());
             self.next = Some(Arc::new(next));
         } else {
             let summary = render::summary(&evaluation.diagnostics);
+            // Where there is no Fleet to tell of it, nobody would know more.
+            let first = read.findings.first();
+            let first = first.map(|found| format!(": {}", found.message));
             warn!(
                 code = "SpecInvalid",
-                "{summary}; the last good fleet is kept"
+                "{summary}{}; the last good fleet is kept",
+                first.unwrap_or_default()
             );
         }
-        self.name(&evaluation);
+        self.name(&evaluation, valid);
         self.read.send_if_modified(|known| {
             let changed = *known != read;
             *known = read;
@@ -203,11 +214,14 @@ impl Specs {
         };
         // As the command line has it: the spec's own word, else where this works.
         let namespace = Namespace {
-            default: Some(Arc::clone(&self.namespace)),
+            default: Some(self.source.places.default()),
             ..Namespace::default()
         };
         let mut evaluation = eval::evaluate_in(&inputs, &namespace, &mut self.cache);
-        evaluation.diagnostics.extend(self.other_world(&evaluation));
+        let elsewhere = self.source.places.finding(&evaluation);
+        let other_world = self.other_world(&evaluation);
+        let found = elsewhere.into_iter().chain(other_world);
+        evaluation.diagnostics.extend(found);
         evaluation
     }
 
@@ -236,10 +250,12 @@ impl Specs {
         desired.in_set(&applyset::id(&fleet.name, &fleet.namespace))
     }
 
-    /// The object that tells of this spec.
-    fn name(&self, evaluation: &Evaluation) {
+    /// The object that tells of this spec. One that is not valid keeps the one that it had: its word
+    /// for the namespace may be what is wrong with it.
+    fn name(&self, evaluation: &Evaluation, valid: bool) {
         let fleet = &evaluation.fleet;
-        if fleet.name.is_empty() {
+        let keeps = !valid && self.named.borrow().is_some();
+        if keeps || fleet.name.is_empty() || !self.source.places.has(&fleet.namespace) {
             return;
         }
         let key = Key::new(fleet.namespace.to_string(), fleet.name.to_string());
@@ -252,70 +268,71 @@ impl Specs {
         });
     }
 
-    fn look_at_fleet(&mut self, change: &Change<Fleet>) {
-        let own = self.named.borrow().clone();
-        let paused = match change {
-            Change::Applied(fleet) if Some(fleet.key()) == own => fleet.spec.paused,
-            Change::Reset(all) => {
-                let fleet = all.objects.iter().find(|fleet| Some(fleet.key()) == own);
-                fleet.is_some_and(|fleet| fleet.spec.paused)
-            }
-            Change::Deleted(fleet) if Some(fleet.key()) == own => false,
-            Change::Applied(_) | Change::Deleted(_) => return,
-        };
-        if paused != self.paused {
-            info!(
-                paused,
-                "the fleet is {}",
-                if paused { "paused" } else { "followed" }
-            );
-            self.paused = paused;
-            self.go_on();
+    fn concerns(&self, change: &Change<Fleet>) -> bool {
+        let own = self.named.borrow();
+        match change {
+            Change::Applied(fleet) | Change::Deleted(fleet) => Some(fleet.key()) == *own,
+            Change::Reset(_) => true,
         }
     }
 
-    /// Has the engine go by what was read last, unless the fleet is paused.
+    /// Has the engine go by what was read last, as far as the Fleet object permits.
     fn go_on(&mut self) {
-        if let Some(own) = self.named.borrow().clone()
-            && let Some(fleet) = Store::<Fleet>::get(self.engine.store().as_ref(), &own)
-        {
-            self.paused = fleet.spec.paused;
+        let store = self.engine.store();
+        let own = self.named.borrow().clone();
+        let leave =
+            own.map(|own| Leave::of(Store::<Fleet>::get(store.as_ref(), &own).as_deref(), &own));
+        let leave = leave.unwrap_or_default();
+        if *self.leave.borrow() != leave {
+            tell(&leave);
         }
-        if self.paused {
-            return;
+        self.rested |= leave == Leave::Paused;
+        let follows = leave == Leave::Given;
+        self.leave.send_replace(leave);
+        if follows && std::mem::take(&mut self.rested) {
+            let anew = self.next.as_ref().and_then(|next| next.anew(&store.list()));
+            self.next = anew.map(Arc::new);
         }
-        let Some(next) = self.next.clone() else {
-            return;
-        };
-        for (pool, wanted, found) in &next.short {
+        let wanted = self.next.clone().filter(|_| follows);
+        let is_news = self.desired.send_if_modified(|known| {
+            let same = known.as_ref().map(Arc::as_ptr) == wanted.as_ref().map(Arc::as_ptr);
+            if !same {
+                known.clone_from(&wanted);
+            }
+            !same
+        });
+        for (pool, wanted, found) in wanted.iter().filter(|_| is_news).flat_map(|it| &it.short) {
             warn!(
                 code = "MF4203",
                 "pool `{pool}` wants {wanted} hosts, {found} match"
             );
         }
-        self.desired.send_if_modified(|known| {
-            let same = known
-                .as_ref()
-                .is_some_and(|known| Arc::ptr_eq(known, &next));
-            if !same {
-                *known = Some(next);
-            }
-            !same
-        });
     }
 
-    /// Gives the seats of those who left their pools to others.
+    /// Gives the seats of those who left their pools to others. While nothing is followed nobody
+    /// gets one.
     fn give_free_seats(&mut self) {
         let store = self.engine.store();
-        let previous = self.desired.borrow().clone();
-        if let Some(previous) = previous
-            && previous.has_free_seat(|key| store.get(key))
-            && let Some(next) = previous.again(&store.list())
+        let follows = self.desired.borrow().is_some();
+        if let Some(next) = self.next.as_ref().filter(|_| follows)
+            && next.has_free_seat(|key| store.get(key))
+            && let Some(again) = next.again(&store.list())
         {
-            let next = Arc::new(next);
-            self.next = Some(Arc::clone(&next));
-            self.desired.send_replace(Some(next));
+            self.next = Some(Arc::new(again));
+            self.go_on();
         }
+    }
+}
+
+fn tell(leave: &Leave) {
+    match leave {
+        Leave::Unwritten => {}
+        Leave::Paused => info!("the fleet is paused: its hosts stay as they are"),
+        Leave::Foreign(tool) => warn!(
+            code = "ForeignSet",
+            tool, "the set of the Fleet is another tool's: no host is written"
+        ),
+        Leave::Given => info!("the fleet is followed"),
     }
 }
 
@@ -335,24 +352,25 @@ struct Reporter {
     standing: channel::Receiver<Standing>,
     reading: channel::Receiver<Read>,
     names: channel::Receiver<Option<Key>>,
+    leaves: channel::Receiver<Leave>,
 }
 
 impl Reporter {
     async fn run(mut self) {
         let mut activity = self.engine.activity();
         loop {
-            let wait = match self.write().await {
-                Ok(()) => PACE,
-                Err(error) => {
-                    warn!(code = error.code(), "fleet status not written: {error}");
-                    AGAIN
-                }
-            };
-            tokio::time::sleep(wait).await;
+            if let Err(error) = self.write().await {
+                warn!(code = error.code(), "Fleet not written: {error}");
+                // No host is written before it is.
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
+            tokio::time::sleep(PACE).await;
             tokio::select! {
                 _ = self.standing.changed() => {}
                 _ = self.reading.changed() => {}
                 _ = self.names.changed() => {}
+                _ = self.leaves.changed() => {}
                 _ = activity.changed() => {}
             }
         }
@@ -365,17 +383,19 @@ impl Reporter {
         let read = self.reading.borrow_and_update().clone();
         let standing = self.standing.borrow_and_update().clone();
         let store = self.engine.store().as_ref();
-        let fleet = self.fleet(&key).await?;
+        self.leaves.mark_unchanged();
+        let (fleet, hindrance) = self.parent(&key).await?;
         let before = fleet.status.clone().unwrap_or_default();
         let overview = self.engine.overview();
         let status = report::status(
             &before,
             &Scene {
-                fleet: &key.name,
+                fleet: &key,
                 read: &read,
                 standing: &standing,
                 overview: &overview,
                 paused: fleet.spec.paused,
+                hindrance: hindrance.as_deref(),
                 generation: fleet.metadata.generation.unwrap_or_default(),
                 now: self.engine.clock().now(),
             },
@@ -393,16 +413,33 @@ impl Reporter {
         }
     }
 
-    /// The object, made where it is not there.
-    async fn fleet(&self, key: &Key) -> Result<Arc<Fleet>, StoreError> {
+    /// The object, made the parent of the fleet's set where it is not; and why it cannot be.
+    async fn parent(&self, key: &Key) -> Result<(Arc<Fleet>, Option<String>), StoreError> {
         let store = self.engine.store().as_ref();
         Store::<Fleet>::snapshot(store).await?;
-        if let Some(fleet) = Store::<Fleet>::get(store, key)
-            && applyset::is_parent(&fleet, &key.name, &key.namespace)
-        {
-            return Ok(fleet);
+        let known = Store::<Fleet>::get(store, key);
+        if let Some(fleet) = &known {
+            if let Some(tool) = applyset::foreign(fleet) {
+                let text = format!(
+                    "the set of objects of this Fleet is kept by {tool}, not by metalform; no host \
+                     is written"
+                );
+                return Ok((Arc::clone(fleet), Some(text)));
+            }
+            if applyset::is_parent(fleet, &key.name, &key.namespace) {
+                return Ok((Arc::clone(fleet), None));
+            }
         }
         let wanted = applyset::parent(&key.name, &key.namespace);
-        Store::<Fleet>::apply(store, key, wanted, OWNER, false).await
+        match (
+            Store::<Fleet>::apply(store, key, wanted, OWNER, false).await,
+            known,
+        ) {
+            (Err(StoreError::Owned { fields, owner, .. }), Some(fleet)) => {
+                let text = format!("{fields} of this Fleet held by {owner}; no host is written");
+                Ok((fleet, Some(text)))
+            }
+            (written, _) => Ok((written?, None)),
+        }
     }
 }

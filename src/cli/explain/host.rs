@@ -9,7 +9,7 @@ use crate::api::{
     BareMetalHost, BareMetalHostStatus, ConditionStatus, ConditionType, Payload, ProvisioningState,
     Timestamp,
 };
-use crate::cli::cluster::{self, ClusterArgs, Remote, next_steps, reason};
+use crate::cli::cluster::{self, ClusterArgs, Leads, Remote, next_steps, reason};
 use crate::cli::home::Home;
 use crate::cli::source::Source;
 use crate::cli::{Exit, Failure, SpecArgs, Term, plan, screen, spec};
@@ -27,7 +27,9 @@ pub(super) async fn explain(
 ) -> Result<Exit, Failure> {
     let reached = args.reach().await?;
     let remote = reached.within(Some(&reached.namespace(&spec.spec)));
-    let Some(host) = remote.host(name).await? else {
+    let leads = async { Ok(remote.leads().await) };
+    let (host, leads) = tokio::try_join!(remote.host(name), leads)?;
+    let Some(host) = host else {
         let hosts = remote.hosts().await?;
         let names = cluster::names(&hosts);
         let near = similar(name, names.iter().map(|name| &**name));
@@ -40,14 +42,15 @@ pub(super) async fn explain(
         return Err(Failure::new(Exit::No, text));
     };
     let mut lines = Lines::new(format!("{name} in {}", remote.place()));
-    tell(&mut lines, &host, jiff::Timestamp::now());
+    let now = jiff::Timestamp::now();
+    let steps = tell(&mut lines, &host, &leads, now);
     if Home::has_spec(&spec.spec) {
         let spec = reached.naming(spec);
         if let Some(change) = change(remote, &spec, &host, name).await? {
             lines.add("change", &change);
         }
     }
-    if let Some(steps) = next_steps(&host) {
+    if let Some(steps) = steps.or_else(|| next_steps(&host)) {
         lines.add("to do", &steps);
     }
     term.out(&lines.text);
@@ -70,9 +73,12 @@ impl Lines {
     }
 }
 
-/// All that the object says.
-fn tell(lines: &mut Lines, host: &BareMetalHost, now: Timestamp) {
-    let reason = reason(host);
+/// All that the object says, and what holds it up among others. Answers what a person could do about
+/// the latter.
+fn tell(lines: &mut Lines, host: &BareMetalHost, leads: &Leads, now: Timestamp) -> Option<String> {
+    let mut reason = reason(host);
+    let shared = leads.cause(host, now);
+    let amended = leads.amend(&mut reason, host, now);
     let status = host.status.as_ref();
     lines.add("is", &is(host, now));
     let wanted = Payload::wanted(&host.spec);
@@ -91,6 +97,10 @@ fn tell(lines: &mut Lines, host: &BareMetalHost, now: Timestamp) {
     };
     let word = if reason.settled { "rests" } else { "waits" };
     lines.add(word, &format!("{}{since}{text}", reason.code));
+    let beside = leads.beside(host).filter(|_| !reason.settled);
+    for cause in shared.iter().filter(|_| !amended).chain(&beside) {
+        lines.add("", &format!("beside it {}", cause.line(now)));
+    }
     if let Some(status) = status {
         lines.add("Ironic", &ironic(status));
         for trouble in troubles(status) {
@@ -98,6 +108,7 @@ fn tell(lines: &mut Lines, host: &BareMetalHost, now: Timestamp) {
         }
     }
     lines.add("written", &written(host));
+    shared.filter(|_| amended)?.next_steps()
 }
 
 fn is(host: &BareMetalHost, now: Timestamp) -> String {
@@ -112,7 +123,11 @@ fn is(host: &BareMetalHost, now: Timestamp) -> String {
     };
     let going = host.metadata.deletion_timestamp;
     let going = going.map(|since| format!(", being deleted for {}", screen::age(since, now)));
-    format!("{state}{power}{}", going.unwrap_or_default())
+    let invented = match cluster::is_simulated(host) {
+        true => ", SIMULATED (there is no real machine)",
+        false => "",
+    };
+    format!("{state}{power}{}{invented}", going.unwrap_or_default())
 }
 
 /// The last word that came from there.

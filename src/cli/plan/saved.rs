@@ -5,6 +5,9 @@
 //! told so. Nor is any secret: a plan knows secrets by name only.
 
 use std::collections::BTreeMap;
+use std::fs::{OpenOptions, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -71,6 +74,8 @@ pub(in crate::cli) struct Moved {
     pub host: Option<Key>,
     /// What moved.
     pub text: String,
+    /// The plan is of another place: it may well be current there.
+    pub elsewhere: bool,
 }
 
 impl Target {
@@ -127,10 +132,10 @@ impl Saved {
         }
     }
 
-    /// Writes the file.
+    /// Writes the file, for its owner only: it tells of machines, their BMCs and images.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
-        std::fs::write(path, text).map_err(|error| {
+        write_private(path, &text).map_err(|error| {
             let text = format!("cannot save the plan to {}: {error}", path.display());
             Failure::new(Exit::Usage, text)
         })
@@ -160,13 +165,21 @@ impl Saved {
     /// What is not as it was: nothing, when it is this very plan that would be carried out.
     pub fn moved(&self, made: &Made, target: Target) -> Vec<Moved> {
         let now = Self::of(made, target);
-        let of_none = |text: String| Moved { host: None, text };
+        let of_none = |text: String| Moved {
+            host: None,
+            text,
+            elsewhere: false,
+        };
         if self.target != now.target {
-            return vec![of_none(format!(
+            let text = format!(
                 "the plan was made for {}, and this is {}",
                 self.target.show(),
                 now.target.show()
-            ))];
+            );
+            return vec![Moved {
+                elsewhere: true,
+                ..of_none(text)
+            }];
         }
         let mut moved = Vec::new();
         if self.digest != now.digest || self.plan["fleet"] != now.plan["fleet"] {
@@ -196,6 +209,7 @@ impl Saved {
                         .split_once('/')
                         .map(|(namespace, name)| Key::new(namespace, name)),
                     text: format!("{host} {text}"),
+                    elsewhere: false,
                 }
             }));
         }
@@ -219,6 +233,17 @@ impl Saved {
         })
         .collect()
     }
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(path)?;
+    // One of before keeps its mode otherwise. What is no file (/dev/stdout) has none of its own.
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    file.write_all(text.as_bytes())
 }
 
 struct Said {
@@ -251,7 +276,15 @@ fn difference(before: Option<&LookedAt>, after: Option<&LookedAt>) -> Option<Str
 pub(in crate::cli) fn stale(path: &Path, moved: &[Moved]) -> Failure {
     /// The most lines that help.
     const MOST: usize = 20;
-    let mut text = format!("{} is not current any more", path.display());
+    let shown = path.display();
+    if let Some(place) = moved.iter().find(|one| one.elsewhere) {
+        let text = format!("{shown} is of another place: {}", place.text);
+        return Failure::new(Exit::Stale, text).help(
+            "nothing was changed; name the place: --context (`kubectl config get-contexts` shows \
+             them) and --namespace for a cluster, the spec for a store beside one",
+        );
+    }
+    let mut text = format!("{shown} is not current any more");
     for line in moved.iter().take(MOST) {
         text += &format!("\n  {}", line.text);
     }

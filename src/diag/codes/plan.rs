@@ -124,4 +124,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         good: "",
         fix: "Correct the name, or make the folder `NAME` with one file a key in it.",
     },
+    Entry {
+        code: Code(7123),
+        slug: "namespace-not-worked-in",
+        severity: Severity::Error,
+        summary: "A spec for a namespace that its controller does not work in",
+        why: "A controller sees the hosts of its own namespaces (`--namespace`, `WATCH_NAMESPACE`) \
+              and of no other. One that works in several does not guess which of them is meant.",
+        bad: "",
+        good: "",
+        fix: "Say `spec NAME namespace=…` with one of them, or have the controller work in that \
+              namespace, too.",
+    },
 ];

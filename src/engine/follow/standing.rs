@@ -13,7 +13,7 @@ pub type HeldActions = Arc<[(Arc<Action>, Hold)]>;
 /// Where the spec and the store stand.
 #[derive(Debug, Clone, Default)]
 pub struct Standing {
-    /// Counts the desired states that were looked at; 0 before the first.
+    /// Counts the desired states that were looked at; 0 while there is none.
     pub round: u64,
     /// Which text that was, see [`crate::desired::Desired::digest`].
     pub digest: Digest,

@@ -177,6 +177,11 @@ impl Scene {
             .send_replace(Some(Arc::new(self.lab.desired.clone())));
     }
 
+    /// Nothing is wanted any more.
+    fn rest(&mut self) {
+        self.desired.send_replace(None);
+    }
+
     /// Waits until the standing is like this.
     async fn until(&mut self, like: impl Fn(&Standing) -> bool) -> Standing {
         let found = timeout(Duration::from_mins(10), self.standing.wait_for(like)).await;
@@ -493,6 +498,78 @@ async fn what_others_change_or_take_away_comes_back_at_a_modest_pace() {
     let mends = scene.store.writes();
     assert!(mends <= 8, "{mends} writes against twenty");
     assert_eq!(scene.standing.borrow().round, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_nothing_is_wanted_a_roll_stands_still_and_nothing_is_brought_back() {
+    let text = workers(4, "").replace("deploy a", "deploy b");
+    let mut scene = Scene::new(Lab::provisioned(&workers(4, "")), &[]);
+    scene.say(&text);
+    scene.until(|now| now.held.len() == 3).await;
+    scene.rest();
+    let standing = scene.until(|now| now.round == 0).await;
+    assert!(!standing.applied() && standing.held.is_empty());
+    let writes = scene.store.writes();
+    // The machine that was let go is done, somebody changes another host, deletes a third, and leaves
+    // a word on a fourth.
+    scene.lab.provision("n01");
+    scene.lab.patch("n02", json!({"spec": {"online": false}}));
+    let (store, key) = (Arc::clone(&scene.lab.store), Lab::key("n03"));
+    Store::<BareMetalHost>::delete(store.as_ref(), &key, None)
+        .await
+        .unwrap();
+    scene.grant("n04", "delete:0123456789abcdef");
+    a_while().await;
+    assert_eq!(scene.store.writes(), writes);
+    assert_eq!(scene.names(), ["n01", "n02", "n04"]);
+    assert!(!scene.lab.host("n02").spec.online);
+    // Wanted again, it is as if it had only begun.
+    scene.say(&text);
+    scene.until(|now| now.round == 2).await;
+    a_while().await;
+    assert_eq!(scene.names(), ["n01", "n02", "n03", "n04"]);
+    assert!(scene.lab.host("n02").spec.online);
+    assert_eq!(scene.granted("n04"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_that_are_not_begun_are_not_done_once_nothing_is_wanted() {
+    let mut scene = Scene::new(Lab::new(&workers(3, "")), &[]);
+    let desired = scene.desired.clone();
+    scene.store.before_a_write(move || {
+        desired.send_replace(None);
+    });
+    scene.say(&workers(3, ""));
+    a_while().await;
+    assert_eq!(scene.names(), ["n01"], "the one that was under way");
+    assert_eq!(scene.standing.borrow().round, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_of_the_same_name_elsewhere_is_another_one() {
+    let elsewhere = workers(1, "").replacen("lab", "lab namespace=elsewhere", 1);
+    let other = Lab::new(&elsewhere).desired;
+    let mut scene = Scene::new(Lab::provisioned(&workers(2, "")), &[]);
+    let store: &dyn Store<BareMetalHost> = scene.lab.store.as_ref();
+    let key = Key::new("elsewhere", "n01");
+    let object = other.object(&key, &other.hosts[&key]);
+    store.apply(&key, object, plan::OWNER, true).await.unwrap();
+    let word = json!({
+        "metadata": { "annotations": { annotation::ALLOW_DESTROY: "delete:0123456789abcdef" } },
+    });
+    let patch = Patch::Merge(word);
+    store.patch(&key, patch, None).await.unwrap();
+    scene.lab.edit(&workers(2, ""));
+    let ours = scene.lab.desired.clone().in_set("ours");
+    scene.desired.send_replace(Some(Arc::new(ours)));
+    scene.applied(1).await;
+    a_while().await;
+    let host = scene.lab.store.get(&key);
+    let host: Arc<BareMetalHost> = host.expect("it is not ours to delete");
+    assert!(
+        host.annotation(annotation::ALLOW_DESTROY).is_some(),
+        "nor is the word on it ours"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -25,7 +25,7 @@ pub(super) fn stale_grants(
         .collect();
     observed
         .iter()
-        .filter(|host| host.annotation(annotation::FLEET) == Some(&*wanted.fleet))
+        .filter(|host| wanted.owns(host))
         .filter_map(|host| {
             let grant = host.annotation(annotation::ALLOW_DESTROY)?;
             let key = host.key();

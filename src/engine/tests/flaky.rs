@@ -17,6 +17,8 @@ use crate::store::{
 pub(super) struct Flaky {
     store: Embedded,
     refuses: AtomicBool,
+    forbids: AtomicBool,
+    forbidden: AtomicUsize,
     hangs: AtomicBool,
     interferes: AtomicUsize,
     interfered: AtomicUsize,
@@ -27,6 +29,8 @@ impl Flaky {
         Self {
             store,
             refuses: AtomicBool::new(false),
+            forbids: AtomicBool::new(false),
+            forbidden: AtomicUsize::new(0),
             hangs: AtomicBool::new(false),
             interferes: AtomicUsize::new(0),
             interfered: AtomicUsize::new(0),
@@ -36,6 +40,16 @@ impl Flaky {
     /// No status is written, as on a full disk.
     pub fn refuse(&self, on: bool) {
         self.refuses.store(on, Ordering::SeqCst);
+    }
+
+    /// A status is taken for invalid, as by a server with an older CRD.
+    pub fn forbid(&self, on: bool) {
+        self.forbids.store(on, Ordering::SeqCst);
+    }
+
+    /// How often that was so.
+    pub fn forbidden(&self) -> usize {
+        self.forbidden.load(Ordering::SeqCst)
     }
 
     /// Writes of any kind never end.
@@ -113,6 +127,14 @@ impl<K: Object> Store<K> for Flaky {
             self.gate().await;
             if self.refuses.load(Ordering::SeqCst) {
                 return Err(StoreError::Backend("cannot write: the disk is full".into()));
+            }
+            if self.forbids.load(Ordering::SeqCst) {
+                self.forbidden.fetch_add(1, Ordering::SeqCst);
+                return Err(StoreError::Invalid {
+                    kind: K::KIND,
+                    key: object.key(),
+                    reason: "status.x: not allowed".into(),
+                });
             }
             let left = self.interferes.load(Ordering::SeqCst);
             // Every second one: the writer comes through in between.

@@ -67,11 +67,13 @@ impl<'a> Pools<'a> {
             }
         }
         for host in observed {
-            let ours = host.annotation(annotation::FLEET) == Some(&*desired.fleet);
             let Some(pool) = host.annotation(annotation::POOL) else {
                 continue;
             };
-            if !ours || host.metadata.deletion_timestamp.is_some() || !should_serve(host) {
+            if !desired.owns(host)
+                || host.metadata.deletion_timestamp.is_some()
+                || !should_serve(host)
+            {
                 continue;
             }
             let error = error_of(host);

@@ -240,6 +240,24 @@ fn pools_of_other_fleets_do_not_count() {
 }
 
 #[test]
+fn a_pool_of_a_fleet_of_the_same_name_elsewhere_does_not_count() {
+    let mut lab = Lab::provisioned(&workers(2, ""));
+    lab.edit(&to_b(&workers(2, "")));
+    let plan = lab.plan();
+    lab.fail("n02", "x");
+    let failed = lab.host("n02");
+    lab.recover("n02");
+    let mut elsewhere = BareMetalHost::clone(&failed);
+    elsewhere.metadata.namespace = Some("elsewhere".into());
+    let mut observed = lab.hosts();
+    observed.push(Arc::new(elsewhere));
+    let rulings = gate(&plan, &lab.desired, &observed, &Grants::default());
+    let going = rulings.iter().filter(|ruling| ruling.hold.is_none());
+    let going: Vec<&str> = going.map(|ruling| &*ruling.action.host.name).collect();
+    assert_eq!(going, ["n01"]);
+}
+
+#[test]
 fn a_rack_after_the_other() {
     let text = racks(12, "rollout by=rack max-unavailable=10;");
     let mut lab = Lab::provisioned(&text);

@@ -9,6 +9,7 @@ use crate::api::names::applyset;
 use crate::diag::printable;
 use crate::eval::range::fold;
 use crate::plan::fields::difference;
+use crate::plan::masked::masked;
 use crate::plan::{Action, Disruption, FieldChange, HoldCode, Ruling, Verb};
 
 /// The most lines of changed fields that one group shows.
@@ -253,7 +254,7 @@ fn plain(value: Option<&Value>) -> String {
     match value {
         None => "(none)".to_owned(),
         // Anybody may have written it; it must not steer the terminal.
-        Some(Value::String(text)) => printable(text).into_owned(),
+        Some(Value::String(text)) => printable(&masked(text)).into_owned(),
         Some(other) => other.to_string(),
     }
 }

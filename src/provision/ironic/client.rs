@@ -2,15 +2,18 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::Instant;
 
-use super::endpoint::{Endpoint, EndpointError, Trust};
+use super::endpoint::{Endpoint, EndpointError, Trust, Whereabouts};
 use super::error::{IronicError, Scrub, message};
+use crate::fence::Fence;
 
 /// Oldest minor version of the API that will do: it brought `disable_power_off`, which is written
 /// with every node.
@@ -31,6 +34,9 @@ pub(super) const CONCURRENT: usize = 6;
 /// Longest wait for the answer to a greeting or a look, which take a tenth of a second: an Ironic
 /// that takes requests and does not answer is noticed by them.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where an Ironic is, is looked up again after this long at the earliest.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// What a request is for; requests are counted by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,17 +83,33 @@ struct Counters {
 
 /// A client for one Ironic. Cheap to share by reference; connections are kept alive.
 pub struct Client {
-    http: reqwest::Client,
-    endpoint: Endpoint,
+    link: RwLock<Arc<Link>>,
+    whereabouts: Option<Arc<dyn Whereabouts>>,
+    /// Held while it is looked up where Ironic is.
+    looked: tokio::sync::Mutex<Looked>,
     /// Negotiated minor version; 0 before that.
     minor: AtomicU16,
     counters: Counters,
 }
 
+/// An endpoint, and the connections to it. Another one takes its place when it changes.
+struct Link {
+    http: reqwest::Client,
+    endpoint: Endpoint,
+}
+
+/// What came of the last look for where Ironic is.
+#[derive(Default)]
+struct Looked {
+    at: Option<Instant>,
+    /// Why nobody could tell.
+    trouble: String,
+}
+
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &self.link().endpoint)
             .finish_non_exhaustive()
     }
 }
@@ -104,6 +126,8 @@ pub struct Request<'a> {
     pub purpose: Purpose,
     /// What must not come back in an error.
     pub scrub: Option<&'a Scrub>,
+    /// Once this is closed it is not sent again.
+    pub fence: Option<&'a Fence>,
 }
 
 impl fmt::Debug for Request<'_> {
@@ -117,61 +141,89 @@ impl fmt::Debug for Request<'_> {
 }
 
 impl Client {
-    /// Sets up a client; asks nothing yet.
-    pub fn new(endpoint: Endpoint) -> Result<Self, EndpointError> {
-        // reqwest is built without a TLS provider of its own; the process has one default, and who
-        // installs it first does not matter as all of us bring the same.
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            rustls::crypto::ring::default_provider()
-                .install_default()
-                .ok();
-        }
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("metalform/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(5).min(endpoint.timeout))
-            .timeout(endpoint.timeout)
-            .pool_max_idle_per_host(CONCURRENT + 2)
-            // Ironic's server closes idle connections after 10 s; be first.
-            .pool_idle_timeout(Duration::from_secs(8))
-            .tcp_nodelay(true)
-            .http1_only();
-        match &endpoint.trust {
-            Trust::Only(pem) => {
-                let certs = reqwest::Certificate::from_pem_bundle(pem)
-                    .map_err(|e| EndpointError::Ca(why(&e)))?;
-                if certs.is_empty() {
-                    return Err(EndpointError::Ca("no PEM block of a certificate".into()));
-                }
-                builder = builder.tls_certs_only(certs);
-            }
-            Trust::Any => {
-                builder = builder
-                    .tls_certs_only([])
-                    .tls_danger_accept_invalid_certs(true);
-            }
-            Trust::System if endpoint.url.starts_with("http://") => {
-                // Nothing is verified, so the system's certificates are not needed (and may be
-                // absent).
-                builder = builder.tls_certs_only([]);
-            }
-            Trust::System => {}
-        }
-        let http = builder.build().map_err(|e| match &endpoint.trust {
-            Trust::Only(_) => EndpointError::Ca(why(&e)),
-            Trust::Any | Trust::System => EndpointError::Http(why(&e)),
-        })?;
+    /// Sets up a client; asks nothing yet. With `whereabouts` what is said of the endpoint holds
+    /// until it does not let us in any more.
+    pub fn new(
+        endpoint: Endpoint,
+        whereabouts: Option<Arc<dyn Whereabouts>>,
+    ) -> Result<Self, EndpointError> {
         Ok(Self {
-            http,
-            endpoint,
+            link: RwLock::new(Arc::new(Link::new(endpoint)?)),
+            whereabouts,
+            looked: tokio::sync::Mutex::default(),
             minor: AtomicU16::new(0),
             counters: Counters::default(),
         })
     }
 
+    fn link(&self) -> Arc<Link> {
+        let link = self.link.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&link)
+    }
+
+    /// Looks up where Ironic is, unless somebody just did. The other link if there is one now.
+    async fn look_again(&self, old: &Arc<Link>) -> Option<Arc<Link>> {
+        let whereabouts = self.whereabouts.as_ref()?;
+        let mut looked = self.looked.lock().await;
+        let now = self.link();
+        if !Arc::ptr_eq(&now, old) {
+            return Some(now);
+        }
+        if looked.at.is_some_and(|at| at.elapsed() < LOOK_AGAIN) {
+            return None;
+        }
+        looked.at = Some(Instant::now());
+        let found = tokio::time::timeout(LOOK_TIMEOUT, whereabouts.look()).await;
+        let link = match found {
+            Ok(Ok(endpoint)) if endpoint == old.endpoint => {
+                looked.trouble.clear();
+                return None;
+            }
+            Ok(Ok(endpoint)) => Link::new(endpoint).map_err(|error| error.to_string()),
+            Ok(Err(text)) => Err(text),
+            Err(_) => Err(format!("no answer in {} s", LOOK_TIMEOUT.as_secs())),
+        };
+        match link {
+            Ok(link) => {
+                looked.trouble.clear();
+                tracing::info!(code = "IronicFound", "using {} as it is now", link.endpoint);
+                if link.endpoint.url != old.endpoint.url {
+                    self.minor.store(0, Ordering::Relaxed);
+                }
+                let link = Arc::new(link);
+                *self.link.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&link);
+                Some(link)
+            }
+            Err(text) => {
+                // Of one that was never found the outage tells.
+                if looked.trouble != text && !old.endpoint.url.is_empty() {
+                    let ironic = &old.endpoint;
+                    tracing::warn!(code = "IronicNotReady", "looked again for {ironic}: {text}");
+                }
+                looked.trouble = text;
+                None
+            }
+        }
+    }
+
+    /// The link, once somebody knows where Ironic is.
+    async fn known_link(&self) -> Result<Arc<Link>, IronicError> {
+        let link = self.link();
+        if !link.endpoint.url.is_empty() {
+            return Ok(link);
+        }
+        match self.look_again(&link).await {
+            Some(link) => Ok(link),
+            None => Err(IronicError::Unknown {
+                ironic: link.endpoint.to_string(),
+                reason: self.looked.lock().await.trouble.clone(),
+            }),
+        }
+    }
+
     /// Where it asks.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+    pub fn endpoint(&self) -> Endpoint {
+        self.link().endpoint.clone()
     }
 
     /// How many requests were sent so far.
@@ -206,6 +258,7 @@ impl Client {
             body: None,
             purpose: Purpose::Greeting,
             scrub: None,
+            fence: None,
         };
         let (headers, body) = self.exchange(request, None).await?;
         let minor = self.choose(&headers, &body)?;
@@ -215,7 +268,7 @@ impl Client {
         let drivers: Value = self.get("/v1/drivers".into(), Purpose::Greeting).await?;
         if drivers["drivers"].as_array().is_none_or(Vec::is_empty) {
             return Err(IronicError::NoConductor {
-                ironic: self.endpoint.to_string(),
+                ironic: self.endpoint().to_string(),
             });
         }
         Ok(())
@@ -231,7 +284,7 @@ impl Client {
         let (Some(min), Some(max)) = (of(MIN_VERSION, "min_version"), of(MAX_VERSION, "version"))
         else {
             return Err(IronicError::NotIronic {
-                ironic: self.endpoint.to_string(),
+                ironic: self.endpoint().to_string(),
                 reason: "GET /v1 names no API versions".into(),
             });
         };
@@ -242,7 +295,7 @@ impl Client {
         match (minor(&min), minor(&max)) {
             (Some(low), Some(high)) if high >= OLDEST && low <= NEWEST => Ok(high.min(NEWEST)),
             _ => Err(IronicError::Version {
-                ironic: self.endpoint.to_string(),
+                ironic: self.endpoint().to_string(),
                 min,
                 max,
                 need: format!("1.{OLDEST}"),
@@ -262,6 +315,7 @@ impl Client {
             body: None,
             purpose,
             scrub: None,
+            fence: None,
         };
         let shown = request
             .path
@@ -271,7 +325,7 @@ impl Client {
             .to_owned();
         let body = self.send(request).await?;
         serde_json::from_slice(&body).map_err(|error| IronicError::NotIronic {
-            ironic: self.endpoint.to_string(),
+            ironic: self.endpoint().to_string(),
             reason: format!("GET {shown} answers what cannot be read: {error}"),
         })
     }
@@ -306,6 +360,84 @@ impl Client {
             Purpose::Write => &self.counters.writes,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+        let link = self.known_link().await?;
+        let answer = link.exchange(&request, version).await;
+        let Err(error) = answer else { return answer };
+        if !error.is_locked_out() {
+            return Err(error);
+        }
+        match self.look_again(&link).await {
+            // What got no answer may be carried out already.
+            Some(link) if !matches!(error, IronicError::Unreachable { .. }) => {
+                // It took time to look.
+                if request.fence.is_some_and(|fence| !fence.is_open()) {
+                    return Err(IronicError::Fenced);
+                }
+                link.exchange(&request, version).await
+            }
+            Some(_) | None => Err(error),
+        }
+    }
+}
+
+impl Link {
+    /// Sets up connections; asks nothing yet.
+    fn new(endpoint: Endpoint) -> Result<Self, EndpointError> {
+        // reqwest is built without a TLS provider of its own; the process has one default, and who
+        // installs it first does not matter as all of us bring the same.
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            rustls::crypto::ring::default_provider()
+                .install_default()
+                .ok();
+        }
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("metalform/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(5).min(endpoint.timeout))
+            .timeout(endpoint.timeout)
+            .pool_max_idle_per_host(CONCURRENT + 2)
+            // Ironic's server closes idle connections after 10 s; be first.
+            .pool_idle_timeout(Duration::from_secs(8))
+            .tcp_nodelay(true)
+            .http1_only();
+        match &endpoint.trust {
+            Trust::Only(pem) => {
+                let certs = reqwest::Certificate::from_pem_bundle(pem)
+                    .map_err(|e| EndpointError::Ca(why(&e)))?;
+                if certs.is_empty() {
+                    return Err(EndpointError::Ca("no PEM block of a certificate".into()));
+                }
+                builder = builder.tls_certs_only(certs);
+            }
+            Trust::Any => {
+                builder = builder
+                    .tls_certs_only([])
+                    .tls_danger_accept_invalid_certs(true);
+            }
+            Trust::System if !endpoint.url.starts_with("https://") => {
+                // Nothing is verified, so the system's certificates are not needed (and may be
+                // absent).
+                builder = builder.tls_certs_only([]);
+            }
+            Trust::System => {}
+        }
+        if let Some(pem) = &endpoint.identity {
+            let identity = reqwest::Identity::from_pem(pem.reveal().as_bytes())
+                .map_err(|e| EndpointError::Identity(why(&e)))?;
+            builder = builder.identity(identity);
+        }
+        let http = builder.build().map_err(|e| match &endpoint.trust {
+            Trust::Only(_) => EndpointError::Ca(why(&e)),
+            Trust::Any | Trust::System => EndpointError::Http(why(&e)),
+        })?;
+        Ok(Self { http, endpoint })
+    }
+
+    async fn exchange(
+        &self,
+        request: &Request<'_>,
+        version: Option<&str>,
+    ) -> Result<(HeaderMap, Bytes), IronicError> {
         let timeout = match request.purpose {
             Purpose::Greeting | Purpose::Look => LOOK_TIMEOUT.min(self.endpoint.timeout),
             Purpose::Page | Purpose::Read | Purpose::Write => self.endpoint.timeout,
@@ -325,7 +457,7 @@ impl Client {
         if let Some(body) = &request.body {
             call = call.json(body);
         }
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         let result = async {
             let answer = call.send().await?;
             let (status, headers) = (answer.status(), answer.headers().clone());
@@ -407,7 +539,8 @@ mod tests {
 
     #[test]
     fn chooses_a_version() {
-        let client = Client::new(Endpoint::parse("http://x").expect("parses")).expect("client");
+        let client =
+            Client::new(Endpoint::parse("http://x").expect("parses"), None).expect("client");
         let choose = |min: &str, max: &str| {
             let body = format!(r#"{{"version": {{"min_version": "{min}", "version": "{max}"}}}}"#);
             client.choose(&HeaderMap::new(), &body.into())
@@ -442,6 +575,7 @@ mod tests {
             body: Some(serde_json::json!({ "redfish_password": "hunter2" })),
             purpose: Purpose::Write,
             scrub: None,
+            fence: None,
         };
         let shown = format!("{request:?}");
         assert!(shown.contains("/v1/nodes") && !shown.contains("hunter2"));

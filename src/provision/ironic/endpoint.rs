@@ -4,18 +4,43 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+
 use crate::secrets::Sealed;
 
 /// Where an Ironic is and how to get in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Base URL without credentials, path `/v1` or trailing slash.
+    /// Base URL without credentials, path `/v1` or trailing slash. Empty while nobody knows.
     pub(super) url: String,
     pub(super) login: Option<Login>,
     pub(super) trust: Trust,
+    /// Certificate and key that show who we are, as PEM.
+    pub(super) identity: Option<Sealed>,
     pub(super) timeout: Duration,
-    /// The `ironic` node that names it; `None` for one that was given by its URL alone.
-    node: Option<Arc<str>>,
+    /// Who said so.
+    origin: Origin,
+}
+
+/// Who said where an Ironic is, so that texts say what to correct there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+enum Origin {
+    /// Its URL alone.
+    #[default]
+    Url,
+    /// A URL, and the login in files of this folder.
+    Folder(Arc<str>),
+    /// The `ironic` node of this name.
+    Node(Arc<str>),
+    /// The `Ironic` object of this name in a cluster.
+    Object(Arc<str>),
+}
+
+/// Finds an Ironic again: logins and certificates are replaced while they are in use, and what an
+/// object in a cluster says may come later than whoever needs it.
+pub trait Whereabouts: fmt::Debug + Send + Sync + 'static {
+    /// Where it is now, and how to get in. A text for people when nobody can tell.
+    fn look(&self) -> BoxFuture<'_, Result<Endpoint, String>>;
 }
 
 /// Which certificates are taken as Ironic's own.
@@ -31,7 +56,7 @@ pub(super) enum Trust {
 }
 
 /// HTTP basic credentials.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     /// User.
     pub user: String,
@@ -55,6 +80,9 @@ pub enum EndpointError {
     /// The CA file holds no certificate.
     #[error("the CA file for Ironic holds no usable certificate: {0}")]
     Ca(String),
+    /// The certificate or the key that shows who we are cannot be used.
+    #[error("the client certificate for Ironic and its key cannot be used: {0}")]
+    Identity(String),
     /// The HTTP client cannot be set up.
     #[error("cannot set up HTTP: {0}")]
     Http(String),
@@ -66,6 +94,7 @@ impl EndpointError {
         match self {
             Self::Address { .. } => "IronicAddress",
             Self::Ca(_) => "IronicCa",
+            Self::Identity(_) => "IronicIdentity",
             Self::Http(_) => "IronicHttp",
         }
     }
@@ -113,15 +142,42 @@ impl Endpoint {
             url,
             login,
             trust: Trust::System,
+            identity: None,
             timeout: Duration::from_secs(30),
-            node: None,
+            origin: Origin::Url,
         })
+    }
+
+    /// That of an `Ironic` object which is yet to be read.
+    pub fn unknown(object: impl Into<Arc<str>>) -> Self {
+        Self {
+            url: String::new(),
+            login: None,
+            trust: Trust::System,
+            identity: None,
+            timeout: Duration::from_secs(30),
+            origin: Origin::Object(object.into()),
+        }
     }
 
     /// Of this `ironic` node: texts name it, and say what to correct there.
     #[must_use]
     pub fn of_node(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.node = Some(name.into());
+        self.origin = Origin::Node(name.into());
+        self
+    }
+
+    /// Of this `Ironic` object in a cluster.
+    #[must_use]
+    pub fn of_object(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.origin = Origin::Object(name.into());
+        self
+    }
+
+    /// With a login that was read from files of this folder.
+    #[must_use]
+    pub fn of_folder(mut self, folder: impl Into<Arc<str>>) -> Self {
+        self.origin = Origin::Folder(folder.into());
         self
     }
 
@@ -139,6 +195,13 @@ impl Endpoint {
     #[must_use]
     pub fn ca(mut self, pem: Vec<u8>) -> Self {
         self.trust = Trust::Only(pem);
+        self
+    }
+
+    /// Shows this certificate; `pem` holds it and its key.
+    #[must_use]
+    pub fn identity(mut self, pem: Sealed) -> Self {
+        self.identity = Some(pem);
         self
     }
 
@@ -163,25 +226,36 @@ impl Endpoint {
 
     /// What a person does when the credentials are refused.
     pub(super) fn login_remedy(&self) -> String {
-        match (&self.node, &self.login) {
-            (Some(node), Some(_)) => {
+        match (&self.origin, &self.login) {
+            (Origin::Node(node), Some(_)) => {
                 format!("correct the secret that `auth` of `ironic {node}` names")
             }
-            (Some(node), None) => {
+            (Origin::Node(node), None) => {
                 format!("name a secret with `username` and `password` as `auth` of `ironic {node}`")
             }
-            (None, Some(_)) => "correct user and password in the URL that was given".into(),
-            (None, None) => "give them in the URL: http://USER:PASSWORD@HOST:PORT".into(),
+            (Origin::Object(object), _) => {
+                format!("correct the Secret that `apiCredentialsName` of Ironic {object} names")
+            }
+            (Origin::Folder(folder), _) => {
+                format!("correct `username` and `password` in {folder}, which is read again")
+            }
+            (Origin::Url, Some(_)) => "correct user and password in the URL that was given".into(),
+            (Origin::Url, None) => "give them in the URL: http://USER:PASSWORD@HOST:PORT".into(),
         }
     }
 
     /// What a person does when the certificate is not trusted.
     pub(super) fn trust_remedy(&self) -> String {
-        match &self.node {
-            Some(node) => {
+        match &self.origin {
+            Origin::Node(node) => {
                 format!("name its authority's certificate as `ca` of `ironic {node}`")
             }
-            None => "give its authority's certificate with --ironic-ca FILE".into(),
+            Origin::Object(object) => {
+                format!("correct the Secret that `tls.certificateName` of Ironic {object} names")
+            }
+            Origin::Url | Origin::Folder(_) => {
+                "give its authority's certificate with --ironic-ca FILE".into()
+            }
         }
     }
 }
@@ -189,9 +263,11 @@ impl Endpoint {
 /// As texts name it: ``Ironic `fra1` at https://ironic.example.net:6385``.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.node {
-            Some(node) => write!(f, "Ironic `{node}` at {}", self.url),
-            None => write!(f, "Ironic at {}", self.url),
+        match &self.origin {
+            Origin::Node(node) => write!(f, "Ironic `{node}` at {}", self.url),
+            Origin::Object(object) if self.url.is_empty() => write!(f, "Ironic {object}"),
+            Origin::Object(object) => write!(f, "Ironic {object} at {}", self.url),
+            Origin::Url | Origin::Folder(_) => write!(f, "Ironic at {}", self.url),
         }
     }
 }
@@ -269,6 +345,24 @@ mod tests {
             [
                 "give its authority's certificate with --ironic-ca FILE",
                 "name its authority's certificate as `ca` of `ironic fra1`",
+            ]
+        );
+        let object = bare.clone().of_object("metal3/ironic");
+        assert_eq!(object.to_string(), "Ironic metal3/ironic at http://x:6385");
+        let unknown = Endpoint::unknown("metal3/ironic");
+        assert_eq!(unknown.to_string(), "Ironic metal3/ironic");
+        let folder = with(&bare).of_folder("/auth/ironic");
+        assert_eq!(folder.to_string(), "Ironic at http://x:6385");
+        assert_eq!(
+            [
+                object.login_remedy(),
+                object.trust_remedy(),
+                folder.login_remedy()
+            ],
+            [
+                "correct the Secret that `apiCredentialsName` of Ironic metal3/ironic names",
+                "correct the Secret that `tls.certificateName` of Ironic metal3/ironic names",
+                "correct `username` and `password` in /auth/ironic, which is read again",
             ]
         );
     }

@@ -71,6 +71,14 @@ pub enum IronicError {
         /// Oldest that we speak.
         need: String,
     },
+    /// Nobody knows where it is.
+    #[error("{ironic} cannot be used yet: {reason}")]
+    Unknown {
+        /// Which one.
+        ironic: String,
+        /// Why.
+        reason: String,
+    },
     /// The API is up, and nobody behind it.
     #[error("{ironic} has no conductor yet: it lists no drivers")]
     NoConductor {
@@ -88,6 +96,9 @@ pub enum IronicError {
         /// How long.
         waited: Duration,
     },
+    /// Not asked at all, as another process may act by now.
+    #[error("the lease ran out before it could be sent")]
+    Fenced,
 }
 
 impl IronicError {
@@ -107,9 +118,11 @@ impl IronicError {
             Self::Redirect { .. } => "Redirect",
             Self::NotIronic { .. } => "NotIronic",
             Self::Version { .. } => "UnsupportedVersion",
+            Self::Unknown { .. } => "NotReady",
             Self::NoConductor { .. } => "NoConductor",
             Self::Down(_) => "Down",
             Self::Crowded { .. } => "Crowded",
+            Self::Fenced => "Fenced",
         }
     }
 
@@ -118,6 +131,24 @@ impl IronicError {
         match self {
             Self::Status { status, .. } => Some(*status),
             _ => None,
+        }
+    }
+
+    /// True when another login, certificate or address may help. Nothing was carried out then,
+    /// unless nobody answered.
+    pub(super) fn is_locked_out(&self) -> bool {
+        match self {
+            Self::Status { status, text } => {
+                matches!(status, 401 | 403) && !text.contains("is protected")
+            }
+            Self::Untrusted { .. } | Self::Unreachable { .. } | Self::Redirect { .. } => true,
+            Self::NotIronic { .. }
+            | Self::Version { .. }
+            | Self::Unknown { .. }
+            | Self::NoConductor { .. }
+            | Self::Down(_)
+            | Self::Crowded { .. }
+            | Self::Fenced => false,
         }
     }
 

@@ -180,6 +180,7 @@ async fn replay_with(
             effect: effect.clone(),
             secrets: secrets.clone(),
             facts,
+            fence: crate::fence::Fence::none(),
         };
         let ack = ironic
             .run(job)
@@ -498,6 +499,7 @@ async fn every_address() {
             effect,
             secrets: secrets(),
             facts: None,
+            fence: crate::fence::Fence::none(),
         };
         let result = ironic.run(job).await;
         let mut written = fake.take_writes();
@@ -530,6 +532,7 @@ async fn a_fake_machine() {
         effect,
         secrets: JobSecrets::default(),
         facts: None,
+        fence: crate::fence::Fence::none(),
     };
     ironic.run(job).await.unwrap();
     let written = fake.take_writes();

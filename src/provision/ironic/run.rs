@@ -137,6 +137,9 @@ impl Call<'_> {
         } else {
             Purpose::Write
         };
+        if purpose == Purpose::Write && !self.job.fence.is_open() {
+            return Err(IronicError::Fenced);
+        }
         self.wrote
             .store(purpose == Purpose::Write, Ordering::Relaxed);
         let request = Request {
@@ -145,6 +148,7 @@ impl Call<'_> {
             body,
             purpose,
             scrub: Some(&self.scrub),
+            fence: (purpose == Purpose::Write).then_some(&self.job.fence),
         };
         client.send(request).await
     }
@@ -186,7 +190,7 @@ impl Call<'_> {
             Verdict::Unserved(text) => self.unserved(&text),
             Verdict::Unauthorized { status, text } => {
                 let endpoint = self.core.client.endpoint();
-                Fault::Unauthorized(error::unauthorized(endpoint, status, &text))
+                Fault::Unauthorized(error::unauthorized(&endpoint, status, &text))
             }
             Verdict::Refused(text) => Fault::Refused(text),
             Verdict::Silent(outage) if outage.unauthorized => {

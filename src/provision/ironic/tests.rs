@@ -1,6 +1,7 @@
 //! The provisioner against an Ironic in this process.
 
 mod faults;
+mod fenced;
 mod looks;
 mod outages;
 mod settings;
@@ -79,6 +80,7 @@ async fn run(ironic: &Ironic, host: &BareMetalHost, effect: Effect) -> Result<Ac
             effect,
             secrets,
             facts,
+            fence: crate::fence::Fence::none(),
         })
         .await
 }
@@ -97,8 +99,8 @@ fn always(what: &'static str, answer: Answer) -> impl FnMut(&Seen) -> Option<Ans
 fn down(ironic: &Ironic) -> String {
     match ironic.sight(&host("a")) {
         Sight::Down(outage) => {
-            let url = ironic.core.client.endpoint().url();
-            outage.text.replace(url, "URL")
+            let endpoint = ironic.core.client.endpoint();
+            outage.text.replace(endpoint.url(), "URL")
         }
         other => panic!("not down: {other:?}"),
     }

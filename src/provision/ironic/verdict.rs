@@ -40,7 +40,7 @@ impl IronicError {
     pub fn verdict(self, seen: Option<&Facts>) -> Verdict {
         match self {
             Self::Status { status, text } => answered(status, text, seen),
-            Self::Crowded { .. } => Verdict::Busy(self.to_string()),
+            Self::Crowded { .. } | Self::Fenced => Verdict::Busy(self.to_string()),
             Self::Down(outage) => Verdict::Silent(outage),
             other => Verdict::Silent(Outage::new(other.to_string())),
         }

@@ -18,7 +18,7 @@ use super::world::{Glance, World};
 use crate::api::{BareMetalHost, Timestamp};
 use crate::budget::Limits;
 use crate::clock::Clock;
-use crate::provision::{Ack, Drift, Facts, Fault, Job, NodeState, Provisioner, Sight, Tick};
+use crate::provision::{Ack, Away, Drift, Facts, Fault, Job, NodeState, Provisioner, Sight, Tick};
 
 /// From one tick to the next at least: what happens in between is told at once…
 const GRAIN: Duration = Duration::from_millis(10);
@@ -205,5 +205,13 @@ impl Provisioner for Simulation {
 
     fn hurry(&self) {
         self.core.woken.notify_one();
+    }
+
+    fn away(&self) -> Option<Away> {
+        let outage = self.core.world().down(self.core.clock.now())?;
+        Some(Away {
+            outage: Some(outage),
+            since: None,
+        })
     }
 }

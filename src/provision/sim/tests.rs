@@ -63,6 +63,7 @@ impl Lab {
                 effect,
                 secrets,
                 facts,
+                fence: crate::fence::Fence::none(),
             })
             .await
     }

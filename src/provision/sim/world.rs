@@ -167,13 +167,18 @@ impl World {
         ))
     }
 
+    /// Why nothing is seen of any machine now.
+    pub fn down(&self, now: Timestamp) -> Option<Outage> {
+        Some(Outage {
+            text: self.outage(now)?.into(),
+            unauthorized: self.is_unauthorized(now),
+        })
+    }
+
     /// What is known of the host's machine.
     pub fn sight(&mut self, host: &BareMetalHost, now: Timestamp) -> Sight {
-        if let Some(text) = self.outage(now) {
-            return Sight::Down(Outage {
-                text: text.into(),
-                unauthorized: self.is_unauthorized(now),
-            });
+        if let Some(outage) = self.down(now) {
+            return Sight::Down(outage);
         }
         let Some(index) = self.find(host) else {
             return self

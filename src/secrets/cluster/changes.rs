@@ -55,22 +55,22 @@ fn watch(secrets: &ClusterSecrets, namespace: Option<Arc<str>>) -> BoxStream<'st
     let report = secrets.store.report::<Stored>(namespace.clone());
     let secrets = secrets.clone();
     let mut listed = BTreeSet::new();
-    watcher::watcher(api, config)
-        .backoff(Waits::new())
-        .map(move |event| match event {
-            Ok(event) => {
-                // The first says only that something will be asked for.
-                if !matches!(event, Event::Init) {
-                    report.is_well();
-                }
-                secrets.told(&mut listed, namespace.as_deref(), event)
-            }
-            Err(error) => {
-                report.failed::<Stored>(&error);
-                Vec::new()
-            }
-        })
-        .boxed()
+    let events = watcher::watcher(api, config).backoff(Waits::new()).boxed();
+    let told = stream::unfold((events, report), |(mut events, report)| async move {
+        let event = report.next(&mut events).await?;
+        match &event {
+            // It says only that something will be asked for.
+            Ok(Event::Init) => {}
+            Ok(_) => report.is_well(),
+            Err(error) => report.failed::<Stored>(error),
+        }
+        Some((event, (events, report)))
+    });
+    told.map(move |event| match event {
+        Ok(event) => secrets.told(&mut listed, namespace.as_deref(), event),
+        Err(_) => Vec::new(),
+    })
+    .boxed()
 }
 
 /// Every few seconds those that were not there when they were looked for. What nobody holds is

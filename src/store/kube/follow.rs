@@ -69,7 +69,7 @@ pub(super) async fn follow<K: Object>(
             .backoff(Waits::new())
             .boxed();
         loop {
-            match events.next().await {
+            match report.next(&mut events).await {
                 Some(Ok(event)) => {
                     // The first says only that something will be asked for.
                     if !matches!(event, Event::Init) {

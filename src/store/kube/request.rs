@@ -192,8 +192,8 @@ fn refused<K: Object>(code: u16, status: &Status, what: &str) -> String {
         403 => format!("cannot {what}: {said}; see to the role that this account has"),
         404 if K::GROUP.is_empty() => format!("cannot {what}: {said}"),
         404 => format!(
-            "cannot {what}: the API server has no {}.{}; install the definitions with \
-             `metalform crd | kubectl apply --server-side -f -`",
+            "cannot {what}: the API server has no {0}.{1}; install the definition with \
+             `metalform crd {0} | kubectl apply --server-side -f -`",
             K::PLURAL,
             K::GROUP
         ),

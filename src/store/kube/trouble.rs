@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::stream::{Stream, StreamExt as _};
 use kube::runtime::watcher;
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -35,6 +37,10 @@ pub enum Of {
     Objects,
 }
 
+/// A watch that fails says so again within this: an attempt is given up after 30 s, and the wait
+/// before the next one is 5 s at most.
+const QUIET: Duration = Duration::from_secs(45);
+
 /// Tells of one watch.
 #[derive(Debug, Clone)]
 pub(crate) struct Report {
@@ -57,6 +63,19 @@ impl Report {
             namespace,
             trouble,
         }
+    }
+
+    /// What a watch tells next. One that came back tells nothing as long as nothing changes: it is
+    /// well once it did not fail again.
+    pub async fn next<T>(&self, events: &mut (impl Stream<Item = T> + Unpin)) -> Option<T> {
+        let part = self.part(Of::Watch);
+        while self.trouble.borrow().contains_key(&part) {
+            match tokio::time::timeout(QUIET, events.next()).await {
+                Ok(next) => return next,
+                Err(_) => self.is_well(),
+            }
+        }
+        events.next().await
     }
 
     /// Something came over the watch.
@@ -173,5 +192,17 @@ mod tests {
         a.is_well();
         b.unreadable(None);
         assert_eq!(texts(&trouble), Vec::<String>::new());
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_came_back_and_has_nothing_to_tell_is_well() {
+        let trouble = watch::Sender::<Trouble>::default();
+        let report = Report::new::<Widget>("https://test".into(), None, trouble.clone());
+        report.failed::<Widget>(&watcher::Error::NoResourceVersion);
+        let mut nothing = futures::stream::pending::<()>();
+        for (time, left) in [(QUIET / 2, 1), (QUIET * 2, 0)] {
+            let next = tokio::time::timeout(time, report.next(&mut nothing));
+            assert!(next.await.is_err());
+            assert_eq!(trouble.borrow().len(), left);
+        }
     }
 }

@@ -15,6 +15,8 @@ use super::write::{Came, Outcome};
 /// What came of the writes so far, by host: the last word on each counts.
 #[derive(Default)]
 pub(super) struct Report {
+    /// Of a saved plan, which is carried out as it is or not at all.
+    saved: bool,
     came: BTreeMap<Key, Came>,
     refused: BTreeMap<Key, Refused>,
     held: Vec<(Arc<str>, String)>,
@@ -44,8 +46,11 @@ impl Refused {
         Self { text, exit }
     }
 
-    fn help(&self) -> Option<&'static str> {
+    fn help(&self, saved: bool) -> Option<&'static str> {
         match self.exit {
+            Exit::Stale if saved => {
+                Some("what was written stays; make the plan again for what is left")
+            }
             Exit::Stale => Some("say `apply` again: it looks at these hosts anew"),
             Exit::No if self.text.contains(" held by ") => {
                 Some("--force-conflicts takes these fields; or take the line out of the spec")
@@ -56,6 +61,13 @@ impl Refused {
 }
 
 impl Report {
+    pub fn of(saved: bool) -> Self {
+        Self {
+            saved,
+            ..Self::default()
+        }
+    }
+
     /// Takes what came of some writes.
     pub fn take(&mut self, outcomes: Vec<Outcome>) {
         for (key, outcome) in outcomes {
@@ -139,7 +151,7 @@ impl Report {
     pub fn say(&self, term: &Term) {
         for (refused, names) in self.groups() {
             term.error(&format!("{}: {}", fold(&names), one_line(&refused.text)));
-            if let Some(help) = refused.help() {
+            if let Some(help) = refused.help(self.saved) {
                 term.help(help);
             }
         }

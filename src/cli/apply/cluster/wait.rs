@@ -6,16 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::api::BareMetalHost;
-use crate::api::names::annotation;
 use crate::cli::apply::through::Progress;
 use crate::cli::cluster::{Remote, failed};
 use crate::cli::ending::{self, Ending, Picture, Verdict, Wait};
 use crate::cli::plan::Made;
 use crate::cli::{Exit, Failure};
 use crate::desired::Desired;
-use crate::plan::{Action, Comparer, Hold};
+use crate::plan::{Action, Comparer, Hold, Live, Verb};
 use crate::serve::client::Reason;
-use crate::store::{Key, Object as _, Store};
+use crate::store::{Key, Object as _, Store, Version};
 
 use super::Work;
 use super::report::Report;
@@ -26,22 +25,46 @@ const PACE: Duration = Duration::from_secs(1);
 const NOBODY: Duration = Duration::from_secs(15);
 
 /// What a person agreed to, by host.
-pub(super) struct Agreed(BTreeMap<Key, Arc<Action>>);
+pub(super) struct Agreed {
+    actions: BTreeMap<Key, Arc<Action>>,
+    /// Of a saved plan, the version that each host has to have still.
+    versions: Option<BTreeMap<Key, Version>>,
+}
 
 impl Agreed {
-    pub fn of(made: &Made) -> Self {
+    pub fn of(made: &Made, strict: bool) -> Self {
         let actions = made.plan.actions.iter();
-        Self(
-            actions
+        let live = Live::of(&made.observed);
+        let version = |action: &Arc<Action>| {
+            let host = live.get(&action.host)?;
+            Some((action.host.clone(), host.version()))
+        };
+        Self {
+            versions: strict.then(|| actions.clone().filter_map(version).collect()),
+            actions: actions
                 .map(|action| (action.host.clone(), Arc::clone(action)))
                 .collect(),
-        )
+        }
+    }
+
+    /// False for a host that changed since a saved plan was made: its status counts, too. One that
+    /// went and comes again has none to compare.
+    pub fn is_current(&self, action: &Action, live: &Live<'_>) -> bool {
+        let Some(versions) = self
+            .versions
+            .as_ref()
+            .filter(|_| action.verb != Verb::Create)
+        else {
+            return true;
+        };
+        let host = live.get(&action.host);
+        host.map(|host| host.version()) == versions.get(&action.host).copied()
     }
 
     /// True for an action that does what was agreed to for its host, or a part of it, and no harm
     /// beyond that.
     pub fn has(&self, action: &Action) -> bool {
-        let Some(agreed) = self.0.get(&action.host) else {
+        let Some(agreed) = self.actions.get(&action.host) else {
             return false;
         };
         let is_said = |change: &crate::plan::FieldChange| {
@@ -126,6 +149,10 @@ impl Work<'_> {
             };
             trouble.clear();
             let (held, wrote) = self.round(&made, agreed, &mut report).await;
+            if self.strict && report.is_late() {
+                report.say(term);
+                return Ok(report.exit());
+            }
             let hosts = of_fleet(&made);
             let reasons = Remote::reasons(&hosts);
             progress.say(term, held.0.len(), &reasons);
@@ -183,8 +210,7 @@ async fn look(remote: &Remote, desired: &Desired) -> Result<Made, Failure> {
 /// Hosts of the fleet, those that are going too.
 fn of_fleet(made: &Made) -> Vec<Arc<BareMetalHost>> {
     let ours = |host: &&Arc<BareMetalHost>| {
-        made.desired.hosts.contains_key(&host.key())
-            || host.annotation(annotation::FLEET) == Some(&*made.desired.fleet)
+        made.desired.hosts.contains_key(&host.key()) || made.desired.owns(host)
     };
     made.observed.iter().filter(ours).cloned().collect()
 }
@@ -229,7 +255,7 @@ mod tests {
             observed: lab.hosts(),
             plan,
         };
-        let agreed = Agreed::of(&made);
+        let agreed = Agreed::of(&made, false);
         let action = &made.plan.actions[0];
         assert!(agreed.has(action));
         let mut part = Action::clone(action);
@@ -244,5 +270,28 @@ mod tests {
         let mut elsewhere = Action::clone(action);
         elsewhere.host = Lab::key("n02");
         assert!(!agreed.has(&elsewhere));
+    }
+
+    #[test]
+    fn a_host_of_a_saved_plan_has_to_be_as_it_was() {
+        let mut lab = Lab::provisioned(&workers(2, ""));
+        let plan = lab.edit(&workers(1, "refine n01 { description d; }"));
+        let mut made = Made {
+            desired: lab.desired.clone(),
+            observed: lab.hosts(),
+            plan,
+        };
+        let (shown, saved) = (Agreed::of(&made, false), Agreed::of(&made, true));
+        let actions = made.plan.actions.clone();
+        let current = |agreed: &Agreed, made: &Made| -> Vec<bool> {
+            let (all, live) = (actions.iter(), Live::of(&made.observed));
+            all.map(|action| agreed.is_current(action, &live)).collect()
+        };
+        assert_eq!(current(&saved, &made), [true, true]);
+        lab.fail("n01", "its BMC is away");
+        made.observed = lab.hosts();
+        let moved = actions.iter().map(|action| &*action.host.name != "n01");
+        assert_eq!(current(&saved, &made), moved.collect::<Vec<_>>());
+        assert_eq!(current(&shown, &made), [true, true]);
     }
 }

@@ -76,6 +76,18 @@ pub(super) async fn write(
         .await
 }
 
+/// The outcome for a host that is not the one that a saved plan was made for.
+pub(super) fn moved(action: &Action) -> Outcome {
+    let key = action.host.clone();
+    let conflict = StoreError::Conflict {
+        kind: "BareMetalHost",
+        key: key.clone(),
+        expected: Version::default(),
+        found: Version::default(),
+    };
+    (key, Err(conflict))
+}
+
 async fn put(
     store: &Kube,
     key: &Key,

@@ -6,7 +6,7 @@ fn told(host: Value) -> String {
     let host: BareMetalHost = serde_json::from_value(host).unwrap();
     let now = "2026-01-01T01:00:00Z".parse().unwrap();
     let mut lines = Lines::new("n1".to_owned());
-    tell(&mut lines, &host, now);
+    tell(&mut lines, &host, &Leads::default(), now);
     lines.text
 }
 

@@ -33,7 +33,10 @@ fn the_same_again_is_current_also_after_a_way_through_a_file() {
     let (lab, saved) = edited();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("one.plan");
+    std::fs::write(&path, "one of before, for everybody").unwrap();
     saved.write(&path).unwrap();
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     let read = Saved::read(&path).unwrap();
     assert_eq!(read, saved);
     assert_eq!(read.moved(&made(&lab), target("m")), []);

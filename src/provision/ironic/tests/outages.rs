@@ -97,6 +97,93 @@ async fn credentials_are_sent_and_not_shown() {
     );
 }
 
+/// What is found when an Ironic is looked for again.
+#[derive(Debug, Clone)]
+struct Found(Arc<Mutex<Result<Endpoint, String>>>);
+
+impl Found {
+    fn new(found: Result<Endpoint, String>) -> Self {
+        Self(Arc::new(Mutex::new(found)))
+    }
+
+    fn is_now(&self, endpoint: Endpoint) {
+        *locked(&self.0) = Ok(endpoint);
+    }
+
+    /// An Ironic that is looked for here.
+    fn ironic(&self, endpoint: Endpoint) -> Ironic {
+        let options = Options {
+            clock: || Timestamp::UNIX_EPOCH,
+            whereabouts: Some(Arc::new(self.clone())),
+            ..Options::new(endpoint)
+        };
+        Ironic::new(options).unwrap()
+    }
+}
+
+impl Whereabouts for Found {
+    fn look(&self) -> BoxFuture<'_, Result<Endpoint, String>> {
+        Box::pin(std::future::ready(locked(&self.0).clone()))
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_is_replaced_is_read_again() {
+    let fake = Fake::start().await;
+    let taken = Arc::new(Mutex::new("Basic dXNlcjpvbGQ=")); // user:old
+    let takes = Arc::clone(&taken);
+    fake.before(move |seen| {
+        let sent = seen.headers.get("authorization").map(String::as_str);
+        (sent != Some(*locked(&takes))).then(|| Answer::json(401, &Value::Null))
+    });
+    let login = |password: &str| {
+        let endpoint = Endpoint::parse(&fake.url).unwrap();
+        endpoint
+            .login("user", Sealed::new(password))
+            .of_folder("/auth/ironic")
+    };
+    let found = Found::new(Ok(login("old")));
+    let ironic = found.ironic(login("old"));
+    let mut ticks = ironic.ticks();
+    assert!(next(&mut ticks).await.as_of.is_some());
+    // Replaced here and there: nobody is kept waiting.
+    *locked(&taken) = "Basic dXNlcjpuZXc="; // user:new
+    found.is_now(login("new"));
+    run(&ironic, &host("a"), enroll()).await.unwrap();
+    let tick = next(&mut ticks).await;
+    assert!(tick.as_of.is_some() && !tick.all);
+    // There first, and here when the kubelet comes to it.
+    *locked(&taken) = "Basic dXNlcjpsYXN0"; // user:last
+    while next(&mut ticks).await.as_of.is_some() {}
+    let text = down(&ironic);
+    assert!(
+        text.contains("correct `username` and `password` in /auth/ironic"),
+        "{text}"
+    );
+    found.is_now(login("last"));
+    assert!(next(&mut ticks).await.as_of.is_some());
+    assert!(!format!("{ironic:?} {found:?}").contains("last"));
+}
+
+#[tokio::test]
+async fn one_that_is_not_found_yet_is_waited_for() {
+    let fake = Fake::start().await;
+    let found = Found::new(Err("it is not ready: DeploymentInProgress".into()));
+    let ironic = found.ironic(Endpoint::unknown("metal3/ironic"));
+    let mut ticks = ironic.ticks();
+    assert!(next(&mut ticks).await.as_of.is_none());
+    let Sight::Down(outage) = ironic.sight(&host("a")) else {
+        panic!("not down");
+    };
+    assert_eq!(
+        &*outage.text,
+        "Ironic metal3/ironic cannot be used yet: it is not ready: DeploymentInProgress; since \
+         1970-01-01T00:00:00Z, asked again every few seconds"
+    );
+    found.is_now(Endpoint::parse(&fake.url).unwrap());
+    assert!(next(&mut ticks).await.as_of.is_some());
+}
+
 #[tokio::test]
 async fn an_outage_is_told_and_so_is_its_end() {
     let fake = Fake::start().await;
@@ -136,16 +223,33 @@ async fn one_failed_look_is_no_outage() {
 
 /// A TLS server that answers everything with 503, on a thread of its own.
 fn tls_server() -> String {
+    tls_server_for(None)
+}
+
+/// The same, for those only who show the certificate of this file.
+fn tls_server_for(client: Option<&str>) -> String {
     use rustls::pki_types::pem::PemObject as _;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls");
     let certificate = CertificateDer::from_pem_file(data.join("server.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_file(data.join("server.key")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let clients = match client {
+        None => rustls::server::WebPkiClientVerifier::no_client_auth(),
+        Some(file) => {
+            let mut roots = rustls::RootCertStore::empty();
+            let root = CertificateDer::from_pem_file(data.join(file)).unwrap();
+            roots.add(root).unwrap();
+            let provider = Arc::clone(&provider);
+            rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
+                .build()
+                .unwrap()
+        }
+    };
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_single_cert(vec![certificate], key)
         .unwrap();
     let config = Arc::new(config);
@@ -210,6 +314,47 @@ async fn certificates_are_checked_against_the_given_ca() {
         down(&any)
     );
     assert_eq!(at("README").unwrap_err().code(), "IronicCa");
+}
+
+/// The authority's certificate is replaced while the old one is in use.
+#[tokio::test]
+async fn a_ca_that_is_replaced_is_read_again() {
+    let url = tls_server();
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls");
+    let at = |ca: &str| {
+        let endpoint = Endpoint::parse(&url).unwrap();
+        endpoint.ca(std::fs::read(data.join(ca)).unwrap())
+    };
+    let found = Found::new(Ok(at("ca.pem")));
+    let ironic = found.ironic(at("other-ca.pem"));
+    next(&mut ironic.ticks()).await;
+    let text = down(&ironic);
+    assert!(text.contains("Ironic at URL answers: over TLS!"), "{text}");
+    // What is found and cannot be used changes nothing.
+    found.is_now(at("README"));
+    let bad = found.ironic(at("other-ca.pem"));
+    next(&mut bad.ticks()).await;
+    let text = down(&bad);
+    assert!(text.contains("certificate that is not trusted"), "{text}");
+}
+
+#[tokio::test]
+async fn who_we_are_is_shown_to_those_that_want_to_know() {
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls");
+    let read = |name: &str| std::fs::read_to_string(data.join(name)).unwrap();
+    let pem = Sealed::new(read("client.pem") + &read("client.key"));
+    let endpoint = Endpoint::parse(&tls_server_for(Some("client.pem"))).unwrap();
+    let endpoint = endpoint.ca(read("ca.pem").into_bytes());
+    let shows = Ironic::new(Options::new(endpoint.clone().identity(pem))).unwrap();
+    next(&mut shows.ticks()).await;
+    assert!(down(&shows).contains("over TLS!"), "{}", down(&shows));
+    assert!(!format!("{:?}", shows.core.client).contains("PRIVATE"));
+    let nobody = Ironic::new(Options::new(endpoint.clone())).unwrap();
+    next(&mut nobody.ticks()).await;
+    assert!(!down(&nobody).contains("over TLS!"), "{}", down(&nobody));
+    let half = Sealed::new(read("client.pem"));
+    let refused = Ironic::new(Options::new(endpoint.identity(half))).unwrap_err();
+    assert_eq!(refused.code(), "IronicIdentity");
 }
 
 /// One that takes requests and answers none: effects that wait are sent back as soon as looks tell,

@@ -293,6 +293,7 @@ async fn the_network_of_the_ramdisk_is_brought_up_to_date_before_it_boots() {
             effect,
             secrets,
             facts: Some(facts),
+            fence: crate::fence::Fence::none(),
         };
         fake.take();
         ironic.run(job).await.unwrap();

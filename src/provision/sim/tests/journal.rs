@@ -191,6 +191,7 @@ async fn the_journal_holds_no_secret_and_is_written_anew() {
         effect,
         secrets,
         facts: None,
+        fence: crate::fence::Fence::none(),
     };
     lab.simulation.run(job).await.unwrap();
     assert!(!home.text().contains("canary"));
