@@ -164,6 +164,7 @@ impl ClusterSecrets {
     /// Reads a Secret. Contents that are as before keep their version.
     async fn fetch(&self, turn: &Turn<'_>) -> Result<Known, StoreError> {
         let key = turn.key();
+        turn.asks();
         let known = match self.store.read_now::<Stored>(key).await {
             Ok(object) => self.held(key, object),
             Err(StoreError::NotFound { .. }) => Known::Absent(Instant::now()),
@@ -235,6 +236,7 @@ impl ClusterSecrets {
             else {
                 return Ok(());
             };
+            turn.asks();
             let store = Store::<Stored>::patch(&self.store, key, Patch::Merge(patch), None);
             match store.await {
                 Ok(object) => {

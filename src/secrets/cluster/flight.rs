@@ -16,7 +16,7 @@ pub(super) struct Flights(Mutex<HashMap<Key, Arc<Flight>>>);
 #[derive(Debug, Default)]
 struct Flight {
     place: Arc<tokio::sync::Mutex<()>>,
-    /// The newest version that the watch told of meanwhile.
+    /// The newest version that the watch told of since the last request went out.
     told: AtomicU64,
 }
 
@@ -71,7 +71,12 @@ impl Turn<'_> {
         &self.seat.key
     }
 
-    /// True when the watch told of a newer version than this one while somebody was at it.
+    /// A request goes out: its answer is as new as all that was told before.
+    pub fn asks(&self) {
+        self.seat.flight.told.store(0, Ordering::Relaxed);
+    }
+
+    /// True when the watch told of a newer version than this one since the request went out.
     pub fn is_older(&self, version: Version) -> bool {
         version.0 < self.seat.flight.told.load(Ordering::Relaxed)
     }
@@ -102,6 +107,8 @@ mod tests {
         assert!(!turn.is_older(Version(1)));
         assert!(flights.tells(&one, Version(7)));
         assert!(turn.is_older(Version(6)) && !turn.is_older(Version(7)));
+        turn.asks();
+        assert!(!turn.is_older(Version(6)), "what is asked for now is newer");
         assert!(flights.turn(&other).now_or_never().is_some());
         let mut second = Box::pin(flights.turn(&one));
         assert!(second.as_mut().now_or_never().is_none());

@@ -111,3 +111,30 @@ async fn an_answer_that_the_watch_overtook_is_read_again() {
     let secret = secrets.read("n", "bmc").unwrap();
     assert_eq!(secret.data["password"].reveal(), "hobbes");
 }
+
+/// The first list of the watch may be from before the claim: it has the Secret not yet.
+#[tokio::test]
+async fn a_list_that_lacks_it_makes_it_be_read_once_and_not_by_each() {
+    let server = Server::default();
+    server.has("bmc", "calvin");
+    let secrets = server.secrets();
+    let hosts: Vec<BareMetalHost> = (0..40)
+        .map(|number| host(&format!("h{number}"), "bmc"))
+        .collect();
+    secrets.prepare(&hosts[0], &shared).await.unwrap();
+    server.takes();
+    let turn = secrets.flights.turn(&key("bmc")).await;
+    let first = secrets.prepare(&hosts[0], &shared);
+    let all = hosts.iter().map(|host| secrets.prepare(host, &shared));
+    let all = futures::future::join_all(all);
+    let line = async {
+        tell(&secrets, Event::Init);
+        tell(&secrets, Event::InitDone);
+        tokio::task::yield_now().await;
+        drop(turn);
+    };
+    let (first, all, ()) = tokio::join!(first, all, line);
+    first.unwrap();
+    all.into_iter().for_each(|done| done.unwrap());
+    assert_eq!(server.takes(), ["GET bmc"]);
+}
