@@ -28,8 +28,7 @@ use super::{Shared, Stores};
 const FLUSH: Duration = Duration::from_secs(1);
 /// Events that may wait; more in one second are dropped with a warning, never hosts held up.
 const MOST: usize = 50_000;
-/// Writes under way at once: less than a store has places for, so that no status waits behind them.
-/// Each takes some 5 KB while it waits; all events of ten thousand hosts that register together took
+/// Writes under way at once, as many as a store on a server has places for them. Each takes some 5 KB while it waits; all events of ten thousand hosts that register together took
 /// 150 MB.
 const WRITES: usize = 16;
 /// An equal event within this time is counted, and later it is an event of its own.
@@ -69,6 +68,8 @@ struct Waiting {
     host: Arc<BareMetalHost>,
     note: Note,
     count: i32,
+    /// When it happened last. It may be written later: many wait while many hosts are at work.
+    at: Timestamp,
 }
 
 impl Notes {
@@ -80,6 +81,7 @@ impl Notes {
 impl<S: Stores> Shared<S> {
     /// Takes notes of a step: each is logged and becomes an event.
     pub(super) fn publish(&self, host: &Arc<BareMetalHost>, notes: &[Note]) {
+        let now = self.clock.now();
         for note in notes {
             let key = host.key();
             if note.warning {
@@ -95,11 +97,15 @@ impl<S: Stores> Shared<S> {
             inner
                 .waiting
                 .entry((key, note.reason, note.message.clone()))
-                .and_modify(|known| known.count += 1)
+                .and_modify(|known| {
+                    known.count += 1;
+                    known.at = now;
+                })
                 .or_insert_with(|| Waiting {
                     host: Arc::clone(host),
                     note: note.clone(),
                     count: 1,
+                    at: now,
                 });
         }
     }
@@ -110,16 +116,20 @@ impl<S: Stores> Shared<S> {
         &self,
         waiting: Waiting,
         earlier: Option<Written>,
-        now: Timestamp,
     ) -> Result<(Key, i32), StoreError> {
-        let Waiting { host, note, count } = waiting;
+        let Waiting {
+            host,
+            note,
+            count,
+            at,
+        } = waiting;
         let store = self.store.as_ref();
         if let Some(Written {
             key, count: before, ..
         }) = earlier
         {
             let count = before.saturating_add(count);
-            let last = whole_seconds(now).to_string();
+            let last = whole_seconds(at).to_string();
             let change = json!({ "count": count, "lastTimestamp": last });
             match Store::<Event>::patch(store, &key, Patch::Merge(change), None).await {
                 // Kept no longer: a new one.
@@ -127,7 +137,7 @@ impl<S: Stores> Shared<S> {
                 other => return other.map(|_| (key, count)),
             }
         }
-        let mut new: Event = event::event(&host, note.reason, &note.message, note.warning, now);
+        let mut new: Event = event::event(&host, note.reason, &note.message, note.warning, at);
         new.count = Some(count);
         let key = new.key();
         match Store::<Event>::create(store, new).await {
@@ -190,15 +200,12 @@ async fn drain<S: Stores>(shared: &Shared<S>) {
     }
     stream::iter(waiting)
         .for_each_concurrent(WRITES, |(what, waiting)| async move {
+            let at = waiting.at;
             let earlier = shared.notes.lock().written.get(&what).cloned();
             let earlier = earlier.filter(|known| is_late(&known.at));
-            match shared.write_event(waiting, earlier, now).await {
+            match shared.write_event(waiting, earlier).await {
                 Ok((key, count)) => {
-                    let written = Written {
-                        key,
-                        count,
-                        at: now,
-                    };
+                    let written = Written { key, count, at };
                     shared.notes.lock().written.insert(what, written);
                 }
                 Err(error) => {

@@ -76,6 +76,9 @@ const WINDOW: usize = 4096;
 /// Requests under way at once, beside the watches. Each has a connection of its own with some 100 KB
 /// of buffers; a server takes no more of one account at once anyway (priority and fairness).
 const REQUESTS: usize = 48;
+/// Requests at once about what may go with the process (events): apart, so that neither they nor what
+/// decisions wait for queue behind the other.
+const ASIDES: usize = 16;
 /// How long a snapshot waits for the watch to tell of writes that were answered.
 const CAUGHT_UP: Duration = Duration::from_secs(30);
 
@@ -101,6 +104,7 @@ struct Shared {
     tasks: Mutex<JoinSet<()>>,
     trouble: tokio::sync::watch::Sender<Trouble>,
     requests: tokio::sync::Semaphore,
+    asides: tokio::sync::Semaphore,
     window: usize,
 }
 
@@ -136,6 +140,7 @@ impl Kube {
             tasks: Mutex::default(),
             trouble: tokio::sync::watch::Sender::default(),
             requests: tokio::sync::Semaphore::new(REQUESTS),
+            asides: tokio::sync::Semaphore::new(ASIDES),
             window,
         };
         Self {

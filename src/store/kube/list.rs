@@ -56,7 +56,7 @@ impl Kube {
         let request = request.get_metadata(&key.name, &Default::default());
         let request =
             request.map_err(|error| StoreError::Backend(format!("cannot {what}: {error}")))?;
-        let answer = self.call(request, &what).await;
+        let answer = self.call::<K>(request, &what).await;
         match answer.map_err(|refusal| error::<K>(key, None, refusal, &what)) {
             Ok(_) => Ok(true),
             Err(StoreError::NotFound { .. }) => Ok(false),
@@ -74,7 +74,7 @@ impl Kube {
             let request = requests::<K>(namespace).list(&params);
             let request =
                 request.map_err(|error| StoreError::Backend(format!("cannot {what}: {error}")))?;
-            let answer = self.call(request, &what).await.map_err(|refusal| {
+            let answer = self.call::<K>(request, &what).await.map_err(|refusal| {
                 let key = Key::new(namespace.unwrap_or_default(), "");
                 error::<K>(&key, None, refusal, &what)
             })?;

@@ -36,14 +36,18 @@ pub(super) enum Refusal {
 
 impl Kube {
     /// Sends a request, once. `what` is what it does, as in `create BareMetalHost a/b`.
-    pub(super) async fn call(
+    pub(super) async fn call<K: Object>(
         &self,
         request: http::Request<Vec<u8>>,
         what: &str,
     ) -> Result<Bytes, Refusal> {
         let server = &self.shared.server;
         // It is never closed.
-        let _place = self.shared.requests.acquire().await.ok();
+        let places = match K::DURABLE {
+            true => &self.shared.requests,
+            false => &self.shared.asides,
+        };
+        let _place = places.acquire().await.ok();
         // Waiting may have taken longer than the lease.
         if *request.method() != http::Method::GET && !self.fence.is_open() {
             return Err(Refusal::Unclear(format!(

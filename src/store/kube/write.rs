@@ -81,7 +81,7 @@ impl Kube {
         let request = request.map_err(|error| target.invalid::<K>(error.to_string()))?;
         let shard = self.shard::<K>(target.key);
         let seen = shard.as_ref().map(|shard| shard.seen(target.key));
-        match self.call(request, &target.what).await {
+        match self.call::<K>(request, &target.what).await {
             Ok(answer) => Ok(answer),
             Err(refusal) => match target.error::<K>(refusal) {
                 StoreError::Conflict { expected, .. } => {
@@ -118,7 +118,7 @@ impl Kube {
         let key = target.key;
         let request = requests::<K>(Some(&key.namespace)).get(&key.name, &Default::default());
         let request = request.map_err(|error| target.invalid::<K>(error.to_string()))?;
-        let answer = self.call(request, &target.what).await;
+        let answer = self.call::<K>(request, &target.what).await;
         answer.map_err(|refusal| target.error::<K>(refusal))
     }
 
