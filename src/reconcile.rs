@@ -152,6 +152,9 @@ pub struct View<'a> {
     /// if what that step decided could not be written. Losing it (a crash) is safe: it saves
     /// time, events and repeated writes, no decision depends on it alone.
     pub outcome: Option<&'a Outcome>,
+    /// An annotation that asks for something (reboot, inspection, detaching) came, changed or went since
+    /// the last step. Losing it is safe: what failed is tried again after its pause.
+    pub asked: bool,
     /// What the last step said in [`Step::hold`]. Losing it is safe: the provisioner is asked
     /// sooner.
     pub hold: Option<&'a Hold>,

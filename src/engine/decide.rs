@@ -6,9 +6,12 @@
 //! in place of 9.3. No step misses them, for none waited for the world in between, and their events
 //! are told all the same (`docs/decisions/0011-passed-states.md`).
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::api::BareMetalHost;
+use crate::api::names::annotation;
 use crate::dice::Dice;
 use crate::provision::{Drift, Effect, Sight};
 use crate::reconcile::{self, Credentials, Hold, Note, Outcome, Step, View};
@@ -42,6 +45,7 @@ struct Told {
     outcome: Option<Box<Outcome>>,
     unconfirmed: Option<Effect>,
     hold: Option<Box<Hold>>,
+    asked: bool,
 }
 
 /// Decides. Looks at the machine and at secrets, changes nothing. No await, so that nothing comes
@@ -58,6 +62,7 @@ pub(super) fn decide<S: Stores>(
             .and_then(|machines| memo.unconfirmed(&machines.name))
             .cloned(),
         hold: memo.hold.clone(),
+        asked: memo.asks.is_some_and(|asks| asks != wishes(host)),
     });
     let mut host = Arc::clone(host);
     let mut notes = Vec::new();
@@ -84,6 +89,7 @@ pub(super) fn decide<S: Stores>(
         }
         steps += 1;
         told.outcome = None;
+        told.asked = false;
         told.hold = step.hold.map(Box::new);
     }
 }
@@ -115,12 +121,29 @@ fn take<S: Stores>(
         grants: shared.grants(key, host),
         outcome: told.outcome.as_deref(),
         hold: told.hold.as_deref(),
+        asked: told.asked,
         policy: &shared.policy,
         now: shared.clock.now(),
         seed: Dice::of(&key.name, shared.seed).roll(),
     });
     shared.metrics.step(started.elapsed());
     (step, credentials)
+}
+
+/// A digest of the annotations that ask for something; never zero.
+pub(super) fn wishes(host: &BareMetalHost) -> NonZeroU64 {
+    let names = [
+        annotation::DETACHED,
+        annotation::INSPECT,
+        annotation::REBOOT,
+    ];
+    let mut hasher = DefaultHasher::new();
+    for (name, value) in host.metadata.annotations.iter().flatten() {
+        if names.contains(&name) || name.starts_with(annotation::REBOOT_PREFIX) {
+            (name, value).hash(&mut hasher);
+        }
+    }
+    NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN)
 }
 
 /// What is known of the host's machine now.

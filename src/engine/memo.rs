@@ -2,6 +2,7 @@
 //! correctness across a restart: it is found again by looking.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
@@ -18,6 +19,8 @@ pub(super) struct Memo {
     pub outcome: Option<Box<Outcome>>,
     /// An effect that was accepted at this time and is not confirmed yet.
     unconfirmed: Option<Box<(Effect, Instant, Arc<str>)>>,
+    /// A digest of what annotations asked for when the last decision was written.
+    pub asks: Option<NonZeroU64>,
     /// Effects are put off.
     pub hold: Option<Box<Hold>>,
     /// Why the host is where it is.

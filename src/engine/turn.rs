@@ -18,7 +18,7 @@ use crate::reconcile::{Code, Credentials, Outcome, Wake, Why};
 use crate::secrets;
 use crate::store::{Key, Object as _, Store, StoreError};
 
-use super::decide::{Decided, decide};
+use super::decide::{Decided, decide, wishes};
 use super::{Driven, Shared, Stores};
 
 /// Decisions that one turn may take before it lets others run. A life needs at most a few in a row;
@@ -143,7 +143,9 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
     // Only now: what came of an effect is decided on again until the decision is written. A host
     // that is left alone did not look at it.
     if decided.step.why.code != Code::Paused.as_str() {
+        let asks = wishes(&decided.host);
         shared.memos.with(key, |memo| {
+            memo.asks = Some(asks);
             memo.outcome = None;
             memo.hold = decided.step.hold.map(Box::new);
         });

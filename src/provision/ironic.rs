@@ -256,14 +256,17 @@ impl Provisioner for Ironic {
 
     fn drift(&self, host: &BareMetalHost, facts: &Facts) -> Drift {
         let mirror = self.core.mirror();
+        let node = mirror.settings_of(&facts.id);
         // A host that cannot be written (a bad address) does not drift; enrolling says why.
-        let settings = Wanted::of(host, &self.core.ramdisk).is_ok_and(|wanted| {
-            let node = mirror.settings_of(&facts.id);
-            node.is_some_and(|node| map::differs(&wanted, facts, node))
-        });
+        let settings = Wanted::of(host, &self.core.ramdisk)
+            .is_ok_and(|wanted| node.is_some_and(|node| map::differs(&wanted, facts, node)));
+        let missing = run::missing_ports(host, &facts.id, &mirror);
         Drift {
             settings,
-            ports: !run::missing_ports(host, &facts.id, &mirror).is_empty(),
+            ports: !missing.is_empty(),
+            moved: node.is_some_and(|node| map::is_moved(host, node)),
+            rewired: run::is_rewired(host, &missing),
+            cleaned: node.is_some_and(|node| map::is_cleaned(host, node)),
         }
     }
 

@@ -165,6 +165,44 @@ impl NodeState {
         matches!(self.footing(), Footing::Settled | Footing::Failed)
     }
 
+    /// True where the machine rests with something deployed on it, or with what is left of that.
+    pub const fn holds_image(self) -> bool {
+        match self {
+            Self::Active
+            | Self::DeployFailed
+            | Self::Error
+            | Self::Rescue
+            | Self::RescueFailed
+            | Self::UnrescueFailed
+            | Self::ServiceFailed => true,
+            Self::Enroll
+            | Self::Verifying
+            | Self::Manageable
+            | Self::Inspecting
+            | Self::InspectWait
+            | Self::InspectFailed
+            | Self::Cleaning
+            | Self::CleanWait
+            | Self::CleanFailed
+            | Self::CleanHold
+            | Self::Available
+            | Self::Deploying
+            | Self::DeployWait
+            | Self::DeployHold
+            | Self::Deleting
+            | Self::Adopting
+            | Self::AdoptFailed
+            | Self::Rebuild
+            | Self::Rescuing
+            | Self::RescueWait
+            | Self::Unrescuing
+            | Self::Servicing
+            | Self::ServiceWait
+            | Self::ServiceHold
+            | Self::Unknown => false,
+        }
+    }
+
     /// True where Ironic lets a machine be removed without maintenance mode.
     pub const fn is_removable(self) -> bool {
         matches!(

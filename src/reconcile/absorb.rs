@@ -182,11 +182,6 @@ fn refused(draft: &mut Draft<'_>, effect: &Effect, fault: &Fault) {
             credentials: Some(version),
         } => tried(draft, &super::register::refused_version(version)),
         Effect::Clean { .. } => super::firmware::fails(draft),
-        // An attempt at this image, as one that failed on the machine.
-        Effect::Provide | Effect::Deploy if in_phase(draft, Phase::Provisioning) => {
-            let image = &draft.view.host.spec.image;
-            draft.status.last_attempted_image.clone_from(image);
-        }
         _ => {}
     }
 }

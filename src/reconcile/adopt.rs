@@ -3,7 +3,7 @@
 use super::draft::{Draft, Flow};
 use super::phase::Phase;
 use super::{Code, annotations, deploy, power, prepare, register};
-use crate::api::ErrorType;
+use crate::api::{ErrorType, OperationalStatus};
 use crate::budget::SlotKind;
 use crate::provision::{Effect, Facts, Footing, NodeState};
 
@@ -18,6 +18,9 @@ pub(super) fn available(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
     }
     if spec.externally_provisioned {
         return draft.enter(Phase::ExternallyProvisioned);
+    }
+    if facts.state.holds_image() {
+        return register::found_deployed(draft, facts);
     }
     if annotations::wants_inspection(host) && !host.inspection_disabled() {
         return match draft.queue(SlotKind::Inspect) {
@@ -51,10 +54,11 @@ pub(super) fn available(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
             NodeState::Available => SlotKind::Deploy,
             _ => SlotKind::Clean,
         };
-        return match draft.queue(kind) {
-            Some(flow) => flow,
-            None => draft.enter(Phase::Provisioning),
-        };
+        if let Some(flow) = draft.queue(kind) {
+            return flow;
+        }
+        deploy::attempts(draft);
+        return draft.enter(Phase::Provisioning);
     }
     let (code, text) = if wanted {
         (Code::Offline, "not provisioned while online is false")
@@ -73,9 +77,12 @@ pub(super) fn provisioned(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
             let text = format!("{missing}; what is deployed stays until it is there");
             return draft.wait(Code::ReferenceMissing, text);
         }
+        if spec.externally_provisioned {
+            return deploy::leave(draft);
+        }
         return match draft.queue(SlotKind::Clean) {
             Some(flow) => flow,
-            None => draft.enter(Phase::Deprovisioning),
+            None => deploy::leave(draft),
         };
     }
     match facts.state {
@@ -108,8 +115,13 @@ pub(super) fn externally_provisioned(draft: &mut Draft<'_>, facts: &Facts) -> Fl
 fn deployed(draft: &mut Draft<'_>, facts: &Facts, code: Code, text: &str) -> Flow {
     match facts.state {
         NodeState::Active => {
-            if draft.has_error(&ErrorType::ProvisionedRegistration) {
+            if draft.has_error(&ErrorType::ProvisionedRegistration)
+                || draft.has_error(&ErrorType::Servicing)
+            {
                 draft.succeed();
+            }
+            if draft.status.operational_status == OperationalStatus::Servicing {
+                draft.status.operational_status = OperationalStatus::Ok;
             }
             power::manage(draft, facts, code, text)
         }
@@ -126,6 +138,14 @@ fn deployed(draft: &mut Draft<'_>, facts: &Facts, code: Code, text: &str) -> Flo
             draft.wait(Code::Adopting, "the machine is being taken over as it is")
         }
         NodeState::InspectFailed | NodeState::CleanFailed => register::recover(draft, facts),
+        // The other operator began it, and whoever has the host now does not end it.
+        NodeState::ServiceFailed if is_serviced(draft) => {
+            if let Some(flow) = register::unlock(draft, facts) {
+                return flow;
+            }
+            let text = "a service that failed is being ended; the machine goes on as it was";
+            draft.send(Effect::Abort, Code::Aborting, text)
+        }
         NodeState::InspectWait => draft.send(
             Effect::Abort,
             Code::Aborting,
@@ -157,6 +177,12 @@ fn deployed(draft: &mut Draft<'_>, facts: &Facts, code: Code, text: &str) -> Flo
         | NodeState::ServiceFailed
         | NodeState::Unknown => register::unexpected(draft, facts),
     }
+}
+
+/// True for a host that the Bare Metal Operator services (`onReboot` in its HostUpdatePolicy), or did.
+fn is_serviced(draft: &Draft<'_>) -> bool {
+    draft.status.operational_status == OperationalStatus::Servicing
+        || draft.has_error(&ErrorType::Servicing)
 }
 
 fn adopt(draft: &mut Draft<'_>, facts: &Facts) -> Flow {

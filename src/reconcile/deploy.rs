@@ -23,7 +23,7 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
     let host = draft.view.host;
     let spec = &host.spec;
     if !is_wanted(spec) || is_another(spec, &draft.status, facts) {
-        return draft.enter(Phase::Deprovisioning);
+        return leave(draft);
     }
     let under_way = matches!(
         facts.state,
@@ -50,7 +50,11 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
                 return flow;
             }
             let text = "disks are being cleaned before the deployment";
-            draft.send_in(SlotKind::Clean, Effect::Provide, Code::Cleaning, text)
+            let flow = draft.send_in(SlotKind::Clean, Effect::Provide, Code::Cleaning, text);
+            if draft.sends() {
+                attempts(draft);
+            }
+            flow
         }
         NodeState::Cleaning | NodeState::CleanWait => {
             let text = "disks are being cleaned before the deployment";
@@ -66,6 +70,7 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
             let text = format!("deploying {}", Payload::wanted(spec).name());
             let flow = draft.send_in(SlotKind::Deploy, Effect::Deploy, Code::Deploying, text);
             if draft.sends() {
+                attempts(draft);
                 // The machine does not tell later which method it was given, as it does for images.
                 let applied = &mut draft.status.provisioning.custom_deploy;
                 applied.clone_from(&spec.custom_deploy);
@@ -73,7 +78,8 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
             flow
         }
         NodeState::Deploying | NodeState::DeployWait => {
-            if facts.state == NodeState::DeployWait && draft.reboot(Which::All).force {
+            let interrupt = facts.state == NodeState::DeployWait && draft.reboot(Which::All).force;
+            if interrupt && !draft.view.drift.cleaned {
                 let text = "a forced reboot is wanted";
                 return draft.send_in(SlotKind::Clean, Effect::Undeploy, Code::Aborting, text);
             }
@@ -116,23 +122,51 @@ pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
     }
 }
 
+/// Notes what is to be deployed, before it is: see [`is_another`].
+pub(super) fn attempts(draft: &mut Draft<'_>) {
+    let image = &draft.view.host.spec.image;
+    draft.status.last_attempted_image.clone_from(image);
+}
+
+/// Goes to take off what is deployed. While the spec says that somebody else provisioned the machine,
+/// nothing is: the Bare Metal Operator's webhook takes that only of an available host.
+pub(super) fn leave(draft: &mut Draft<'_>) -> Flow {
+    if draft.view.host.spec.externally_provisioned && !draft.is_deleted() {
+        let text = "externallyProvisioned can only be switched on while the host is available: what is \
+                    deployed stays as it is; to have it taken off, take externallyProvisioned back; to \
+                    keep it, put the former image back";
+        return draft.wait(Code::ExternalTooLate, text);
+    }
+    draft.enter(Phase::Deprovisioning)
+}
+
 /// True when the machine is being given, or has, an image, or got it by a method, that is not
 /// wanted (any more).
+///
+/// Which image it was given is noted when it is asked for. What the machine says counts, too, but not
+/// alone: where an URL redirects, Ironic says where to (`deploy_utils.py`, `image_source` becomes the
+/// last URL), and an image that is another one by its name would be deployed and taken off for ever.
 fn is_another(spec: &BareMetalHostSpec, status: &BareMetalHostStatus, facts: &Facts) -> bool {
     let given = matches!(
         facts.state,
         NodeState::Deploying | NodeState::DeployWait | NodeState::DeployFailed | NodeState::Active
     );
-    let seen = Payload {
-        url: facts.image.as_deref().unwrap_or_default(),
-        ..Payload::applied(status)
+    let noted = status.last_attempted_image.as_ref();
+    let is_it = |url: &str| {
+        let given = Payload {
+            url,
+            ..Payload::applied(status)
+        };
+        given == Payload::wanted(spec)
     };
-    given && seen != Payload::wanted(spec)
+    given
+        && !is_it(facts.image.as_deref().unwrap_or_default())
+        && !is_it(noted.map_or("", |image| &image.url))
 }
 
 fn failed(draft: &mut Draft<'_>, facts: &Facts, what: &str) -> Flow {
+    attempts(draft);
     let spec = &draft.view.host.spec;
-    draft.status.last_attempted_image.clone_from(&spec.image);
     let error = facts.last_error.as_deref().unwrap_or("no reason is given");
     let text = format!(
         "image provisioning failed ({}) in {what}: {error}",
@@ -151,8 +185,8 @@ fn done(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
 
 /// The machine runs what the host wants.
 pub(super) fn carries(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
+    attempts(draft);
     let spec = &draft.view.host.spec;
-    draft.status.last_attempted_image.clone_from(&spec.image);
     draft.status.provisioning_fail_count = 0;
     let applied = &mut draft.status.provisioning;
     applied.image = spec.image.clone().unwrap_or_default();

@@ -4,7 +4,7 @@ use super::draft::{Draft, Flow};
 use super::phase::Phase;
 use super::{Code, register};
 use crate::api::OperationalStatus;
-use crate::provision::{Effect, Footing, NodeState, Sight};
+use crate::provision::{Effect, Facts, Footing, Sight};
 
 /// Detaches the host, keeps it detached, or attaches it again. `None` to go on as usual.
 pub(super) fn run(draft: &mut Draft<'_>, phase: Phase) -> Option<Flow> {
@@ -37,27 +37,25 @@ pub(super) fn run(draft: &mut Draft<'_>, phase: Phase) -> Option<Flow> {
         }
         Sight::Present(facts) => facts,
     };
-    Some(match facts.state.footing() {
-        Footing::Busy => register::busy(draft, facts),
-        Footing::Waiting if facts.state == NodeState::DeployWait => draft.send(
-            Effect::Undeploy,
-            Code::Aborting,
-            "the deployment is being stopped",
-        ),
-        Footing::Waiting | Footing::Held => draft.send(
-            Effect::Abort,
-            Code::Aborting,
-            format!("`{}` is being stopped", facts.state),
-        ),
-        Footing::Settled | Footing::Failed | Footing::Unknown => {
-            let effect = Effect::Forget {
-                force: !facts.state.is_removable(),
-            };
-            draft.send(
-                effect,
-                Code::Forgetting,
-                "the provisioner forgets the machine",
-            )
+    if let Some(flow) = stop(draft, facts, wish.force) {
+        return Some(flow);
+    }
+    let effect = Effect::Forget {
+        force: !facts.state.is_removable(),
+    };
+    let text = "the provisioner forgets the machine";
+    Some(draft.send(effect, Code::Forgetting, text))
+}
+
+/// Waits for what the machine is at; with `force` ends it. `None` when it rests.
+pub(super) fn stop(draft: &mut Draft<'_>, facts: &Facts, force: bool) -> Option<Flow> {
+    match facts.state.footing() {
+        Footing::Settled | Footing::Failed | Footing::Unknown => None,
+        Footing::Waiting | Footing::Held if force => {
+            let text = format!("`{}` is being stopped", facts.state);
+            Some(draft.send(Effect::Abort, Code::Aborting, text))
         }
-    })
+        Footing::Busy | Footing::Waiting => Some(register::busy(draft, facts)),
+        Footing::Held => Some(register::held(draft, facts)),
+    }
 }

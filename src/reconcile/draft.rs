@@ -67,9 +67,11 @@ impl<'a> Draft<'a> {
             soft_refused: false,
             entered: false,
         };
-        if draft.was_edited() {
-            // A new spec is a new start: what failed is tried again at once.
+        if draft.was_edited() || view.asked {
+            // A new wish is a new start: what failed is tried again at once.
             draft.status.error_count = 0;
+        }
+        if draft.was_edited() {
             if Phase::of(&draft.status.provisioning.state) == Some(Phase::Preparing) {
                 super::prepare::edited(&mut draft);
             }

@@ -151,6 +151,11 @@ pub const WAYS: &[Way] = &[
     ),
     way(
         Phase::Available,
+        Phase::Provisioned,
+        "its machine runs the image that it wants",
+    ),
+    way(
+        Phase::Available,
         Phase::Provisioning,
         "image or custom deploy set, online",
     ),
@@ -180,6 +185,11 @@ pub const WAYS: &[Way] = &[
     way(Phase::Available, Phase::PoweringOff, "deleted"),
     way(Phase::ExternallyProvisioned, Phase::PoweringOff, "deleted"),
     way(
+        Phase::Provisioned,
+        Phase::PoweringOff,
+        "deleted, and said to be externallyProvisioned",
+    ),
+    way(
         Phase::Deprovisioning,
         Phase::PoweringOff,
         "being deleted: cleaned, given up, or the machine is in a state of a newer Ironic",
@@ -187,12 +197,12 @@ pub const WAYS: &[Way] = &[
     way(
         Phase::PoweringOff,
         Phase::Deleting,
-        "off, given up, or the machine is gone",
+        "off, given up, or the machine is gone or given away",
     ),
     way(
         Phase::Deprovisioning,
         Phase::Deleting,
-        "being deleted, the machine is gone for good",
+        "being deleted: the machine is gone for good, or given away",
     ),
     way(Phase::Inspecting, Phase::Deleting, "deleted while detached"),
     way(Phase::Preparing, Phase::Deleting, "deleted while detached"),

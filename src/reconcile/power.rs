@@ -10,7 +10,11 @@ use crate::provision::{Effect, Facts, Fault, PowerTarget};
 
 /// Brings the power in line; `code` and `text` are why the host rests once it is.
 pub(super) fn manage(draft: &mut Draft<'_>, facts: &Facts, code: Code, text: &str) -> Flow {
-    if let Some(flow) = register::unlock(draft, facts) {
+    // A machine that somebody put into maintenance mode is left there, as long as there is nothing to
+    // be done to it.
+    if facts.fault.is_some()
+        && let Some(flow) = register::unlock(draft, facts)
+    {
         return flow;
     }
     let host = draft.view.host;
@@ -57,6 +61,14 @@ pub(super) fn manage(draft: &mut Draft<'_>, facts: &Facts, code: Code, text: &st
     } else {
         "is being powered off"
     };
+    change(draft, facts, target, text)
+}
+
+/// Changes the power, of a machine in maintenance mode once it is out of that.
+fn change(draft: &mut Draft<'_>, facts: &Facts, target: PowerTarget, text: &str) -> Flow {
+    if let Some(flow) = register::unlock(draft, facts) {
+        return flow;
+    }
     draft.send(Effect::Power(target), Code::ChangingPower, text)
 }
 
@@ -85,9 +97,10 @@ fn unknown(draft: &mut Draft<'_>, facts: &Facts, on: bool) -> Flow {
             return draft.wait(Code::ChangingPower, "the power state is not known yet");
         }
     };
-    draft.send(
-        Effect::Power(target),
-        Code::ChangingPower,
+    change(
+        draft,
+        facts,
+        target,
         "its power is not known; asking for it",
     )
 }
@@ -120,7 +133,7 @@ fn without_off(
     if !power && online {
         failure(draft, facts);
         let text = "is being powered on";
-        return draft.send(Effect::Power(PowerTarget::On), Code::ChangingPower, text);
+        return change(draft, facts, PowerTarget::On, text);
     }
     if reboot.once && power {
         let hard = reboot.hard || draft.soft_refused;
@@ -130,8 +143,8 @@ fn without_off(
             PowerTarget::SoftReboot
         };
         let text = "is being rebooted";
-        let flow = draft.send(Effect::Power(target), Code::ChangingPower, text);
-        if draft.sends() {
+        let flow = change(draft, facts, target, text);
+        if draft.sends() && !facts.maintenance {
             // Off and on is one request here, so the request is what the annotation asked for. It
             // goes before the request does: a crash may lose a reboot, but never repeats one.
             draft.drop_annotation(annotation::REBOOT);

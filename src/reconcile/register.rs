@@ -115,6 +115,9 @@ pub(super) fn ensure<'a>(draft: &mut Draft<'a>, phase: Phase) -> Result<&'a Fact
     if !facts.state.is_at_rest() {
         return Ok(facts);
     }
+    if let Some(flow) = other_machine(draft, facts, phase) {
+        return Err(flow);
+    }
     if let Some(flow) = settings(draft, version) {
         return Err(flow);
     }
@@ -150,6 +153,29 @@ pub(super) fn unseen(draft: &mut Draft<'_>) -> Flow {
     }
 }
 
+/// Waits while the spec names another machine than the one that was registered: its BMC would make
+/// that one carry out what is meant for this, at worst have its disks cleaned. What the Bare Metal
+/// Operator's webhook refuses; a mistake in a new host's address is free to be corrected.
+fn other_machine(draft: &mut Draft<'_>, facts: &Facts, phase: Phase) -> Option<Flow> {
+    let drift = draft.view.drift;
+    let is_free = phase == Phase::Registering && !facts.state.holds_image();
+    if is_free || draft.is_deleted() || !(drift.moved || drift.rewired) {
+        return None;
+    }
+    let what = if drift.moved {
+        "BMC address"
+    } else {
+        "boot MAC address"
+    };
+    let text = format!(
+        "the {what} in the spec is not the one with which the machine was registered; put it back, or \
+         detach the host (annotation baremetalhost.metal3.io/detached), change it, and attach the host \
+         again"
+    );
+    draft.show_error(ErrorType::Registration, &*text);
+    Some(draft.wait(Code::AddressChanged, text))
+}
+
 /// The version that `status.triedCredentials` has after credentials of this version could not be
 /// written: not equal to any version, so that writing them is tried again, with a pause that grows.
 pub(super) fn refused_version(version: &str) -> String {
@@ -159,6 +185,10 @@ pub(super) fn refused_version(version: &str) -> String {
 /// Writes what differs.
 fn settings(draft: &mut Draft<'_>, version: Option<&str>) -> Option<Flow> {
     let view = draft.view;
+    if draft.is_deleted() && view.drift.moved {
+        // The machine that was registered is the one to be removed.
+        return None;
+    }
     if let Some(version) = version {
         let host = view.host;
         let namespace = host.metadata.namespace.as_deref().unwrap_or_default();
@@ -196,7 +226,7 @@ fn settings(draft: &mut Draft<'_>, version: Option<&str>) -> Option<Flow> {
         let effect = Effect::Amend { credentials: None };
         return Some(draft.send(effect, Code::Amending, "changed settings are being written"));
     }
-    if view.drift.ports {
+    if view.drift.ports && !(draft.is_deleted() && view.drift.rewired) {
         return Some(draft.send(
             Effect::Ports,
             Code::CreatingPorts,
@@ -281,66 +311,11 @@ pub(super) fn finish(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
         Footing::Held => return held(draft, facts),
         Footing::Unknown => return unexpected(draft, facts),
     }
-    let holds_image = match facts.state {
-        NodeState::Active
-        | NodeState::DeployFailed
-        | NodeState::Error
-        | NodeState::Rescue
-        | NodeState::RescueFailed
-        | NodeState::UnrescueFailed
-        | NodeState::ServiceFailed => true,
-        NodeState::Enroll
-        | NodeState::Verifying
-        | NodeState::Manageable
-        | NodeState::Inspecting
-        | NodeState::InspectWait
-        | NodeState::InspectFailed
-        | NodeState::Cleaning
-        | NodeState::CleanWait
-        | NodeState::CleanFailed
-        | NodeState::CleanHold
-        | NodeState::Available
-        | NodeState::Deploying
-        | NodeState::DeployWait
-        | NodeState::DeployHold
-        | NodeState::Deleting
-        | NodeState::Adopting
-        | NodeState::AdoptFailed
-        | NodeState::Rebuild
-        | NodeState::Rescuing
-        | NodeState::RescueWait
-        | NodeState::Unrescuing
-        | NodeState::Servicing
-        | NodeState::ServiceWait
-        | NodeState::ServiceHold
-        | NodeState::Unknown => false,
-    };
     if external {
         return draft.enter(Phase::ExternallyProvisioned);
     }
-    let carries = carries_wanted(draft.view.host, facts);
-    if carries && let Some(flow) = inspect::read_first(draft, facts) {
-        return flow;
-    }
-    if carries && has_boot_mac(draft) {
-        // The host is new and its machine is not: its status went with a store that was lost.
-        return deploy::carries(draft, facts);
-    }
-    if holds_image {
-        let image = facts.image.as_deref().unwrap_or("nothing that is known");
-        let why = if carries {
-            "; that is what the host wants, but the machine was found by its name, and no inventory \
-             shows the host's boot MAC address"
-        } else {
-            ", which is not what the host wants"
-        };
-        let text = format!(
-            "the provisioner has this machine as `{}` with {image}{why}; undeploy it there, or take \
-             it over as it is: take the host out of the spec, and when it is gone put it back with \
-             externally-provisioned #true",
-            facts.state
-        );
-        return draft.wait(Code::UnexpectedMachineState, text);
+    if facts.state.holds_image() {
+        return found_deployed(draft, facts);
     }
     if draft.view.host.inspection_disabled() {
         return draft.enter(Phase::Preparing);
@@ -349,6 +324,32 @@ pub(super) fn finish(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
         return flow;
     }
     draft.enter(Phase::Inspecting)
+}
+
+/// The host has nothing deployed and its machine has: the host's status went with a store that was lost,
+/// or is that of a store's old backup. Goes on with what runs if it is what is wanted; waits otherwise.
+pub(super) fn found_deployed(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
+    let carries = carries_wanted(draft.view.host, facts);
+    if carries && let Some(flow) = inspect::read_first(draft, facts) {
+        return flow;
+    }
+    if carries && has_boot_mac(draft) {
+        return deploy::carries(draft, facts);
+    }
+    let image = facts.image.as_deref().unwrap_or("nothing that is known");
+    let why = if carries {
+        "; that is what the host wants, but the machine was found by its name, and no inventory \
+         shows the host's boot MAC address"
+    } else {
+        ", which is not what the host wants"
+    };
+    let text = format!(
+        "the provisioner has this machine as `{}` with {image}{why}; undeploy it there, or take \
+         it over as it is: take the host out of the spec, and when it is gone put it back with \
+         externally-provisioned #true",
+        facts.state
+    );
+    draft.wait(Code::UnexpectedMachineState, text)
 }
 
 /// True when the machine runs the image that the host wants. By which method it was given is not

@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Flow};
 use super::phase::Phase;
-use super::{Code, power, register};
+use super::{Code, detach, power, register};
 use crate::api::OperationalStatus;
 use crate::api::names::finalizer;
 use crate::provision::{Effect, Facts, Footing, NodeState, PowerTarget, Sight};
@@ -13,19 +13,25 @@ pub(super) fn begin(draft: &mut Draft<'_>, phase: Phase) -> Option<Flow> {
         return None;
     }
     let to = match phase {
-        Phase::Deprovisioning | Phase::PoweringOff | Phase::Deleting => return None,
+        Phase::Deleting => return None,
         Phase::New | Phase::Unmanaged | Phase::Registering => Phase::Deleting,
-        Phase::Provisioning | Phase::Provisioned => Phase::Deprovisioning,
-        Phase::Inspecting | Phase::Preparing | Phase::Available | Phase::ExternallyProvisioned => {
-            Phase::PoweringOff
-        }
+        // What is said to be somebody else's is not wiped, whoever deployed it.
+        Phase::Provisioned if draft.view.host.spec.externally_provisioned => Phase::PoweringOff,
+        Phase::Provisioning | Phase::Provisioned | Phase::Deprovisioning => Phase::Deprovisioning,
+        Phase::Inspecting
+        | Phase::Preparing
+        | Phase::Available
+        | Phase::ExternallyProvisioned
+        | Phase::PoweringOff => Phase::PoweringOff,
     };
+    let begun = to == phase;
     match draft.view.host.detached() {
         Some(wish) if wish.delays_deletion() => {
             let text = "the annotation detached delays the deletion; remove it to go on";
             Some(draft.wait(Code::DeleteDelayed, text))
         }
         Some(_) => Some(draft.enter(Phase::Deleting)),
+        None if begun => None,
         None => {
             if draft.status.operational_status == OperationalStatus::Detached {
                 draft.status.operational_status = OperationalStatus::Ok;
@@ -114,7 +120,11 @@ pub(super) fn forget(draft: &mut Draft<'_>) -> Flow {
     if !is_ours(draft, facts) {
         return gone(draft);
     }
-    if let Some(flow) = stop(draft, facts) {
+    let stopped = match host.detached() {
+        Some(wish) => detach::stop(draft, facts, wish.force),
+        None => stop(draft, facts),
+    };
+    if let Some(flow) = stopped {
         return flow;
     }
     let effect = Effect::Forget {

@@ -1,11 +1,15 @@
 //! What annotations bring along: a whole status (a host that moved here), or an inventory.
+//!
+//! A status tells of what runs on a machine. One that cannot be read is waited for: the host without
+//! it would be a new one, and the machine of a new host is given its image.
 
-use super::Note;
 use super::draft::{Draft, Flow};
+use super::phase::Phase;
+use super::{Code, Note};
 use crate::api::names::{annotation, reason};
-use crate::api::{BareMetalHostStatus, HardwareDetails, HardwareJson};
+use crate::api::{BareMetalHostStatus, ErrorType, HardwareDetails, HardwareJson};
 
-/// Takes over what annotations bring. `Some` when the state is another one now.
+/// Takes over what annotations bring. `Some` when the state is another one now, or cannot be told.
 pub(super) fn all(draft: &mut Draft<'_>) -> Option<Flow> {
     let flow = status(draft);
     if flow.is_none() {
@@ -17,27 +21,43 @@ pub(super) fn all(draft: &mut Draft<'_>) -> Option<Flow> {
 fn status(draft: &mut Draft<'_>) -> Option<Flow> {
     let host = draft.view.host;
     let text = host.annotation(annotation::STATUS)?;
-    let looked_at = host
-        .status
-        .as_ref()
-        .is_some_and(|status| status.last_updated.is_some());
-    if looked_at || draft.drops(annotation::STATUS) {
+    if draft.drops(annotation::STATUS) {
         return None;
     }
-    draft
-        .meta
-        .drop_annotations
-        .push(annotation::STATUS.to_owned());
+    let name = annotation::STATUS;
+    if !is_new(draft) {
+        // Kept, it would be taken for true when the host moves the next time.
+        draft.drop_annotation(name);
+        draft.notes.push(Note {
+            reason: reason::INVALID_ANNOTATION_VALUE,
+            message: format!("the annotation {name} was removed: the host has a status already"),
+            warning: true,
+        });
+        return None;
+    }
     match serde_json::from_str::<BareMetalHostStatus>(text) {
         Ok(status) => {
+            draft.drop_annotation(name);
             draft.status = status;
             Some(Flow::Next)
         }
         Err(error) => {
-            invalid(draft, annotation::STATUS, &error);
-            None
+            let text = format!(
+                "the annotation {name} cannot be read, so nobody knows what runs on the machine: \
+                 {error}; correct it, or remove it if the host is a new one"
+            );
+            draft.show_error(ErrorType::Registration, &*text);
+            Some(draft.wait(Code::StatusUnreadable, text))
         }
     }
+}
+
+/// True for a host that nobody has looked at. One that was looked at is in some state, but for one
+/// whose status could not be read.
+fn is_new(draft: &Draft<'_>) -> bool {
+    let status = draft.view.host.status.as_ref();
+    let status = status.filter(|status| status.last_updated.is_some());
+    status.is_none_or(|status| Phase::of(&status.provisioning.state) == Some(Phase::New))
 }
 
 fn hardware(draft: &mut Draft<'_>) {
@@ -57,21 +77,18 @@ fn hardware(draft: &mut Draft<'_>) {
                 let text = "Set hardware details from annotation";
                 draft.note(reason::UPDATE_HARDWARE_DETAILS, text);
             }
-            Err(error) => invalid(draft, annotation::HARDWARE_DETAILS, &error),
+            Err(error) => {
+                let name = annotation::HARDWARE_DETAILS;
+                draft.notes.push(Note {
+                    reason: reason::INVALID_ANNOTATION_VALUE,
+                    message: format!("the annotation {name} is not valid and was removed: {error}"),
+                    warning: true,
+                });
+            }
         }
     }
     draft
         .meta
         .drop_annotations
         .push(annotation::HARDWARE_DETAILS.to_owned());
-}
-
-fn invalid(draft: &mut Draft<'_>, name: &str, error: &serde_json::Error) {
-    let message = format!("the annotation {name} is not valid and was removed: {error}");
-    let reason = reason::INVALID_ANNOTATION_VALUE;
-    draft.notes.push(Note {
-        reason,
-        message,
-        warning: true,
-    });
 }

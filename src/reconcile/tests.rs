@@ -3,6 +3,7 @@
 mod beside;
 mod document;
 mod driver;
+mod guarded;
 mod life;
 mod lost;
 mod oddities;

@@ -9,6 +9,11 @@ use crate::budget::SlotKind;
 use crate::provision::{Effect, Facts, NodeState};
 
 pub(super) fn run(draft: &mut Draft<'_>, facts: &Facts) -> Flow {
+    if facts.state == NodeState::DeployWait && draft.view.drift.cleaned {
+        let text = "disks are to be kept, which the provisioner takes only from a machine at rest: waits \
+                    until the deployment has ended";
+        return draft.work(SlotKind::Deploy, Code::MachineBusy, text);
+    }
     match facts.state {
         NodeState::Available => done(draft),
         NodeState::Manageable => {

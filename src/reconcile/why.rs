@@ -112,6 +112,9 @@ codes! {
     Unmanaged: Settled,
     /// The state in the host's status is one that this version does not know.
     UnknownState: Blocked,
+    /// The host came with a status annotation (`baremetalhost.metal3.io/status`) that cannot be read, so
+    /// nobody knows what runs on its machine. Correct the annotation, or remove it if the host is new.
+    StatusUnreadable: Blocked,
 
     /// The host names an Ironic that is not configured. Correct the name, or configure that Ironic.
     NoProvisioner: Blocked,
@@ -141,6 +144,10 @@ codes! {
     /// The boot MAC address or the name belongs to another machine. Correct the address, or remove
     /// the other machine.
     MachineTaken: Blocked,
+    /// The BMC address or the boot MAC address in the spec is not the one with which the machine was
+    /// registered: it would be taken for another machine. Put it back, or detach the host, change it,
+    /// and attach the host again.
+    AddressChanged: Blocked,
     /// The hardware profile in the spec does not exist.
     ProfileInvalid: Blocked,
 
@@ -205,6 +212,9 @@ codes! {
     /// The machine is in a state that does not fit the host's and that is not left on its own, for
     /// fear of destroying something: see the text.
     UnexpectedMachineState: Blocked,
+    /// `externallyProvisioned` was set for a machine that has, or is given, an image of the spec's:
+    /// nothing is taken off while it is set. Take it back, or put the image back.
+    ExternalTooLate: Blocked,
     /// The host is to be off, but its power must not be turned off (`disablePowerOff`).
     PowerOffDisabled: Blocked,
     /// Deleting waits because the annotation `detached` says `delay`. Remove it to go on.
@@ -261,6 +271,6 @@ mod tests {
             .filter(persons)
             .map(|code| code.as_str())
             .collect();
-        insta::assert_snapshot!(codes.join(" "), @"UnknownState NoProvisioner TurnBroken AddressMissing CredentialsMissing CredentialsInvalid ProvisionerUnauthorized MachineTaken ProfileInvalid ReferenceMissing RetryLimit OnHold UnexpectedMachineState PowerOffDisabled DeleteDelayed");
+        insta::assert_snapshot!(codes.join(" "), @"UnknownState StatusUnreadable NoProvisioner TurnBroken AddressMissing CredentialsMissing CredentialsInvalid ProvisionerUnauthorized MachineTaken AddressChanged ProfileInvalid ReferenceMissing RetryLimit OnHold UnexpectedMachineState ExternalTooLate PowerOffDisabled DeleteDelayed");
     }
 }

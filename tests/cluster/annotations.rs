@@ -27,6 +27,7 @@ impl Site {
     }
 }
 
+const STATUS: &str = "baremetalhost.metal3.io/status";
 const PAUSED: &str = "baremetalhost.metal3.io/paused";
 const DETACHED: &str = "baremetalhost.metal3.io/detached";
 
@@ -38,7 +39,6 @@ async fn garbage_is_told_of_and_stops_nothing() {
     site.credentials("bmc", "calvin");
     let mut host = Site::host("a", 1);
     host["metadata"]["annotations"] = json!({
-        "baremetalhost.metal3.io/status": "{ no status",
         "inspect.metal3.io/hardwaredetails": "[1, 2",
         "inspect.metal3.io": "perhaps",
         "reboot.metal3.io": "{{{",
@@ -49,14 +49,18 @@ async fn garbage_is_told_of_and_stops_nothing() {
     site.comes_to("a", "provisioned");
     site.is_on("a", true);
     let warnings = || site.kubectl(&["get", "events", "--field-selector=type=Warning"]);
-    for name in ["metal3.io/status", "hardwaredetails"] {
-        let told = |events: &str| {
-            let own = |line: &&str| line.contains(name) && line.contains("is not valid");
-            events.lines().filter(own).count()
-        };
-        until(|| told(&warnings()) == 1, warnings);
-        assert!(site.annotation("a", name).is_null());
-    }
+    let told = |text: &str| {
+        let events = warnings();
+        events.lines().filter(|line| line.contains(text)).count()
+    };
+    let name = "inspect.metal3.io/hardwaredetails";
+    until(|| told(&format!("{name} is not valid")) == 1, warnings);
+    assert!(site.annotation("a", name).is_null());
+    // A status that comes when the host has one.
+    site.annotates("a", STATUS, Some("{ no status"));
+    until(|| site.annotation("a", STATUS).is_null(), warnings);
+    until(|| told("the host has a status already") == 1, warnings);
+    assert_eq!(site.state("a"), "provisioned");
     // What somebody else may mean something by stays.
     assert!(
         site.annotation("a", "baremetalhost.metal3.io/nonsense")
@@ -75,6 +79,41 @@ async fn garbage_is_told_of_and_stops_nothing() {
         || status().to_string(),
     );
     assert_eq!(site.state("a"), "provisioned");
+    controller.did_once("deploy", 1);
+    controller.stop();
+}
+
+/// A host that moved here and whose status nobody can read is not a new one: that would be deployed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_whose_status_cannot_be_read_waits_for_a_person() {
+    let Some(site) = Site::shared("unreadable-status").await else {
+        return;
+    };
+    site.credentials("bmc", "calvin");
+    let mut host = Site::host("a", 1);
+    host["metadata"]["annotations"] = json!({ STATUS: "{ no status" });
+    site.create(&host);
+    let mut other = Site::host("b", 2);
+    other["metadata"]["annotations"] = json!({ STATUS: "{ no status" });
+    site.create(&other);
+    let controller = site.simulate("unreadable-status", &[]);
+    let text = site.waits("a", "StatusUnreadable");
+    assert!(text.contains("correct it, or remove it"), "{text}");
+    assert_eq!(site.annotation("a", STATUS), "{ no status");
+    assert_eq!(
+        site.get("bmh/a")["status"]["errorType"],
+        "registration error"
+    );
+    site.waits("b", "StatusUnreadable");
+    site.kubectl(&["delete", "bmh/b", "--wait=false"]);
+    until(|| site.get("bmh/b").is_null(), || "b is still there".into());
+    assert!(
+        controller.effects().is_empty(),
+        "{:?}",
+        controller.effects()
+    );
+    site.annotates("a", STATUS, None);
+    site.comes_to("a", "provisioned");
     controller.did_once("deploy", 1);
     controller.stop();
 }

@@ -100,12 +100,13 @@ fn condition(kind: &str, status: &str, reason: &str) -> Value {
     })
 }
 
-/// No recording has one of these: after the reference, a host whose BMC refused the password three
+/// No recording has one of these: after the reference, a host whose BMC refused the password seven
 /// times.
 fn refused() -> Value {
     json!({
-        "operationalStatus": "error", "errorType": "registration error", "errorCount": 3,
-        // Tried again some minutes after this.
+        "operationalStatus": "error", "errorType": "registration error", "errorCount": 7,
+        // Tried again an hour or two after this, however slowly the stage is set: after three errors it
+        // was a matter of minutes, and a busy machine took them.
         "lastUpdated": jiff::Timestamp::now().strftime("%FT%TZ").to_string(),
         "conditions": [
             condition("Ready", "False", "Error"),

@@ -22,6 +22,8 @@ const OLDEST: u16 = 95;
 const NEWEST: u16 = 110;
 /// Minor version that brought a node's `health`.
 const HEALTH: u16 = 109;
+/// The version in which a deployment in wait call-back can be aborted.
+const DEPLOYMENT_ABORT: u16 = 110;
 
 const VERSION: &str = "x-openstack-ironic-api-version";
 const MIN_VERSION: &str = "x-openstack-ironic-api-minimum-version";
@@ -248,6 +250,11 @@ impl Client {
     /// True when nodes have `health` at the negotiated version.
     pub fn has_health(&self) -> bool {
         self.minor.load(Ordering::Relaxed) >= HEALTH
+    }
+
+    /// True when a deployment in wait call-back can be aborted at the negotiated version.
+    pub fn aborts_deployments(&self) -> bool {
+        self.minor.load(Ordering::Relaxed) >= DEPLOYMENT_ABORT
     }
 
     /// Negotiates the version and checks that conductors and credentials are there. Two requests.

@@ -370,6 +370,28 @@ pub fn differs(wanted: &Wanted, facts: &Facts, node: &super::mirror::Settings) -
             && node.ramdisk != wire::ramdisk_digest(&wanted.ramdisk_info))
 }
 
+/// True when the host's address is another machine's than the node's; also one that cannot be read is
+/// not the one with which the node was made.
+pub fn is_moved(host: &BareMetalHost, node: &super::mirror::Settings) -> bool {
+    let address = &host.spec.bmc.address;
+    let Ok(parsed) = address.parse::<BmcAddress>() else {
+        return !address.is_empty();
+    };
+    let info: Map<String, Value> = parsed
+        .driver_info()
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.into()))
+        .collect();
+    node.place.is_another(wire::Place::of(&info))
+}
+
+/// True when the node's disks would be cleaned and the host says that they shall not be. By default
+/// Ironic cleans (`[conductor]automated_clean`).
+pub fn is_cleaned(host: &BareMetalHost, node: &super::mirror::Settings) -> bool {
+    host.spec.automated_cleaning_mode == Some(CleaningMode::Disabled)
+        && node.automated_clean != Some(false)
+}
+
 /// The value for `properties/cpu_arch` of a node that has none.
 pub fn architecture_or_usual(wanted: &Wanted) -> &str {
     wanted.cpu_arch.as_deref().unwrap_or(ARCHITECTURE)

@@ -65,6 +65,8 @@ pub struct Settings {
     pub boot_interface: Arc<str>,
     /// Digest of how the BMC is reached.
     pub address: u64,
+    /// Which BMC that is.
+    pub place: wire::Place,
     /// Digest of the ramdisk's addresses.
     pub ramdisk: u64,
     /// Digest of the ramdisk's network data.
@@ -232,6 +234,7 @@ impl Mirror {
             disable_power_off: node.disable_power_off,
             boot_interface: self.words.keep(&node.boot_interface),
             address: wire::address_digest(&node.driver_info),
+            place: wire::Place::of(&node.driver_info),
             ramdisk: wire::ramdisk_digest(&node.driver_info),
             network: wire::network_digest(&node.network_data),
         }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-pub(super) use self::ports::missing_ports;
+pub(super) use self::ports::{is_rewired, missing_ports};
 
 use super::Core;
 use super::client::{Purpose, Request};
@@ -97,7 +97,7 @@ impl Call<'_> {
             Effect::Deploy => self.deploy().await,
             Effect::Adopt => self.provision(json!({ "target": "adopt" })).await,
             Effect::Undeploy => self.undeploy().await,
-            Effect::Abort => self.provision(json!({ "target": "abort" })).await,
+            Effect::Abort => self.abort().await,
             Effect::Power(target) => self.power(*target).await,
             Effect::Unlock => self.unlock().await,
             Effect::Forget { force } => self.forget(*force).await,

@@ -2,6 +2,7 @@
 
 mod faults;
 mod fenced;
+mod kept;
 mod looks;
 mod outages;
 mod settings;

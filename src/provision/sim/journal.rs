@@ -68,6 +68,9 @@ pub(super) struct Entry {
     /// Digest of the settings.
     #[serde(default)]
     pub settings: u64,
+    /// Digest of where its BMC is.
+    #[serde(default)]
+    pub place: u64,
     /// The inventory's ports are made.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ports: bool,

@@ -14,6 +14,7 @@ use super::journal::{Journal, JournalError, Line, Lines};
 use super::machine::Machine;
 use super::options::Options;
 use super::script::{Pace, Task};
+use crate::api::bmc::BmcAddress;
 use crate::api::{BareMetalHost, CleaningMode, Timestamp};
 use crate::dice::Dice;
 use crate::eval::unit::Mac;
@@ -29,6 +30,8 @@ struct Slot {
     /// The host that it belongs, or belonged to.
     host: Key,
     settings: u64,
+    /// Digest of where its BMC is; 0 where that was not kept.
+    place: u64,
     ports: bool,
     orders: u32,
     first: Option<Arc<str>>,
@@ -202,9 +205,15 @@ impl World {
             .status
             .as_ref()
             .is_some_and(|status| status.hardware.is_some());
+        let settings = slot.settings != settings_of(host);
+        let rewired = !is_rack_of(&slot.rack, host);
+        let disabled = host.spec.automated_cleaning_mode == Some(CleaningMode::Disabled);
         Drift {
-            settings: slot.settings != settings_of(host),
-            ports: !is_rack_of(&slot.rack, host) || (inspected && !slot.ports),
+            settings,
+            ports: rewired || (inspected && !slot.ports),
+            moved: settings && slot.place != 0 && slot.place != place_of(host),
+            rewired: rewired && inspected,
+            cleaned: settings && disabled,
         }
     }
 
@@ -280,6 +289,14 @@ fn is_rack_of(rack: &str, host: &BareMetalHost) -> bool {
     // As it is written, it is most often the name already.
     let mac = &host.spec.boot_mac_address;
     (!mac.is_empty() && *rack == **mac) || *rack == *rack_of(host)
+}
+
+/// A digest of where the BMC is.
+fn place_of(host: &BareMetalHost) -> u64 {
+    let address = &host.spec.bmc.address;
+    let parsed = address.parse::<BmcAddress>();
+    let text = parsed.map_or_else(|_| address.clone(), |address| address.identity());
+    Dice::of(&text, 1).roll().max(1)
 }
 
 /// A digest of what enrolling and amending write.

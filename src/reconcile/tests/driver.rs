@@ -70,6 +70,10 @@ pub struct Driver {
     pub last: Option<Step>,
     pub outcome: Option<Outcome>,
     pub hold: Option<Hold>,
+    /// How else the settings of the machine differ.
+    pub differs: Drift,
+    /// An annotation changed.
+    pub asked: bool,
     pub unconfirmed: Option<Effect>,
     /// The slot that the host holds.
     pub held: Option<SlotKind>,
@@ -120,6 +124,8 @@ impl Driver {
             last: None,
             outcome: None,
             hold: None,
+            differs: Drift::default(),
+            asked: false,
             unconfirmed: None,
             held: None,
             had_outcome: false,
@@ -152,6 +158,7 @@ impl Driver {
         Drift {
             settings: is_there && differs,
             ports: false,
+            ..self.differs
         }
     }
 
@@ -183,6 +190,7 @@ impl Driver {
             grants: self.grants,
             outcome: outcome.as_ref(),
             hold: self.hold.as_ref(),
+            asked: std::mem::take(&mut self.asked),
             now: self.now,
             seed: 7,
             policy: &self.policy,
@@ -271,7 +279,8 @@ impl Driver {
             Effect::Enroll { .. } | Effect::Amend { .. } => {
                 self.boot_mode = Some(host.boot_mode_in_force());
             }
-            Effect::Clean { .. } => self.made.clone_from(&spec.raid),
+            // No wish keeps what is there.
+            Effect::Clean { .. } if spec.raid.is_some() => self.made.clone_from(&spec.raid),
             Effect::Deploy => {
                 let url = spec.image.as_ref().map(|image| image.url.clone());
                 self.deployed = Some(Deployed {

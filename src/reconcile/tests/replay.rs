@@ -153,16 +153,28 @@ fn mark(status: &Value) -> Value {
         "operationalStatus": status["operationalStatus"],
         "errorType": status["errorType"],
         "image": status["provisioning"]["image"],
-        "lastAttemptedImage": status["lastAttemptedImage"],
+        "lastAttemptedImage": attempted(status),
         "bootMode": status["provisioning"]["bootMode"],
         "conditions": conditions,
     })
 }
 
+/// The image that was tried last. metalform writes it when it begins with it, to know later what it
+/// asked for; the Bare Metal Operator does, too, but its write comes with the next change only.
+fn attempted(status: &Value) -> Value {
+    match status["provisioning"]["state"].as_str() {
+        Some("provisioning") => Value::Null,
+        _ => status["lastAttemptedImage"].clone(),
+    }
+}
+
 /// A whole status without what differs from run to run.
 fn plain(status: &Value) -> Value {
     let mut status = status.clone();
+    let attempted = attempted(&status);
     let fields = status.as_object_mut().unwrap();
+    fields.remove("lastAttemptedImage");
+    fields.insert("attempted".into(), attempted);
     for unlike in ["conditions", "lastUpdated", "hardware", "poweredOn"] {
         fields.remove(unlike);
     }

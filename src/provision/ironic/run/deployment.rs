@@ -4,11 +4,11 @@
 use http::Method;
 use serde_json::json;
 
-use super::super::map::{RamdiskNetwork, clean, configdrive, instance};
+use super::super::map::{self, RamdiskNetwork, clean, configdrive, instance};
 use super::super::patch::Patch;
 use super::Call;
 use crate::firmware::Changes;
-use crate::provision::{Ack, Fault};
+use crate::provision::{Ack, Fault, NodeState};
 use crate::secrets::Sealed;
 
 impl Call<'_> {
@@ -21,12 +21,28 @@ impl Call<'_> {
     pub(super) async fn boot(&self, target: &str) -> Result<Ack, Fault> {
         let mut patch = Patch::default();
         self.put_network(&mut patch)?;
+        self.put_cleaning(&mut patch)?;
         self.patch_any(patch).await?;
         self.provision(json!({ "target": target })).await
     }
 
-    /// Takes the deployment off. The ramdisk's network is no reason not to.
+    /// Ends what the ramdisk is at.
+    pub(super) async fn abort(&self) -> Result<Ack, Fault> {
+        let deploys = self.facts()?.state == NodeState::DeployWait;
+        let target = if deploys && !self.core.client.aborts_deployments() {
+            "deleted"
+        } else {
+            "abort"
+        };
+        self.provision(json!({ "target": target })).await
+    }
+
+    /// Takes the deployment off. The ramdisk's network is no reason not to; that disks would be cleaned
+    /// that are to be kept is one.
     pub(super) async fn undeploy(&self) -> Result<Ack, Fault> {
+        let mut patch = Patch::default();
+        self.put_cleaning(&mut patch)?;
+        self.patch_any(patch).await?;
         let mut patch = Patch::default();
         if self.put_network(&mut patch).is_ok() {
             match self.patch_any(patch).await {
@@ -46,6 +62,20 @@ impl Call<'_> {
             && facts.state.is_at_rest()
         {
             patch.network(node.network, &self.network()?);
+        }
+        Ok(())
+    }
+
+    /// Adds to a patch that disks are to be kept, where the node does not say so yet: also when other
+    /// settings could not be written (a deletion without credentials). A host in wait call-back is not
+    /// sent here with such a node: Ironic takes no patch then.
+    fn put_cleaning(&self, patch: &mut Patch) -> Result<(), Fault> {
+        let facts = self.facts()?;
+        let mirror = self.core.mirror();
+        if let Some(node) = mirror.settings_of(&facts.id)
+            && map::is_cleaned(&self.job.host, node)
+        {
+            patch.add("/automated_clean", false);
         }
         Ok(())
     }

@@ -42,6 +42,20 @@ pub(in super::super) fn missing_ports(
     missing
 }
 
+/// True when the host's boot MAC address is among the missing and its inventory shows other ones only:
+/// the address was changed, not lost.
+pub(in super::super) fn is_rewired(host: &BareMetalHost, missing: &[(Mac, bool)]) -> bool {
+    let boot = Mac::parse(&host.spec.boot_mac_address);
+    let Some(boot) = boot.filter(|boot| missing.iter().any(|(mac, _)| mac == boot)) else {
+        return false;
+    };
+    let status = host.status.as_ref();
+    let hardware = status.and_then(|status| status.hardware.as_ref()?.get().ok());
+    let nics = hardware.map(|hardware| hardware.nics).unwrap_or_default();
+    let is_it = |mac: &str| Mac::parse(mac) == Some(boot);
+    !nics.is_empty() && nics.iter().all(|nic| !is_it(&nic.mac))
+}
+
 impl Call<'_> {
     pub(super) async fn ports(&self, id: &str) -> Result<(), Fault> {
         let missing = missing_ports(&self.job.host, id, &self.core.mirror());

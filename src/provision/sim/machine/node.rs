@@ -196,11 +196,14 @@ impl Node {
                 self.check_verb("deleted", &states)?;
                 self.start(Task::Undeploy, S::Deleting, S::Available, 1, now, world);
             }
+            Effect::Abort if self.facts.state == S::ServiceFailed => {
+                self.change(now, |facts| facts.state = S::Active);
+            }
             Effect::Abort => {
                 let failed = match self.facts.state {
                     S::InspectWait => S::InspectFailed,
                     S::CleanWait | S::CleanHold => S::CleanFailed,
-                    S::DeployHold => S::DeployFailed,
+                    S::DeployWait | S::DeployHold => S::DeployFailed,
                     S::ServiceWait | S::ServiceHold => S::ServiceFailed,
                     S::RescueWait => S::RescueFailed,
                     other => other,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::inventory;
 use super::super::machine::{Hardware, Machine, Order};
 use super::super::script::Task;
-use super::{Slot, World, key_of, rack_of, settings_of};
+use super::{Slot, World, key_of, place_of, rack_of, settings_of};
 use crate::api::{BareMetalHost, Timestamp};
 use crate::dice::Dice;
 use crate::provision::{Ack, Effect, Facts, Fault, Job, NodeState};
@@ -86,6 +86,7 @@ impl World {
             rack,
             host: key,
             settings: 0,
+            place: 0,
             ports: false,
             orders: 0,
             first: None,
@@ -136,8 +137,11 @@ impl World {
         }
         slot.orders = slot.orders.wrapping_add(1);
         match &job.effect {
-            Effect::Enroll { .. } => (slot.settings, slot.ports) = (settings_of(host), false),
-            Effect::Amend { .. } => slot.settings = settings_of(host),
+            Effect::Enroll { .. } | Effect::Amend { .. } => {
+                slot.settings = settings_of(host);
+                slot.place = place_of(host);
+                slot.ports &= !matches!(job.effect, Effect::Enroll { .. });
+            }
             Effect::Ports => {
                 let inspected = host
                     .status
