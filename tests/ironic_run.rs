@@ -19,6 +19,8 @@ mod credentials;
 mod firmware;
 #[path = "ironic_run/fleet.rs"]
 mod fleet;
+#[path = "ironic_run/kept.rs"]
+mod kept;
 #[path = "ironic_run/kills.rs"]
 mod kills;
 #[path = "ironic_run/lab.rs"]
