@@ -35,7 +35,7 @@ fn adopt(stage: &Stage, site: &Site, whose: &str) -> (Option<i32>, Vec<Value>) {
     (done.status.code(), hosts.clone())
 }
 
-/// Of the other operator's hosts, those are told of whose conditions would be written.
+/// Of the other operator's hosts, those are told of whose status would be written.
 pub fn of_taken_hosts(stage: &Stage) {
     let (code, mut hosts) = adopt(stage, &stage.taken, "taken");
     hosts.retain(|host| host["would"] != json!([]));
@@ -46,7 +46,7 @@ pub fn of_taken_hosts(stage: &Stage) {
         .iter()
         .flat_map(|host| host["would"].as_array().unwrap());
     let lines: Vec<_> = would.map(|line| line.as_str().unwrap()).collect();
-    let is_ours = |line: &&str| line.starts_with("write status.conditions");
+    let is_ours = |line: &&str| line.starts_with("write status.");
     assert!(lines.iter().all(is_ours), "{lines:#?}");
     assert_eq!(code, Some(1));
 }

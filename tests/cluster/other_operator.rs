@@ -35,6 +35,8 @@ pub struct Change {
     pub shares: Option<&'static str>,
     /// Its power is not brought in line with the spec.
     pub powerless: bool,
+    /// A person put its node into maintenance mode.
+    pub upkeep: bool,
 }
 
 impl OtherOperator<'_> {
@@ -49,6 +51,12 @@ impl OtherOperator<'_> {
         {
             let online = self.read("baremetalhosts", name)["spec"]["online"] == true;
             self.power(node, online);
+        }
+        if let Some(node) = node.as_deref().filter(|_| change.upkeep) {
+            self.write(&json!({
+                "method": "PUT", "path": format!("/v1/nodes/{node}/maintenance"),
+                "body": { "reason": "a new fan" },
+            }));
         }
         let version = self.claim_secrets(&machine, &uid);
         let mut status = self.find_inventory(node.as_deref(), recording.status());
@@ -185,11 +193,11 @@ impl OtherOperator<'_> {
     /// Waits until Ironic has the health of every machine that it reaches: it looks for that every
     /// few seconds, and a host's conditions follow.
     pub fn rests(&self) {
-        let fields = "/v1/nodes?fields=name,provision_state,health,reservation";
+        let fields = "/v1/nodes?fields=name,provision_state,health,reservation,maintenance";
         let nodes = || self.lab.ask("GET", fields, None).1["nodes"].take();
         let is_known = |node: &Value| {
-            (node["health"] == "OK" || node["provision_state"] == "enroll")
-                && node["reservation"].is_null()
+            let unseen = node["provision_state"] == "enroll" || node["maintenance"] == true;
+            (node["health"] == "OK" || unseen) && node["reservation"].is_null()
         };
         until(
             || {

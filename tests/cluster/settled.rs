@@ -12,9 +12,10 @@ pub struct Taken {
     pub change: Change,
 }
 
-/// Those of them whose conditions are completed by whoever takes them over, once: one of a release
-/// that wrote none, and one in an error, which gets the one that says when it is tried again.
-pub const TOLD: [&str; 2] = ["older", "refused"];
+/// Those of them whose status is completed by whoever takes them over, once: one of a release that
+/// wrote no conditions, one in an error, which gets the one that says when it is tried again, and one
+/// whose service has ended meanwhile.
+pub const TOLD: [&str; 3] = ["older", "refused", "serviced"];
 
 const fn moment(scenario: &'static str, sent: (&'static str, usize), seen: usize) -> Moment {
     Moment {
@@ -69,6 +70,24 @@ pub fn taken() -> Vec<Taken> {
             moment("s01-life", ("soft power off", 1), 16),
             usual,
         ),
+        host(
+            "serviced",
+            moment("s01-life", ("active", 1), 13),
+            Change {
+                status: Some(servicing),
+                ..usual
+            },
+        ),
+        // Somebody is at it, and has nothing else be done to it meanwhile.
+        host(
+            "upkeep",
+            moment("s02-liveiso", ("PATCH", 1), 7),
+            Change {
+                spec: Some(offline),
+                upkeep: true,
+                ..usual
+            },
+        ),
         host("live", moment("s02-liveiso", ("active", 1), 10), usual),
         host("external", moment("s13-external", ("adopt", 1), 6), usual),
         host("detached", moment("s17-detach", ("DELETE", 1), 12), usual),
@@ -97,6 +116,21 @@ pub fn taken() -> Vec<Taken> {
 fn condition(kind: &str, status: &str, reason: &str) -> Value {
     json!({
         "type": kind, "status": status, "reason": reason, "message": "", "observedGeneration": 1,
+    })
+}
+
+/// After the reference: that operator has the machine's firmware changed, or had when it was stopped.
+fn servicing() -> Value {
+    json!({
+        "operationalStatus": "servicing",
+        "conditions": [
+            condition("Ready", "False", "Servicing"),
+            condition("AvailableForProvisioning", "False", "NotAvailable"),
+            condition("Healthy", "Unknown", "Unknown"),
+            condition("Manageable", "True", "Manageable"),
+            condition("Progressing", "True", "Servicing"),
+            condition("Provisioned", "True", "Provisioned"),
+        ],
     })
 }
 
