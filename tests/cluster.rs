@@ -39,6 +39,8 @@ mod hands;
 mod history;
 #[path = "cluster/installed.rs"]
 mod installed;
+#[path = "cluster/ironic_away.rs"]
+mod ironic_away;
 #[path = "cluster/kills.rs"]
 mod kills;
 #[path = "ironic_run/lab.rs"]

@@ -40,7 +40,7 @@ fn redirector(to: &str) -> String {
 #[test]
 fn an_image_that_is_somewhere_else_is_deployed_once() {
     let Some(lab) = lab::shared() else { return };
-    let mut fleet = Fleet::new(&lab, "led", 12, 1);
+    let mut fleet = Fleet::new(&lab, "led", 21, 1);
     fleet.image = Some(0);
     fleet.save();
     let real = fleet.image_url(0);
@@ -72,7 +72,7 @@ fn an_image_that_is_somewhere_else_is_deployed_once() {
 #[test]
 fn disks_that_are_to_be_kept_are_kept_also_without_credentials() {
     let Some(lab) = lab::shared() else { return };
-    let mut fleet = Fleet::new(&lab, "kept", 13, 1);
+    let mut fleet = Fleet::new(&lab, "kept", 22, 1);
     fleet.image = Some(0);
     fleet.save();
     fleet.settle(&[]);
