@@ -11,6 +11,8 @@
     reason = "a test fails by panicking, and says what it measured"
 )]
 
+#[path = "cluster/admission.rs"]
+mod admission;
 #[path = "cluster/annotations.rs"]
 mod annotations;
 #[path = "cluster/apply.rs"]

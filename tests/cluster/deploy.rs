@@ -150,7 +150,7 @@ fn kustomized(server: &Server, folder: &str) -> String {
 /// [`OWN`] beside a copy of what it builds on: kustomize takes relative paths only.
 fn kustomized_own(server: &Server) -> String {
     let folder = tempfile::tempdir().unwrap();
-    for part in ["deploy/kustomize", "deploy/rbac"] {
+    for part in ["deploy/kustomize", "deploy/rbac", "deploy/admission"] {
         let copied = Command::new("cp")
             .arg("-r")
             .arg(at(part))
@@ -677,7 +677,7 @@ async fn a_release_lives_and_goes() {
     let chart = chart.to_str().unwrap();
     let install = |verb: &str, more: &str| {
         let spaces = format!("--set=namespaces={{{watched}}}");
-        let values = format!("--set=crds.install=false,{more}");
+        let values = format!("--set=crds.install=false,crds.policy=false,{more}");
         helm.run(&[verb, "metalform", chart, "-n", &home, &spaces, &values]);
     };
     install("install", "ironic.endpoint=http://127.0.0.1:6385");

@@ -77,6 +77,12 @@ impl Server {
     /// The same with something on its standard input.
     #[track_caller]
     pub fn kubectl_with(&self, arguments: &[&str], input: &str) -> String {
+        let done = self.try_kubectl(arguments, input);
+        done.unwrap_or_else(|error| panic!("kubectl {arguments:?}: {error}"))
+    }
+
+    /// What it printed, or what it complained of.
+    pub fn try_kubectl(&self, arguments: &[&str], input: &str) -> Result<String, String> {
         let program = self.about["kubectl"].as_str().unwrap_or("kubectl");
         let mut child = Command::new(program)
             .env("KUBECONFIG", self.kubeconfig())
@@ -90,29 +96,16 @@ impl Server {
         stdin.write_all(input.as_bytes()).unwrap();
         drop(stdin);
         let done = child.wait_with_output().unwrap();
-        let (out, err) = (
-            String::from_utf8_lossy(&done.stdout).into_owned(),
-            String::from_utf8_lossy(&done.stderr).into_owned(),
-        );
-        assert!(done.status.success(), "kubectl {arguments:?}: {err}");
-        out
+        match done.status.success() {
+            true => Ok(String::from_utf8_lossy(&done.stdout).into_owned()),
+            false => Err(String::from_utf8_lossy(&done.stderr).into_owned()),
+        }
     }
 
     /// True when the server would make this object.
     pub fn takes(&self, object: &Value) -> bool {
-        let program = self.about["kubectl"].as_str().unwrap_or("kubectl");
-        let mut child = Command::new(program)
-            .env("KUBECONFIG", self.kubeconfig())
-            .args(["create", "--dry-run=server", "-f", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(object.to_string().as_bytes()).unwrap();
-        drop(stdin);
-        child.wait().unwrap().success()
+        let dry = ["create", "--dry-run=server", "-f", "-"];
+        self.try_kubectl(&dry, &object.to_string()).is_ok()
     }
 
     /// Whether this definition is served, `crd/NAME`.
