@@ -46,7 +46,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::api::names::finalizer;
-use crate::api::{BareMetalHost, BareMetalHostStatus, Metadata, Timestamp};
+use crate::api::{BareMetalHost, BareMetalHostStatus, HardwareJson, Metadata, Timestamp};
 use crate::budget::SlotKind;
 use crate::firmware::Standing;
 use crate::provision::{Ack, Drift, Effect, Fault, Sight};
@@ -142,6 +142,8 @@ pub struct View<'a> {
     pub unregistrable: Option<&'a str>,
     /// What the provisioner knows of the machine now.
     pub sight: &'a Sight,
+    /// The inventory of the host's HardwareData, where one was there before the host had any.
+    pub inventory: Option<&'a HardwareJson>,
     /// How the machine's settings differ from what the host asks for.
     pub drift: Drift,
     /// What is known and wanted of its BIOS settings and firmware.

@@ -10,8 +10,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use crate::api::BareMetalHost;
 use crate::api::names::annotation;
+use crate::api::{BareMetalHost, HardwareJson};
 use crate::dice::Dice;
 use crate::provision::{Drift, Effect, Sight};
 use crate::reconcile::{self, Credentials, Hold, Note, Outcome, Step, View};
@@ -46,6 +46,7 @@ struct Told {
     unconfirmed: Option<Effect>,
     hold: Option<Box<Hold>>,
     asked: bool,
+    inventory: Option<Box<HardwareJson>>,
 }
 
 /// Decides. Looks at the machine and at secrets, changes nothing. No await, so that nothing comes
@@ -62,6 +63,7 @@ pub(super) fn decide<S: Stores>(
             .and_then(|machines| memo.unconfirmed(&machines.name))
             .cloned(),
         hold: memo.hold.clone(),
+        inventory: memo.inventory.clone(),
         asked: memo.asks.is_some_and(|asks| asks != wishes(host)),
     });
     let mut host = Arc::clone(host);
@@ -116,6 +118,7 @@ fn take<S: Stores>(
         missing: &missing.all,
         unregistrable: missing.registering.as_deref(),
         sight: &sight,
+        inventory: told.inventory.as_deref(),
         drift,
         firmware: &shared.firmware(key),
         grants: shared.grants(key, host),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::api::{BareMetalHostStatus, Timestamp};
+use crate::api::{BareMetalHostStatus, HardwareJson, Timestamp};
 use crate::provision::Effect;
 use crate::reconcile::{Hold, Outcome, Why};
 use crate::store::{Key, Version};
@@ -21,6 +21,10 @@ pub(super) struct Memo {
     unconfirmed: Option<Box<(Effect, Instant, Arc<str>)>>,
     /// A digest of what annotations asked for when the last decision was written.
     pub asks: Option<NonZeroU64>,
+    /// Whether there is a HardwareData was looked for…
+    pub sought: bool,
+    /// …and this is its inventory, until the host has it.
+    pub inventory: Option<Box<HardwareJson>>,
     /// Effects are put off.
     pub hold: Option<Box<Hold>>,
     /// Why the host is where it is.

@@ -80,6 +80,7 @@ impl<S: Stores> Shared<S> {
                 writes: Vec::new(),
             });
         }
+        self.seek_hardware_data(&key, &now).await?;
         let decided = decide(&key, self, &now, machines.as_ref());
         let mut writes = differences(&now, &decided.host);
         writes.extend(self.unjudged(&key, &now));

@@ -114,6 +114,9 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
     if let Err(error) = shared.judge_firmware(key, &host).await {
         return store_failed(key, shared, &host, None, &error);
     }
+    if let Err(error) = shared.seek_hardware_data(key, &host).await {
+        return store_failed(key, shared, &host, None, &error);
+    }
     shared.memos.finds(key, host.status.as_ref());
     shared.leave_others(key, &host);
     let machines = shared.machines_of(&host);
@@ -146,6 +149,10 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
         let asks = wishes(&decided.host);
         shared.memos.with(key, |memo| {
             memo.asks = Some(asks);
+            let status = decided.host.status.as_ref();
+            if status.is_some_and(|status| status.hardware.is_some()) {
+                memo.inventory = None;
+            }
             memo.outcome = None;
             memo.hold = decided.step.hold.map(Box::new);
         });

@@ -62,33 +62,43 @@ fn is_new(draft: &Draft<'_>) -> bool {
 
 fn hardware(draft: &mut Draft<'_>) {
     let host = draft.view.host;
-    let Some(text) = host.annotation(annotation::HARDWARE_DETAILS) else {
+    let found = draft
+        .view
+        .inventory
+        .filter(|_| draft.status.hardware.is_none());
+    if let Some(found) = found {
+        draft.status.hardware = Some(found.clone());
+        draft.note(
+            reason::UPDATE_HARDWARE_DETAILS,
+            "Set hardware details from hardware data",
+        );
+    }
+    let name = annotation::HARDWARE_DETAILS;
+    let Some(text) = host.annotation(name) else {
         return;
     };
-    if draft.drops(annotation::HARDWARE_DETAILS) {
+    if draft.drops(name) {
         return;
     }
-    if draft.status.hardware.is_none() || host.inspection_disabled() {
-        let details = serde_json::from_str::<HardwareDetails>(text)
-            .and_then(|details| HardwareJson::new(&details));
-        match details {
-            Ok(details) => {
-                draft.status.hardware = Some(details);
-                let text = "Set hardware details from annotation";
-                draft.note(reason::UPDATE_HARDWARE_DETAILS, text);
-            }
-            Err(error) => {
-                let name = annotation::HARDWARE_DETAILS;
-                draft.notes.push(Note {
-                    reason: reason::INVALID_ANNOTATION_VALUE,
-                    message: format!("the annotation {name} is not valid and was removed: {error}"),
-                    warning: true,
-                });
-            }
-        }
+    draft.drop_annotation(name);
+    let counts = draft.status.hardware.is_none() || host.inspection_disabled();
+    if found.is_some() || !counts {
+        let text = format!("the annotation {name} was ignored and removed: the inventory is known");
+        draft.note(reason::REMOVE_ANNOTATION, text);
+        return;
     }
-    draft
-        .meta
-        .drop_annotations
-        .push(annotation::HARDWARE_DETAILS.to_owned());
+    let details = serde_json::from_str::<HardwareDetails>(text)
+        .and_then(|details| HardwareJson::new(&details));
+    match details {
+        Ok(details) => {
+            draft.status.hardware = Some(details);
+            let text = "Set hardware details from annotation";
+            draft.note(reason::UPDATE_HARDWARE_DETAILS, text);
+        }
+        Err(error) => draft.notes.push(Note {
+            reason: reason::INVALID_ANNOTATION_VALUE,
+            message: format!("the annotation {name} is not valid and was removed: {error}"),
+            warning: true,
+        }),
+    }
 }

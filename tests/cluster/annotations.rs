@@ -118,6 +118,42 @@ async fn a_host_whose_status_cannot_be_read_waits_for_a_person() {
     controller.stop();
 }
 
+/// Somebody wrote the inventory of a machine that is not to be inspected.
+#[tokio::test(flavor = "multi_thread")]
+async fn hardware_data_that_is_there_is_the_hosts_inventory() {
+    let Some(site) = Site::shared("known").await else {
+        return;
+    };
+    site.credentials("bmc", "calvin");
+    let hardware = json!({
+        "systemVendor": { "manufacturer": "ACME", "productName": "", "serialNumber": "7" },
+        "firmware": { "bios": {} }, "hostname": "known", "ramMebibytes": 1024,
+        "cpu": { "arch": "aarch64", "count": 4 },
+        "nics": [{ "mac": "52:54:00:00:01:01", "pxe": true }],
+    });
+    site.create(&json!({
+        "apiVersion": "metal3.io/v1alpha1", "kind": "HardwareData",
+        "metadata": { "name": "a" }, "spec": { "hardware": hardware },
+    }));
+    let mut host = Site::host("a", 1);
+    host["spec"]["inspectionMode"] = "disabled".into();
+    site.create(&host);
+    let controller = site.simulate("known", &[]);
+    site.comes_to("a", "provisioned");
+    let status = site.get("bmh/a")["status"].clone();
+    assert_eq!(status["hardware"]["systemVendor"]["manufacturer"], "ACME");
+    assert_eq!(status["hardware"]["cpu"]["arch"], "aarch64");
+    let data = site.get("hardwaredata/a");
+    assert_eq!(
+        data["spec"]["hardware"]["systemVendor"]["serialNumber"],
+        "7"
+    );
+    // It goes with its host from here on.
+    assert_eq!(data["metadata"]["ownerReferences"][0]["name"], "a");
+    controller.did_once("deploy", 1);
+    controller.stop();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_host_is_left_alone_and_goes_on_where_it_was() {
     let Some(site) = Site::shared("paused").await else {

@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 
 use super::beside::Beside;
 use crate::api::{
-    BareMetalHost, BareMetalHostStatus, BootMode, ProvisioningState, RaidConfig, Timestamp,
+    BareMetalHost, BareMetalHostStatus, BootMode, HardwareJson, ProvisioningState, RaidConfig,
+    Timestamp,
 };
 use crate::budget::{Grants, SlotKind};
 use crate::dice::Dice;
@@ -70,6 +71,8 @@ pub struct Driver {
     pub last: Option<Step>,
     pub outcome: Option<Outcome>,
     pub hold: Option<Hold>,
+    /// The inventory of a HardwareData that is there.
+    pub inventory: Option<HardwareJson>,
     /// How else the settings of the machine differ.
     pub differs: Drift,
     /// An annotation changed.
@@ -124,6 +127,7 @@ impl Driver {
             last: None,
             outcome: None,
             hold: None,
+            inventory: None,
             differs: Drift::default(),
             asked: false,
             unconfirmed: None,
@@ -185,6 +189,7 @@ impl Driver {
             missing: &self.missing,
             sight: &sight,
             unregistrable: self.unregistrable.as_deref(),
+            inventory: self.inventory.as_ref(),
             drift: self.drift(&host),
             firmware: &firmware,
             grants: self.grants,

@@ -3,7 +3,7 @@
 use super::driver::{Driver, plain, with_image};
 use crate::api::names::{annotation, reason};
 use crate::api::{
-    BootMode, CleaningMode, ErrorType, OperationalStatus, ProvisioningState as State,
+    BootMode, CleaningMode, ErrorType, HardwareJson, OperationalStatus, ProvisioningState as State,
 };
 use crate::provision::{Drift, Effect, Fault, NodeState};
 
@@ -355,4 +355,45 @@ fn maintenance_mode_is_left_to_whoever_set_it_while_there_is_nothing_to_do() {
             Effect::Power(crate::provision::PowerTarget::SoftOff)
         );
     }
+}
+
+#[test]
+fn an_inventory_that_is_there_already_is_the_hosts() {
+    let of = |vendor: &str| {
+        let text = format!(r#"{{"systemVendor":{{"manufacturer":"{vendor}"}}}}"#);
+        serde_json::from_str::<HardwareJson>(&text).unwrap()
+    };
+    let disabled = || {
+        let mut spec = plain();
+        spec["inspectionMode"] = "disabled".into();
+        Driver::new(spec)
+    };
+    let vendor = |driver: &Driver| {
+        let hardware = driver.status().hardware.as_ref().unwrap();
+        hardware.get().unwrap().system_vendor.manufacturer
+    };
+    // Before the annotation, which goes all the same.
+    let mut driver = disabled();
+    driver.inventory = Some(of("data"));
+    driver.annotate(annotation::HARDWARE_DETAILS, &of("annotation").text());
+    driver.settle(400);
+    assert_eq!(vendor(&driver), "data");
+    let reasons: Vec<_> = driver.notes.iter().map(|note| note.reason).collect();
+    assert!(
+        reasons.contains(&reason::UPDATE_HARDWARE_DETAILS),
+        "{reasons:?}"
+    );
+    assert!(reasons.contains(&reason::REMOVE_ANNOTATION), "{reasons:?}");
+    // An annotation that comes later is news.
+    driver.annotate(annotation::HARDWARE_DETAILS, &of("later").text());
+    driver.settle(400);
+    assert_eq!(vendor(&driver), "later");
+    // What an inspection found is not given up for an annotation.
+    let mut driver = settled(plain());
+    let found = vendor(&driver);
+    driver.inventory = Some(of("data"));
+    driver.annotate(annotation::HARDWARE_DETAILS, &of("annotation").text());
+    driver.settle(400);
+    assert_eq!(vendor(&driver), found);
+    assert_eq!(driver.notes.len(), 1, "{:?}", driver.notes);
 }
