@@ -158,6 +158,17 @@ pub enum SecretError {
         /// What is wrong with it.
         reason: String,
     },
+    /// It is another namespace's.
+    #[error(
+        "secret `{name}` of the namespace `{namespace}` is not read: a host has those of its own \
+         namespace only; put it there, and leave out the namespace"
+    )]
+    Elsewhere {
+        /// Name.
+        name: String,
+        /// Where the spec says that it is.
+        namespace: String,
+    },
     /// It has no key of the names that would do.
     #[error("secret `{name}` has neither key `{key}` nor `{fallback}`")]
     NoKey {
@@ -195,6 +206,7 @@ impl SecretError {
         match self {
             Self::Missing { .. } => "SecretMissing",
             Self::Unreadable { .. } => "SecretUnreadable",
+            Self::Elsewhere { .. } => "SecretElsewhere",
             Self::NoKey { .. } => "SecretWithoutKey",
             Self::Unusable { .. } => "SecretUnusable",
             Self::NoFolder { .. } => "NoSecretsFolder",

@@ -70,6 +70,8 @@ pub struct Options {
     pub whereabouts: Option<Arc<dyn Whereabouts>>,
     /// The ramdisk that its machines boot; by default what Ironic is configured with.
     pub ramdisk: Ramdisk,
+    /// The architecture of machines of which nobody says one and nothing was inspected: `x86_64`.
+    pub architecture: Arc<str>,
     /// How many machines may inspect, clean and deploy at once. Raising them beyond Ironic's own
     /// limits (`max_concurrent_clean` 50, `max_concurrent_deploy` 250) only moves the queue there.
     pub limits: Limits,
@@ -84,6 +86,7 @@ impl Options {
             endpoint,
             whereabouts: None,
             ramdisk: Ramdisk::default(),
+            architecture: "x86_64".into(),
             limits: Limits {
                 inspect: 100,
                 clean: 50,
@@ -112,6 +115,7 @@ impl fmt::Debug for Ironic {
 struct Core {
     client: Client,
     ramdisk: Ramdisk,
+    architecture: Arc<str>,
     limits: Limits,
     clock: fn() -> Timestamp,
     mirror: Mutex<Mirror>,
@@ -205,6 +209,7 @@ impl Ironic {
         let core = Core {
             client: Client::new(options.endpoint, options.whereabouts)?,
             ramdisk: options.ramdisk,
+            architecture: options.architecture,
             limits: options.limits,
             clock: options.clock,
             mirror: Mutex::default(),

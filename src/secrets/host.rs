@@ -35,9 +35,9 @@ pub fn named(host: &BareMetalHost) -> Vec<(&str, Use)> {
     let all = [
         (&*spec.bmc.credentials_name, Use::Access),
         (&*spec.preprovisioning_network_data_name, Use::Ramdisk),
-        (name(spec.user_data.as_ref()), Use::Deployment),
-        (name(spec.meta_data.as_ref()), Use::Deployment),
-        (name(spec.network_data.as_ref()), Use::Deployment),
+        (own(host, spec.user_data.as_ref()), Use::Deployment),
+        (own(host, spec.meta_data.as_ref()), Use::Deployment),
+        (own(host, spec.network_data.as_ref()), Use::Deployment),
         (pull.unwrap_or_default(), Use::Deployment),
     ];
     let mut named: Vec<(&str, Use)> = Vec::new();
@@ -197,24 +197,33 @@ impl Named<'_> {
         Ok(login(name, &self.read(name)?).ok())
     }
 
+    /// The same for a reference, which may say a namespace, but no other than the host's.
+    fn referred(&self, reference: Option<&SecretReference>, key: &'static str) -> Found {
+        let Some(reference) = reference else {
+            return Ok(None);
+        };
+        if !reference.name.is_empty() && !is_own(self.host, reference) {
+            return Err(SecretError::Elsewhere {
+                name: reference.name.clone(),
+                namespace: reference.namespace.clone(),
+            });
+        }
+        self.keyed(&reference.name, key)
+    }
+
     fn user_data(&self) -> Found {
-        self.keyed(
-            name(self.host.spec.user_data.as_ref()),
-            secret_key::USER_DATA,
-        )
+        self.referred(self.host.spec.user_data.as_ref(), secret_key::USER_DATA)
     }
 
     fn meta_data(&self) -> Found {
-        self.keyed(
-            name(self.host.spec.meta_data.as_ref()),
-            secret_key::META_DATA,
-        )
+        self.referred(self.host.spec.meta_data.as_ref(), secret_key::META_DATA)
     }
 
     fn network_data(&self) -> Found {
-        match name(self.host.spec.network_data.as_ref()) {
-            "" => self.preprovisioning_network_data(),
-            name => self.keyed(name, secret_key::NETWORK_DATA),
+        let reference = self.host.spec.network_data.as_ref();
+        match reference.filter(|reference| !reference.name.is_empty()) {
+            None => self.preprovisioning_network_data(),
+            some => self.referred(some, secret_key::NETWORK_DATA),
         }
     }
 
@@ -235,10 +244,14 @@ impl Named<'_> {
     }
 }
 
-fn name(reference: Option<&SecretReference>) -> &str {
-    reference
-        .map(|reference| reference.name.as_str())
-        .unwrap_or_default()
+fn is_own(host: &BareMetalHost, reference: &SecretReference) -> bool {
+    reference.namespace.is_empty() || reference.namespace == namespace(host)
+}
+
+/// The name of a Secret of the host's namespace.
+fn own<'a>(host: &BareMetalHost, reference: Option<&'a SecretReference>) -> &'a str {
+    let own = reference.filter(|reference| is_own(host, reference));
+    own.map_or("", |reference| &reference.name)
 }
 
 fn namespace(host: &BareMetalHost) -> &str {

@@ -319,6 +319,31 @@ fn an_effect_gets_what_it_needs_and_no_more() {
     }
 }
 
+/// Whoever may write hosts in one namespace is not to read Secrets of another.
+#[test]
+fn a_secret_of_another_namespace_is_not_read_nor_one_of_its_name_in_its_place() {
+    let (_dir, source) = folder(&[("user/userData", "#cloud-config")]);
+    let of = |namespace: &str| {
+        let mut host = host(json!({ "userData": { "name": "user", "namespace": namespace } }));
+        host.metadata.namespace = Some("metal3".into());
+        host
+    };
+    for own in ["", "metal3"] {
+        assert_eq!(missing(&of(own), &source), Missing::default());
+        assert!(named(&of(own)).contains(&("user", Use::Deployment)));
+    }
+    let host = of("kube-system");
+    assert_eq!(
+        missing(&host, &source).all,
+        [
+            "secret `user` of the namespace `kube-system` is not read: a host has those of its own \
+             namespace only; put it there, and leave out the namespace"
+        ]
+    );
+    assert!(job_secrets(&host, &Effect::Deploy, &source).is_err());
+    assert!(named(&host).iter().all(|(name, _)| *name != "user"));
+}
+
 /// What is on the machine is taken off, and what it has of a network stays.
 #[test]
 fn a_missing_network_of_the_ramdisk_fails_no_effect_but_those_that_write_it_first() {

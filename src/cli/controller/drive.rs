@@ -86,6 +86,10 @@ pub struct DriveArgs {
     /// The ramdisk as an ISO, for machines whose BMC can attach one
     #[arg(long, value_name = "URL", env = "DEPLOY_ISO_URL")]
     deploy_iso: Option<String>,
+    /// Architecture of machines of which neither their host nor an inspection says one; by default the
+    /// controller's own
+    #[arg(long, value_name = "ARCH", default_value = std::env::consts::ARCH, hide_default_value = true)]
+    default_architecture: String,
     /// Machines that may inspect, clean or deploy at once, of each that many
     #[arg(long, value_name = "N", env = "PROVISIONING_LIMIT", value_parser = limit)]
     provisioning_limit: Option<usize>,
@@ -184,6 +188,7 @@ impl DriveArgs {
             initramfs: self.deploy_ramdisk.clone(),
             iso: self.deploy_iso.clone(),
         };
+        options.architecture = self.default_architecture.as_str().into();
         if let Some(limit) = self.provisioning_limit {
             set(&mut options.limits, limit);
         }

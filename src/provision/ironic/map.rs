@@ -17,8 +17,6 @@ use crate::secrets::JobSecrets;
 
 /// Inspection by the agent.
 const AGENT: &str = "agent";
-/// Architecture of a host that names none and was not inspected.
-const ARCHITECTURE: &str = "x86_64";
 
 /// Which ramdisk machines boot. With nothing set here Ironic's own configuration decides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -229,11 +227,13 @@ fn is_arriving(state: &ProvisioningState) -> bool {
 /// The body of `POST /v1/nodes`: the whole node at once, so that nothing is left to be added later.
 ///
 /// A host that has an image already (its node was lost with Ironic's database) comes with its
-/// deployment, so that taking it over is one call.
+/// deployment, so that taking it over is one call. `usual` is the architecture of a machine of which
+/// nobody says one and nothing was inspected.
 pub fn enroll(
     host: &BareMetalHost,
     wanted: &Wanted,
     secrets: &JobSecrets,
+    usual: &str,
 ) -> Result<Value, String> {
     let mut info = wanted.bmc_info.clone();
     if let Some(keys) = wanted.address.credential_keys() {
@@ -262,7 +262,7 @@ pub fn enroll(
         "name": wanted.name,
         "properties": {
             "capabilities": wanted.capabilities,
-            "cpu_arch": wanted.cpu_arch.as_deref().unwrap_or(ARCHITECTURE),
+            "cpu_arch": wanted.cpu_arch.as_deref().unwrap_or(usual),
         },
     });
     let Some(map) = body.as_object_mut() else {
@@ -390,11 +390,6 @@ pub fn is_moved(host: &BareMetalHost, node: &super::mirror::Settings) -> bool {
 pub fn is_cleaned(host: &BareMetalHost, node: &super::mirror::Settings) -> bool {
     host.spec.automated_cleaning_mode == Some(CleaningMode::Disabled)
         && node.automated_clean != Some(false)
-}
-
-/// The value for `properties/cpu_arch` of a node that has none.
-pub fn architecture_or_usual(wanted: &Wanted) -> &str {
-    wanted.cpu_arch.as_deref().unwrap_or(ARCHITECTURE)
 }
 
 #[cfg(test)]

@@ -77,6 +77,7 @@ pub fn amend(
     wanted: &Wanted,
     login: Option<&(Sealed, Sealed)>,
     network: &RamdiskNetwork,
+    usual: &str,
 ) -> Patch {
     let mut patch = Patch::default();
     let driver = wanted.driver();
@@ -131,7 +132,8 @@ pub fn amend(
         .as_deref()
         .map_or(present.is_empty(), |arch| arch != present)
     {
-        patch.add("/properties/cpu_arch", map::architecture_or_usual(wanted));
+        let arch = wanted.cpu_arch.as_deref().unwrap_or(usual);
+        patch.add("/properties/cpu_arch", arch);
     }
     patch.network(wire::network_digest(&node.network_data), network);
     patch

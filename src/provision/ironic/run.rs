@@ -248,8 +248,9 @@ impl Call<'_> {
 
     async fn enroll(&self) -> Result<Ack, Fault> {
         let wanted = self.wanted()?;
-        let body =
-            map::enroll(&self.job.host, &wanted, &self.job.secrets).map_err(Fault::Refused)?;
+        let (host, secrets) = (&self.job.host, &self.job.secrets);
+        let usual = &self.core.architecture;
+        let body = map::enroll(host, &wanted, secrets, usual).map_err(Fault::Refused)?;
         let began = Instant::now();
         let node: Node = match self
             .send(Method::POST, "/v1/nodes".into(), Some(body))
@@ -264,7 +265,13 @@ impl Call<'_> {
                 self.put(&node, began);
                 // Nobody knows with which credentials and settings.
                 let login = self.job.secrets.bmc.as_ref();
-                let patch = patch::amend(&node, &wanted, login, &self.network()?);
+                let patch = patch::amend(
+                    &node,
+                    &wanted,
+                    login,
+                    &self.network()?,
+                    &self.core.architecture,
+                );
                 if !patch.is_empty() {
                     self.patch(&node.uuid, patch).await?;
                 }
@@ -314,7 +321,13 @@ impl Call<'_> {
         // Another kind of BMC needs them in any case.
         let moved = node.driver != wanted.driver().name;
         let login = secrets.bmc.as_ref().filter(|_| credentials || moved);
-        let patch = patch::amend(&node, &wanted, login, &self.network()?);
+        let patch = patch::amend(
+            &node,
+            &wanted,
+            login,
+            &self.network()?,
+            &self.core.architecture,
+        );
         if patch.is_empty() {
             self.put(&node, began);
         } else {

@@ -28,7 +28,7 @@ fn secrets() -> JobSecrets {
 
 fn body(spec: &Value, ramdisk: &Ramdisk) -> Result<Value, String> {
     let host = host(spec);
-    Wanted::of(&host, ramdisk).and_then(|wanted| enroll(&host, &wanted, &secrets()))
+    Wanted::of(&host, ramdisk).and_then(|wanted| enroll(&host, &wanted, &secrets(), "x86_64"))
 }
 
 fn refused(spec: &Value) -> String {
@@ -95,7 +95,7 @@ fn a_provisioned_host_is_enrolled_with_its_deployment() {
         status.provisioning.custom_deploy = serde_json::from_value(custom.clone()).unwrap();
         host.status = Some(status);
         let wanted = Wanted::of(&host, &Ramdisk::default()).unwrap();
-        enroll(&host, &wanted, &secrets()).unwrap()
+        enroll(&host, &wanted, &secrets(), "x86_64").unwrap()
     };
     let image = json!({ "url": "http://i/x.qcow2", "checksum": "c", "checksumType": "sha256" });
     let body = enrolled(&image, &Value::Null);
