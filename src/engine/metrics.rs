@@ -312,6 +312,7 @@ mod tests {
         // The same once more says nothing new.
         metrics.written(&failed(), &failed());
         metrics.waits("CredentialsMissing");
+        metrics.waits("WaitingForCleanSlot");
         let text = metrics.text(&Gauges::default());
         for line in [
             "metal3_provisioning_state_change_total{prev_state=\"\",new_state=\"inspecting\"} 1",
@@ -320,6 +321,7 @@ mod tests {
             "metal3_operation_register_duration_seconds_sum 7.0",
             "metal3_operation_register_duration_seconds_count 1",
             "metal3_credentials_missing_total 1",
+            "metal3_delayed__deprovisioning_total 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}: {text}");
         }

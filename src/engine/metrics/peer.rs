@@ -9,7 +9,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::api::{BareMetalHost, BareMetalHostStatus, OperationHistory, OperationMetric};
+use crate::api::{
+    BareMetalHost, BareMetalHostStatus, ErrorType, OperationHistory, OperationMetric,
+    ProvisioningState,
+};
 use crate::reconcile::Code;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -35,14 +38,66 @@ pub(super) struct Peer {
     state_changes: Family<StateChange, Counter>,
     errors: Family<HostError, Counter>,
     power_changes: Family<PowerChange, Counter>,
-    credentials_missing: Counter,
-    credentials_invalid: Counter,
     credentials_updated: Counter,
-    unmanaged: Counter,
-    not_ready: Counter,
+    no_access: Counter,
+    not_deprovisioned: Counter,
+    not_powered_off: Counter,
+    /// Of [`WAITS`].
+    waits: [Counter; WAITS.len()],
     /// Of registering, inspecting, provisioning and deprovisioning.
     durations: [Histogram; 4],
 }
+
+/// A counter of hosts that begin to wait for one of these.
+type Wait = (&'static str, &'static str, &'static [Code]);
+
+const WAITS: [Wait; 9] = [
+    (
+        "credentials_missing",
+        "Waits for a Secret begun",
+        &[Code::CredentialsMissing],
+    ),
+    (
+        "credentials_invalid",
+        "Waits for a usable Secret begun",
+        &[Code::CredentialsInvalid],
+    ),
+    (
+        "host_config_data_error",
+        "Waits for what else the spec refers to begun",
+        &[Code::ReferenceMissing],
+    ),
+    (
+        "host_unmanaged",
+        "Hosts found without a BMC",
+        &[Code::Unmanaged],
+    ),
+    (
+        "host_registration_required",
+        "Machines that were not known to the provisioner",
+        &[Code::Enrolling],
+    ),
+    (
+        "provisioner_not_ready",
+        "Waits for a provisioner begun",
+        &[Code::ProvisionerDown],
+    ),
+    (
+        "delayed__provisioning",
+        "Waits for a slot to inspect or deploy begun",
+        &[Code::WaitingForInspectSlot, Code::WaitingForDeploySlot],
+    ),
+    (
+        "delayed__deprovisioning",
+        "Waits for a slot to clean begun",
+        &[Code::WaitingForCleanSlot],
+    ),
+    (
+        "delete_delayed_for_detached",
+        "Deletions that began to wait for the annotation detached",
+        &[Code::DeleteDelayed],
+    ),
+];
 
 /// How each of [`Peer::durations`] is called, and its operation in the history.
 type Operation = (&'static str, fn(&OperationHistory) -> &OperationMetric);
@@ -65,11 +120,11 @@ impl Peer {
             state_changes: Family::default(),
             errors: Family::default(),
             power_changes: Family::default(),
-            credentials_missing: Counter::default(),
-            credentials_invalid: Counter::default(),
             credentials_updated: Counter::default(),
-            unmanaged: Counter::default(),
-            not_ready: Counter::default(),
+            no_access: Counter::default(),
+            not_deprovisioned: Counter::default(),
+            not_powered_off: Counter::default(),
+            waits: std::array::from_fn(|_| Counter::default()),
             durations: [
                 Histogram::new(quick),
                 Histogram::new(slow),
@@ -80,33 +135,31 @@ impl Peer {
         let counters = [
             ("reconcile", "Decisions taken", &peer.reconciles),
             (
-                "credentials_missing",
-                "Waits for a Secret begun",
-                &peer.credentials_missing,
-            ),
-            (
-                "credentials_invalid",
-                "Waits for a usable Secret begun",
-                &peer.credentials_invalid,
-            ),
-            (
                 "credentials_updated",
                 "New credentials sent",
                 &peer.credentials_updated,
             ),
             (
-                "host_unmanaged",
-                "Hosts found without a BMC",
-                &peer.unmanaged,
+                "credentials_no_management_access",
+                "Registration errors written",
+                &peer.no_access,
             ),
             (
-                "provisioner_not_ready",
-                "Waits for a provisioner begun",
-                &peer.not_ready,
+                "delete_without_deprovisioning",
+                "Deletions that gave up taking the image off",
+                &peer.not_deprovisioned,
+            ),
+            (
+                "delete_without_powering_off",
+                "Deletions that gave up powering off",
+                &peer.not_powered_off,
             ),
         ];
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());
+        }
+        for ((name, help, _), counter) in WAITS.iter().zip(&peer.waits) {
+            registry.register(*name, *help, counter.clone());
         }
         registry.register(
             "provisioning_state_change",
@@ -136,13 +189,8 @@ impl Peer {
 
     /// A host begins to wait for another reason.
     pub fn waits(&self, code: &str) {
-        for (known, counter) in [
-            (Code::CredentialsMissing, &self.credentials_missing),
-            (Code::CredentialsInvalid, &self.credentials_invalid),
-            (Code::Unmanaged, &self.unmanaged),
-            (Code::ProvisionerDown, &self.not_ready),
-        ] {
-            if known.as_str() == code {
+        for ((_, _, codes), counter) in WAITS.iter().zip(&self.waits) {
+            if codes.iter().any(|known| known.as_str() == code) {
                 counter.inc();
             }
         }
@@ -160,10 +208,22 @@ impl Peer {
                 new_state: next.to_string(),
             };
             self.state_changes.get_or_create(&change).inc();
+            // A deletion leaves these two in an error only when it gives them up.
+            let gives_up = after.metadata.deletion_timestamp.is_some() && old.error_type.is_some();
+            match prev {
+                ProvisioningState::Deprovisioning if gives_up => self.not_deprovisioned.inc(),
+                ProvisioningState::PoweringOffBeforeDelete if gives_up => {
+                    self.not_powered_off.inc()
+                }
+                _ => 0,
+            };
         }
         if let Some(error) = &new.error_type
             && new.error_count != old.error_count
         {
+            if *error == ErrorType::Registration && new.error_count > 0 {
+                self.no_access.inc();
+            }
             let error_type = error.to_string();
             self.errors.get_or_create(&HostError { error_type }).inc();
         }
