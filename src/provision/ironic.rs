@@ -263,13 +263,16 @@ impl Provisioner for Ironic {
         let mirror = self.core.mirror();
         let node = mirror.settings_of(&facts.id);
         // A host that cannot be written (a bad address) does not drift; enrolling says why.
-        let settings = Wanted::of(host, &self.core.ramdisk)
-            .is_ok_and(|wanted| node.is_some_and(|node| map::differs(&wanted, facts, node)));
+        let wanted = Wanted::of(host, &self.core.ramdisk);
+        let is_other = wanted.is_err();
+        let settings =
+            wanted.is_ok_and(|wanted| node.is_some_and(|node| map::differs(&wanted, facts, node)));
         let missing = run::missing_ports(host, &facts.id, &mirror);
         Drift {
             settings,
             ports: !missing.is_empty(),
-            moved: node.is_some_and(|node| map::is_moved(host, node)),
+            // Equal settings have equal addresses; this is asked for every step of every host.
+            moved: (settings || is_other) && node.is_some_and(|node| map::is_moved(host, node)),
             rewired: run::is_rewired(host, &missing),
             cleaned: node.is_some_and(|node| map::is_cleaned(host, node)),
         }
