@@ -85,6 +85,7 @@ async fn settled(server: &Server, scratch: &Path, hosts: usize) -> Value {
     let life_cpu = controller.cpu();
     let lived = idle(server, &controller).await;
     controller.stop();
+    let answer = server.answer(&namespace).await;
     let controller = Controller::start(server, &namespace, &log, &arguments);
     let began = Instant::now();
     controller.says("hosts read");
@@ -97,6 +98,7 @@ async fn settled(server: &Server, scratch: &Path, hosts: usize) -> Value {
         "cpu_seconds_of_life": rounded(life_cpu),
         "after_life": lived,
         "seconds_to_synced": rounded(synced),
+        "seconds_of_the_servers_answer": rounded(answer),
         "rss_mb_when_synced": peak,
         "after_start": started,
     })

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
 use metalform::api::{BareMetalHost, BareMetalHostSpec};
 use metalform::store::kube::Cluster;
 use metalform::store::{Change, Key, Kube, Object as _, Store};
@@ -110,6 +112,42 @@ impl Server {
             .write_all(input.as_bytes())
             .unwrap();
         assert!(child.wait().unwrap().success(), "kubectl {arguments:?}");
+    }
+
+    /// Seconds until the server has told of all that a controller reads before it begins, as streams that
+    /// nobody looks into.
+    pub async fn answer(&self, namespace: &str) -> f64 {
+        let kinds = [
+            "baremetalhosts",
+            "hostfirmwaresettings",
+            "hostfirmwarecomponents",
+        ];
+        let began = Instant::now();
+        let streams = kinds.map(|kind| async move {
+            let path = format!(
+                "/apis/metal3.io/v1alpha1/namespaces/{namespace}/{kind}?watch=true\
+                 &sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+            );
+            let request = http::Request::get(path).body(Body::empty()).unwrap();
+            let answer = self.cluster.client().send(request).await.unwrap();
+            let mut body = answer.into_body();
+            // The last one may lie across two chunks.
+            let mut last = Vec::new();
+            while let Some(frame) = body.frame().await {
+                let Ok(chunk) = frame.unwrap().into_data() else {
+                    continue;
+                };
+                last.extend_from_slice(&chunk);
+                let end = b"k8s.io/initial-events-end";
+                if last.windows(end.len()).any(|window| window == end) {
+                    return;
+                }
+                last.drain(..last.len().saturating_sub(end.len()));
+            }
+            panic!("{kind}: the stream ended");
+        });
+        futures::future::join_all(streams).await;
+        began.elapsed().as_secs_f64()
     }
 
     /// A namespace with a Secret `bmc`.

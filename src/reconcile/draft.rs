@@ -71,10 +71,9 @@ impl<'a> Draft<'a> {
             // A new wish is a new start: what failed is tried again at once.
             draft.status.error_count = 0;
         }
-        if draft.was_edited() {
-            if Phase::of(&draft.status.provisioning.state) == Some(Phase::Preparing) {
-                super::prepare::edited(&mut draft);
-            }
+        let phase = Phase::of(&draft.status.provisioning.state);
+        if draft.was_edited() && phase == Some(Phase::Preparing) {
+            super::prepare::edited(&mut draft);
         }
         super::firmware::edited(&mut draft);
         draft
