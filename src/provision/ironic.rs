@@ -273,7 +273,7 @@ impl Provisioner for Ironic {
             ports: !missing.is_empty(),
             // Equal settings have equal addresses; this is asked for every step of every host.
             moved: (settings || is_other) && node.is_some_and(|node| map::is_moved(host, node)),
-            rewired: run::is_rewired(host, &missing),
+            rewired: run::is_rewired(host, &missing, &mirror),
             cleaned: node.is_some_and(|node| map::is_cleaned(host, node)),
         }
     }

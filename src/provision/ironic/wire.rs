@@ -249,7 +249,7 @@ impl Place {
                     Some(Value::String(port)) => port.clone(),
                     Some(port) => port.to_string(),
                 };
-                format!("{address} {port}")
+                format!("{} {port}", address.trim_matches(['[', ']']))
             }
             _ => String::new(),
         };
@@ -365,6 +365,8 @@ mod tests {
         let written = ipmi(serde_json::json!({ "ipmi_address": "10.0.0.1", "ipmi_port": 623 }));
         let other = ipmi(serde_json::json!({ "ipmi_address": "10.0.0.1", "ipmi_port": "6230" }));
         assert!(usual == written && usual.is_another(other));
+        let six = |address: &str| ipmi(serde_json::json!({ "ipmi_address": address }));
+        assert_eq!(six("[FE80::1]"), six("fe80::1"));
     }
 
     #[test]

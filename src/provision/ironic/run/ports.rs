@@ -43,10 +43,15 @@ pub(in super::super) fn missing_ports(
 }
 
 /// True when the host's boot MAC address is among the missing and its inventory shows other ones only:
-/// the address was changed, not lost.
-pub(in super::super) fn is_rewired(host: &BareMetalHost, missing: &[(Mac, bool)]) -> bool {
+/// the address was changed, not lost. One that is another node's says so when it is asked for.
+pub(in super::super) fn is_rewired(
+    host: &BareMetalHost,
+    missing: &[(Mac, bool)],
+    mirror: &Mirror,
+) -> bool {
     let boot = Mac::parse(&host.spec.boot_mac_address);
-    let Some(boot) = boot.filter(|boot| missing.iter().any(|(mac, _)| mac == boot)) else {
+    let is_missing = |boot: &Mac| missing.iter().any(|(mac, _)| mac == boot);
+    let Some(boot) = boot.filter(|boot| is_missing(boot) && mirror.owner(*boot).is_none()) else {
         return false;
     };
     let status = host.status.as_ref();
