@@ -8,6 +8,7 @@
 
 pub mod ironic;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -356,20 +357,34 @@ pub struct Facts {
 
 /// How a machine's settings differ from what is wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "independent differences")]
 pub struct Drift {
     /// Settings (name, driver, address, capabilities, cleaning mode, …) differ: `Amend`.
     pub settings: bool,
     /// The boot port, or a port of the inventory, is missing: `Ports`.
     pub ports: bool,
-    /// The host's address is another BMC's than that of the machine: to write it would make another
-    /// machine of this one.
-    pub moved: bool,
-    /// The boot MAC address is one that the machine's inventory does not show, and there is no port of
-    /// that address: it would make a part of another machine one of this.
-    pub rewired: bool,
+    /// What is another machine's: to write it would make that one carry out what is meant for this.
+    pub other: Option<Other>,
     /// The machine would be cleaned of what is on its disks, and the host says that it shall not be.
     pub cleaned: bool,
+}
+
+/// What tells one machine from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Other {
+    /// The host's address is another BMC's than that of the machine.
+    Bmc,
+    /// The boot MAC address is one that the machine's inventory does not show, and there is no port of
+    /// that address.
+    BootMac,
+}
+
+impl fmt::Display for Other {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bmc => "BMC address",
+            Self::BootMac => "boot MAC address",
+        })
+    }
 }
 
 /// News from a provisioner.

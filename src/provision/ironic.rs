@@ -23,6 +23,7 @@ pub mod map;
 pub mod mirror;
 pub mod pace;
 pub mod patch;
+mod place;
 mod poll;
 #[cfg(test)]
 mod replay;
@@ -52,7 +53,7 @@ use self::map::Wanted;
 use self::mirror::{Found, Mirror};
 use self::poll::Poller;
 use self::spell::Spells;
-use super::{Ack, Away, Drift, Facts, Fault, Job, Provisioner, Sight, Tick};
+use super::{Ack, Away, Drift, Facts, Fault, Job, Other, Provisioner, Sight, Tick};
 use crate::api::{BareMetalHost, Timestamp};
 use crate::budget::Limits;
 use crate::store::Key;
@@ -268,12 +269,18 @@ impl Provisioner for Ironic {
         let settings =
             wanted.is_ok_and(|wanted| node.is_some_and(|node| map::differs(&wanted, facts, node)));
         let missing = run::missing_ports(host, &facts.id, &mirror);
+        // Equal settings have equal addresses; this is asked for every step of every host.
+        let is_moved =
+            || (settings || is_other) && node.is_some_and(|node| map::is_moved(host, node));
+        let other = if is_moved() {
+            Some(Other::Bmc)
+        } else {
+            run::is_rewired(host, &missing, &mirror).then_some(Other::BootMac)
+        };
         Drift {
             settings,
             ports: !missing.is_empty(),
-            // Equal settings have equal addresses; this is asked for every step of every host.
-            moved: (settings || is_other) && node.is_some_and(|node| map::is_moved(host, node)),
-            rewired: run::is_rewired(host, &missing, &mirror),
+            other,
             cleaned: node.is_some_and(|node| map::is_cleaned(host, node)),
         }
     }

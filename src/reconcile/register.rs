@@ -10,7 +10,7 @@ use super::phase::Phase;
 use super::{Code, Credentials, Wake, deploy, firmware, inspect, profile, remove};
 use crate::api::names::reason;
 use crate::api::{BareMetalHost, ErrorType, Nic, OperationalStatus, Payload};
-use crate::provision::{Effect, Facts, Footing, NodeState, Sight};
+use crate::provision::{Effect, Facts, Footing, NodeState, Other, Sight};
 
 /// `fault` of a machine whose BMC the provisioner lost.
 pub(super) const POWER_FAILURE: &str = "power failure";
@@ -157,16 +157,11 @@ pub(super) fn unseen(draft: &mut Draft<'_>) -> Flow {
 /// that one carry out what is meant for this, at worst have its disks cleaned. What the Bare Metal
 /// Operator's webhook refuses; a mistake in a new host's address is free to be corrected.
 fn other_machine(draft: &mut Draft<'_>, facts: &Facts, phase: Phase) -> Option<Flow> {
-    let drift = draft.view.drift;
+    let what = draft.view.drift.other?;
     let is_free = phase == Phase::Registering && !facts.state.holds_image();
-    if is_free || draft.is_deleted() || !(drift.moved || drift.rewired) {
+    if is_free || draft.is_deleted() {
         return None;
     }
-    let what = if drift.moved {
-        "BMC address"
-    } else {
-        "boot MAC address"
-    };
     let text = format!(
         "the {what} in the spec is not the one with which the machine was registered; put it back, or \
          detach the host (annotation baremetalhost.metal3.io/detached), change it, and attach the host \
@@ -185,7 +180,7 @@ pub(super) fn refused_version(version: &str) -> String {
 /// Writes what differs.
 fn settings(draft: &mut Draft<'_>, version: Option<&str>) -> Option<Flow> {
     let view = draft.view;
-    if draft.is_deleted() && view.drift.moved {
+    if draft.is_deleted() && view.drift.other == Some(Other::Bmc) {
         // The machine that was registered is the one to be removed.
         return None;
     }
@@ -226,7 +221,7 @@ fn settings(draft: &mut Draft<'_>, version: Option<&str>) -> Option<Flow> {
         let effect = Effect::Amend { credentials: None };
         return Some(draft.send(effect, Code::Amending, "changed settings are being written"));
     }
-    if view.drift.ports && !(draft.is_deleted() && view.drift.rewired) {
+    if view.drift.ports && !(draft.is_deleted() && view.drift.other.is_some()) {
         return Some(draft.send(
             Effect::Ports,
             Code::CreatingPorts,

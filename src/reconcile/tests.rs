@@ -10,3 +10,4 @@ mod oddities;
 mod ops;
 mod phases;
 mod replay;
+mod restored;

@@ -18,7 +18,7 @@ use crate::api::bmc::BmcAddress;
 use crate::api::{BareMetalHost, CleaningMode, Timestamp};
 use crate::dice::Dice;
 use crate::eval::unit::Mac;
-use crate::provision::{Drift, NodeState, Outage, Sight};
+use crate::provision::{Drift, NodeState, Other, Outage, Sight};
 use crate::store::Key;
 
 /// A machine and what the simulation knows of it.
@@ -211,8 +211,11 @@ impl World {
         Drift {
             settings,
             ports: rewired || (inspected && !slot.ports),
-            moved: settings && slot.place != 0 && slot.place != place_of(host),
-            rewired: rewired && inspected,
+            other: if settings && slot.place != 0 && slot.place != place_of(host) {
+                Some(Other::Bmc)
+            } else {
+                (rewired && inspected).then_some(Other::BootMac)
+            },
             cleaned: settings && disabled,
         }
     }

@@ -12,7 +12,7 @@ use crate::api::{
 use crate::budget::{Grants, SlotKind};
 use crate::dice::Dice;
 use crate::provision::sim::machine::{Hardware, Machine, Order};
-use crate::provision::{Ack, Drift, Effect, Fault, Outage, Sight};
+use crate::provision::{Ack, Drift, Effect, Fault, NodeState, Outage, Sight};
 use crate::reconcile::{Credentials, Hold, Note, Outcome, Policy, Step, View, Wake, step};
 
 /// The BMC's secret.
@@ -135,6 +135,30 @@ impl Driver {
             had_outcome: false,
             firmware: Beside::default(),
             dice: Dice::new(1),
+        }
+    }
+
+    /// One that has come to rest, with what was done until then forgotten.
+    pub fn settled(spec: serde_json::Value) -> Self {
+        let mut driver = Self::new(spec);
+        driver.settle(400);
+        driver.effects.clear();
+        driver.statuses.clear();
+        driver.notes.clear();
+        driver.did.clear();
+        driver
+    }
+
+    /// Runs until it waits for this, and has sent nothing.
+    pub fn is_idle(&mut self, code: &str) {
+        self.waits_for(code);
+        assert_eq!(self.sent(), [""; 0], "{code}");
+    }
+
+    /// Runs until the machine is in this state.
+    pub fn reach_machine(&mut self, state: NodeState) {
+        while self.machine.facts().map(|facts| facts.state) != Some(state) {
+            assert!(self.step() || self.pass(), "{:?}", self.last);
         }
     }
 

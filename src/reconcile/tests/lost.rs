@@ -13,15 +13,6 @@ use crate::provision::{Fault, NodeState};
 const A: &str = "http://images/a";
 const B: &str = "http://images/b";
 
-fn settled(spec: serde_json::Value) -> Driver {
-    let mut driver = Driver::new(spec);
-    driver.settle(400);
-    driver.effects.clear();
-    driver.statuses.clear();
-    driver.did.clear();
-    driver
-}
-
 /// Steps without letting time pass.
 fn now(driver: &mut Driver) {
     for _ in 0..50 {
@@ -122,7 +113,7 @@ fn an_empty_list_removes_software_volumes_once() {
     assert_eq!(driver.count("clean"), 2);
     assert_eq!(driver.status().provisioning.raid, raid(SOFT, &[]));
     // Where there are none, there is nothing to do.
-    let mut driver = settled(plain());
+    let mut driver = Driver::settled(plain());
     driver.edit(|host| host.spec.raid = raid(SOFT, &[]));
     driver.settle(400);
     assert!(driver.did.is_empty());
@@ -147,7 +138,7 @@ fn software_volumes_are_made_anew_after_a_deprovisioning_and_others_stay() {
 
 #[test]
 fn new_credentials_that_cannot_be_written_are_tried_again_after_growing_pauses() {
-    let mut driver = settled(with_image(A));
+    let mut driver = Driver::settled(with_image(A));
     // What failed before does not hold them up.
     driver
         .host
@@ -184,7 +175,7 @@ fn new_credentials_that_cannot_be_written_are_tried_again_after_growing_pauses()
 #[test]
 fn a_deployment_that_is_refused_five_times_is_given_up() {
     for refused in ["deploy", "provide"] {
-        let mut driver = settled(plain());
+        let mut driver = Driver::settled(plain());
         driver.refuses = Some(refused);
         driver.edit(|host| {
             host.spec.image = serde_json::from_value(with_image(A)["image"].clone()).unwrap();
@@ -226,7 +217,7 @@ fn a_method_that_changes_on_the_way_is_carried_out() {
         })
     };
     for lost in [false, true] {
-        let mut driver = settled(plain());
+        let mut driver = Driver::settled(plain());
         driver.edit(|host| host.spec.custom_deploy = method("a"));
         driver.reach(&State::Provisioning);
         let is_in = |state| {
@@ -252,7 +243,7 @@ fn a_method_that_changes_on_the_way_is_carried_out() {
 
 #[test]
 fn another_boot_mode_waits_for_the_next_deployment() {
-    let mut driver = settled(with_image(A));
+    let mut driver = Driver::settled(with_image(A));
     driver.edit(|host| host.spec.boot_mode = Some(BootMode::Legacy));
     driver.settle(100);
     assert!(driver.effects.is_empty());
@@ -274,7 +265,7 @@ fn another_boot_mode_waits_for_the_next_deployment() {
 fn an_inspection_that_was_asked_for_is_done_once_also_when_its_answer_is_lost() {
     for lost in [0, 1] {
         for crash_at in 0..30 {
-            let mut driver = settled(plain());
+            let mut driver = Driver::settled(plain());
             driver.annotate(annotation::INSPECT, "");
             driver.lost = lost;
             for step in 0..30 {
@@ -317,7 +308,7 @@ fn a_machine_that_must_not_be_off_is_rebooted_once_whatever_is_answered() {
         for crash_at in (0..20).map(Some).chain([None]) {
             let mut spec = with_image(A);
             spec["disablePowerOff"] = true.into();
-            let mut driver = settled(spec);
+            let mut driver = Driver::settled(spec);
             driver.machine.hardware.soft_off = soft_off;
             driver.annotate(annotation::REBOOT, soft);
             (driver.answers, driver.lost) = (answers.clone(), lost);
@@ -349,7 +340,7 @@ fn a_machine_that_must_not_be_off_is_rebooted_once_whatever_is_answered() {
 
 #[test]
 fn a_busy_machine_is_not_asked_again_before_its_time_whatever_wakes_the_host() {
-    let mut driver = settled(with_image(A));
+    let mut driver = Driver::settled(with_image(A));
     driver.answers = vec![busy(); 1];
     driver.edit(|host| host.spec.online = false);
     now(&mut driver);

@@ -41,7 +41,8 @@ async fn another_machine_is_told_from_another_way_to_the_same() {
     ] {
         let mut host = host("a");
         host.spec.bmc.address = address.into();
-        assert_eq!(drift(&ironic, &host).moved, moved, "{address}");
+        let other = drift(&ironic, &host).other;
+        assert_eq!(other, moved.then_some(Other::Bmc), "{address}");
     }
 }
 
@@ -56,12 +57,12 @@ async fn a_boot_mac_address_that_no_inventory_shows_is_another_machines() {
     };
     host.spec.boot_mac_address = "52:54:00:00:99:99".into();
     // Nobody knows the machine's NICs.
-    assert!(drift(&ironic, &host).ports && !drift(&ironic, &host).rewired);
+    assert!(drift(&ironic, &host).ports && drift(&ironic, &host).other.is_none());
     host.status = Some(inventory("52:54:00:00:00:01"));
-    assert!(drift(&ironic, &host).rewired);
+    assert_eq!(drift(&ironic, &host).other, Some(Other::BootMac));
     // A port that somebody deleted is made again.
     host.status = Some(inventory("52:54:00:00:99:99"));
-    assert!(drift(&ironic, &host).ports && !drift(&ironic, &host).rewired);
+    assert!(drift(&ironic, &host).ports && drift(&ironic, &host).other.is_none());
     // An inventory without the boot NIC is no reason to do anything.
     host.spec.boot_mac_address = "52:54:00:00:00:01".into();
     run(&ironic, &host, Effect::Ports).await.unwrap();

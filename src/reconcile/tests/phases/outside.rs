@@ -143,3 +143,34 @@ fn a_status_that_was_brought_along_is_taken_over() {
         None
     );
 }
+
+#[test]
+fn a_host_that_is_detached_is_not_worked_on_any_more() {
+    // Also when it is being deleted already.
+    let mut driver = Driver::settled(with_image(A));
+    driver.delete();
+    driver.reach_machine(NodeState::CleanWait);
+    driver.effects.clear();
+    driver.annotate(annotation::DETACHED, "");
+    while driver.step() {}
+    assert_eq!(
+        (driver.state(), driver.code()),
+        (&State::Deleting, "MachineBusy")
+    );
+    driver.settle(400);
+    assert!(driver.host.is_none());
+    assert_eq!(driver.sent(), ["forget"]);
+    // What it is at is waited for, unless that is to be ended.
+    for (value, effects) in [("", vec![]), (r#"{"force":true}"#, vec!["abort", "forget"])] {
+        let mut driver = Driver::settled(with_image(A));
+        let service = NodeState::ServiceWait;
+        driver
+            .machine
+            .tamper(driver.now, |facts| facts.state = service);
+        driver.annotate(annotation::DETACHED, value);
+        for _ in 0..50 {
+            driver.step();
+        }
+        assert_eq!(driver.sent(), effects, "{value}");
+    }
+}
