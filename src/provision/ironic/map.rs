@@ -9,6 +9,7 @@ pub mod instance;
 
 use serde_json::{Map, Value, json};
 
+use super::place::Place;
 use super::wire;
 use crate::api::bmc::{BmcAddress, Driver};
 use crate::api::{BareMetalHost, BootMode, CleaningMode, Image, InspectionMode, ProvisioningState};
@@ -382,7 +383,7 @@ pub fn is_moved(host: &BareMetalHost, node: &super::mirror::Settings) -> bool {
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value.into()))
         .collect();
-    node.place.is_another(wire::Place::of(&info))
+    node.place.is_another(Place::of(&info))
 }
 
 /// True when the node's disks would be cleaned and the host says that they shall not be. By default

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::place::Place;
 use super::wire::{self, Node, Port};
 use crate::api::{BareMetalHost, Timestamp};
 use crate::provision::{Facts, NodeState};
@@ -66,7 +67,7 @@ pub struct Settings {
     /// Digest of how the BMC is reached.
     pub address: u64,
     /// Which BMC that is.
-    pub place: wire::Place,
+    pub place: Place,
     /// Digest of the ramdisk's addresses.
     pub ramdisk: u64,
     /// Digest of the ramdisk's network data.
@@ -234,7 +235,7 @@ impl Mirror {
             disable_power_off: node.disable_power_off,
             boot_interface: self.words.keep(&node.boot_interface),
             address: wire::address_digest(&node.driver_info),
-            place: wire::Place::of(&node.driver_info),
+            place: Place::of(&node.driver_info),
             ramdisk: wire::ramdisk_digest(&node.driver_info),
             network: wire::network_digest(&node.network_data),
         }

@@ -28,6 +28,7 @@ use super::verdict::Verdict;
 use super::wire::{Inventory, Node};
 use crate::api::HardwareJson;
 use crate::provision::{Ack, Effect, Facts, Fault, Job, PowerTarget};
+use crate::secrets::Sealed;
 
 /// Seconds that a machine has to power itself off before it is done the hard way.
 const SOFT_POWER_OFF: u64 = 180;
@@ -265,13 +266,7 @@ impl Call<'_> {
                 self.put(&node, began);
                 // Nobody knows with which credentials and settings.
                 let login = self.job.secrets.bmc.as_ref();
-                let patch = patch::amend(
-                    &node,
-                    &wanted,
-                    login,
-                    &self.network()?,
-                    &self.core.architecture,
-                );
+                let patch = self.amendment(&node, &wanted, login)?;
                 if !patch.is_empty() {
                     self.patch(&node.uuid, patch).await?;
                 }
@@ -309,6 +304,17 @@ impl Call<'_> {
         self.patch(&self.facts()?.id, patch).await
     }
 
+    /// What a node lacks of what is wanted.
+    fn amendment(
+        &self,
+        node: &Node,
+        wanted: &Wanted,
+        login: Option<&(Sealed, Sealed)>,
+    ) -> Result<Patch, Fault> {
+        let usual = &self.core.architecture;
+        Ok(patch::amend(node, wanted, login, &self.network()?, usual))
+    }
+
     async fn amend(&self, credentials: bool) -> Result<Ack, Fault> {
         let wanted = self.wanted()?;
         let id = &self.facts()?.id;
@@ -321,13 +327,7 @@ impl Call<'_> {
         // Another kind of BMC needs them in any case.
         let moved = node.driver != wanted.driver().name;
         let login = secrets.bmc.as_ref().filter(|_| credentials || moved);
-        let patch = patch::amend(
-            &node,
-            &wanted,
-            login,
-            &self.network()?,
-            &self.core.architecture,
-        );
+        let patch = self.amendment(&node, &wanted, login)?;
         if patch.is_empty() {
             self.put(&node, began);
         } else {
