@@ -54,6 +54,8 @@ use crate::provision::{Ack, Drift, Effect, Fault, Sight};
 use self::draft::{Draft, Flow};
 use self::phase::Phase;
 
+pub use self::annotations::wishes;
+pub use self::restore::seeks_inventory;
 pub use self::why::{Code, Why};
 pub use crate::budget::Grants;
 

@@ -6,11 +6,8 @@
 //! in place of 9.3. No step misses them, for none waited for the world in between, and their events
 //! are told all the same (`docs/decisions/0011-passed-states.md`).
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use crate::api::names::annotation;
 use crate::api::{BareMetalHost, HardwareJson};
 use crate::dice::Dice;
 use crate::provision::{Drift, Effect, Sight};
@@ -64,7 +61,9 @@ pub(super) fn decide<S: Stores>(
             .cloned(),
         hold: memo.hold.clone(),
         inventory: memo.inventory.clone(),
-        asked: memo.asks.is_some_and(|asks| asks != wishes(host)),
+        asked: memo
+            .asks
+            .is_some_and(|asks| asks != reconcile::wishes(host)),
     });
     let mut host = Arc::clone(host);
     let mut notes = Vec::new();
@@ -131,22 +130,6 @@ fn take<S: Stores>(
     });
     shared.metrics.step(started.elapsed());
     (step, credentials)
-}
-
-/// A digest of the annotations that ask for something; never zero.
-pub(super) fn wishes(host: &BareMetalHost) -> NonZeroU64 {
-    let names = [
-        annotation::DETACHED,
-        annotation::INSPECT,
-        annotation::REBOOT,
-    ];
-    let mut hasher = DefaultHasher::new();
-    for (name, value) in host.metadata.annotations.iter().flatten() {
-        if names.contains(&name) || name.starts_with(annotation::REBOOT_PREFIX) {
-            (name, value).hash(&mut hasher);
-        }
-    }
-    NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN)
 }
 
 /// What is known of the host's machine now.

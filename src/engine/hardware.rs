@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::api::names::finalizer;
-use crate::api::{BareMetalHost, HardwareData, HardwareJson, ProvisioningState};
+use crate::api::{BareMetalHost, HardwareData, HardwareJson};
+use crate::reconcile::seeks_inventory;
 use crate::store::{Key, Object as _, Patch, Store, StoreError};
 
 use super::{Shared, Stores};
@@ -14,17 +15,13 @@ use super::{Shared, Stores};
 const OWNER: &str = "metalform-host";
 
 impl<S: Stores> Shared<S> {
-    /// Looks once for a HardwareData that was there before its host had an inventory: somebody gave it one,
-    /// or the host moved here without. Where a host is to be inspected that says more.
+    /// Looks once for a HardwareData that was there before its host had an inventory.
     pub(super) async fn seek_hardware_data(
         &self,
         key: &Key,
         host: &BareMetalHost,
     ) -> Result<(), StoreError> {
-        let lacks = host.status.as_ref().is_none_or(|it| it.hardware.is_none());
-        let is_inspected = !host.inspection_disabled() && is_before_inspection(host.state());
-        let is_left = host.metadata.deletion_timestamp.is_some() || !host.has_bmc_details();
-        if !lacks || is_inspected || is_left || self.memos.with(key, |memo| memo.sought) {
+        if !seeks_inventory(host) || self.memos.with(key, |memo| memo.sought) {
             return Ok(());
         }
         let store: &dyn Store<HardwareData> = self.store.as_ref();
@@ -111,9 +108,4 @@ impl<S: Stores> Shared<S> {
             Err(error) => Err(error),
         }
     }
-}
-
-fn is_before_inspection(state: &ProvisioningState) -> bool {
-    use ProvisioningState::{Inspecting, None, Registering, Unmanaged};
-    matches!(state, None | Unmanaged | Registering | Inspecting)
 }

@@ -14,11 +14,11 @@ use tracing::{Instrument as _, debug, error, info_span, warn};
 use crate::api::{BareMetalHost, BareMetalHostStatus};
 use crate::dice::Dice;
 use crate::provision::{Ack, Effect, Fault, Job, PowerTarget, Sight};
-use crate::reconcile::{Code, Credentials, Outcome, Wake, Why};
+use crate::reconcile::{self, Code, Credentials, Outcome, Wake, Why};
 use crate::secrets;
 use crate::store::{Key, Object as _, Store, StoreError};
 
-use super::decide::{Decided, decide, wishes};
+use super::decide::{Decided, decide};
 use super::{Driven, Shared, Stores};
 
 /// Decisions that one turn may take before it lets others run. A life needs at most a few in a row;
@@ -146,7 +146,7 @@ async fn once<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Next {
     // Only now: what came of an effect is decided on again until the decision is written. A host
     // that is left alone did not look at it.
     if decided.step.why.code != Code::Paused.as_str() {
-        let asks = wishes(&decided.host);
+        let asks = reconcile::wishes(&decided.host);
         shared.memos.with(key, |memo| {
             memo.asks = Some(asks);
             let status = decided.host.status.as_ref();

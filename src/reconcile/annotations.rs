@@ -1,5 +1,8 @@
 //! The annotations that ask for something.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::num::NonZeroU64;
+
 use serde::Deserialize;
 
 use crate::api::BareMetalHost;
@@ -14,6 +17,22 @@ pub(super) fn is_paused(host: &BareMetalHost) -> bool {
 pub(super) fn wants_inspection(host: &BareMetalHost) -> bool {
     host.annotation(annotation::INSPECT)
         .is_some_and(|value| value != "disabled")
+}
+
+/// A digest of all annotations that ask for something: another one is a new wish.
+pub fn wishes(host: &BareMetalHost) -> NonZeroU64 {
+    let names = [
+        annotation::DETACHED,
+        annotation::INSPECT,
+        annotation::REBOOT,
+    ];
+    let mut hasher = DefaultHasher::new();
+    for (name, value) in host.metadata.annotations.iter().flatten() {
+        if names.contains(&name) || name.starts_with(annotation::REBOOT_PREFIX) {
+            (name, value).hash(&mut hasher);
+        }
+    }
+    NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN)
 }
 
 /// What the reboot annotations ask for, all of them together.

@@ -7,7 +7,7 @@ use super::draft::{Draft, Flow};
 use super::phase::Phase;
 use super::{Code, Note};
 use crate::api::names::{annotation, reason};
-use crate::api::{BareMetalHostStatus, ErrorType, HardwareDetails, HardwareJson};
+use crate::api::{BareMetalHost, BareMetalHostStatus, ErrorType, HardwareDetails, HardwareJson};
 
 /// Takes over what annotations bring. `Some` when the state is another one now, or cannot be told.
 pub(super) fn all(draft: &mut Draft<'_>) -> Option<Flow> {
@@ -50,6 +50,20 @@ fn status(draft: &mut Draft<'_>) -> Option<Flow> {
             Some(draft.wait(Code::StatusUnreadable, text))
         }
     }
+}
+
+/// True for a host whose inventory may be in a HardwareData: somebody wrote it there, or the host moved
+/// here without one. Where a machine is to be inspected, that says more.
+pub fn seeks_inventory(host: &BareMetalHost) -> bool {
+    let status = host.status.as_ref();
+    let lacks = status.is_none_or(|status| status.hardware.is_none());
+    let is_inspected = !host.inspection_disabled()
+        && matches!(
+            Phase::of(host.state()),
+            Some(Phase::New | Phase::Unmanaged | Phase::Registering | Phase::Inspecting)
+        );
+    let is_left = host.metadata.deletion_timestamp.is_some() || !host.has_bmc_details();
+    lacks && !is_inspected && !is_left
 }
 
 /// True for a host that nobody has looked at. One that was looked at is in some state, but for one

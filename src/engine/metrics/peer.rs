@@ -210,13 +210,12 @@ impl Peer {
             self.state_changes.get_or_create(&change).inc();
             // A deletion leaves these two in an error only when it gives them up.
             let gives_up = after.metadata.deletion_timestamp.is_some() && old.error_type.is_some();
-            match prev {
-                ProvisioningState::Deprovisioning if gives_up => self.not_deprovisioned.inc(),
-                ProvisioningState::PoweringOffBeforeDelete if gives_up => {
-                    self.not_powered_off.inc()
-                }
-                _ => 0,
-            };
+            if gives_up && *prev == ProvisioningState::Deprovisioning {
+                self.not_deprovisioned.inc();
+            }
+            if gives_up && *prev == ProvisioningState::PoweringOffBeforeDelete {
+                self.not_powered_off.inc();
+            }
         }
         if let Some(error) = &new.error_type
             && new.error_count != old.error_count
