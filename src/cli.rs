@@ -230,6 +230,11 @@ impl Failure {
 /// What `kubectl` looks for when somebody says `kubectl metalform`.
 const PLUGIN: &str = "kubectl-metalform";
 
+/// It would drive the same machines beside the cluster's controller.
+const NO_RUN: &str = "`run` drives machines itself, from a store beside the spec, and works on no cluster: \
+     `kubectl metalform apply` writes a spec to the cluster, whose controller drives its machines; \
+     `metalform controller --specs DIR` follows a folder; without a cluster it is `metalform run`";
+
 impl Verb {
     /// Which cluster is meant, for verbs that may work on one.
     fn cluster(&mut self) -> Option<&mut cluster::ClusterArgs> {
@@ -239,8 +244,8 @@ impl Verb {
             Self::Apply(args) => Some(&mut args.cluster),
             Self::Get(args) => Some(&mut args.cluster),
             Self::Explain(args) => Some(&mut args.cluster),
-            Self::Render(_)
-            | Self::Run(_)
+            Self::Render(args) => Some(&mut args.cluster),
+            Self::Run(_)
             | Self::Adopt(_)
             | Self::Controller(_)
             | Self::Crd(_)
@@ -270,9 +275,12 @@ fn parse(words: Vec<std::ffi::OsString>) -> Result<Args, clap::Error> {
     if is_plugin {
         command = command.bin_name("kubectl metalform");
     }
-    let command = command.mut_subcommands(without_empty_variables);
-    let found = command.try_get_matches_from(words)?;
+    let mut command = command.mut_subcommands(without_empty_variables);
+    let found = command.try_get_matches_from_mut(words)?;
     let mut args = Args::from_arg_matches(&found)?;
+    if is_plugin && matches!(args.verb, Verb::Run(_)) {
+        return Err(command.error(clap::error::ErrorKind::InvalidSubcommand, NO_RUN));
+    }
     if let Some(cluster) = args.verb.cluster().filter(|_| is_plugin) {
         cluster.by_default = true;
     }
@@ -363,7 +371,10 @@ mod tests {
             Some(true)
         );
         assert_eq!(meant(&["metalform", "get", "-n", "m"]), Some(true));
-        assert_eq!(meant(&["kubectl-metalform", "run"]), None);
+        assert_eq!(meant(&["metalform", "run"]), None);
+        let run = parse(vec!["kubectl-metalform".into(), "run".into()]);
+        let text = run.err().unwrap().to_string();
+        assert!(text.contains("kubectl metalform apply"), "{text}");
     }
 
     #[test]

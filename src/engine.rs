@@ -336,6 +336,19 @@ impl<S: Stores> Engine<S> {
         overview::overview(&self.shared)
     }
 
+    /// What is counted now, beside what is counted as it happens.
+    pub fn gauges(&self, standing: &Standing, spec_followed: bool) -> Gauges {
+        let leads = self.shared.options.fence.is_open();
+        // One who stands by asks no Ironic, so it knows of none.
+        let machines = self.shared.machines.iter().filter(|_| leads);
+        let up = machines.map(|(name, it)| (name.to_string(), it.away().is_none().into()));
+        Gauges {
+            leads,
+            ironics: up.collect(),
+            ..self.overview().gauges(standing, spec_followed)
+        }
+    }
+
     /// What holds up all hosts, now, in the form in which a controller tells it. Who tells it, and
     /// where it works, is for the shell to add.
     pub fn word(&self) -> Word {

@@ -315,11 +315,9 @@ async fn answer<S: Stores>(
             if let Some(refused) = refuse(&served, &request).await {
                 return refused;
             }
-            let overview = served.engine.overview();
-            let metrics = served.engine.metrics();
             let followed = served.reading.borrow().kept.is_none();
-            let gauges = overview.gauges(&served.standing.borrow(), followed);
-            answer::metrics(metrics.text(&gauges))
+            let gauges = served.engine.gauges(&served.standing.borrow(), followed);
+            answer::metrics(served.engine.metrics().text(&gauges))
         }
         Some(_) | None if scope == Scope::Health => answer::not_found("no such path"),
         Some(Route::Version) if read => answer::version(),

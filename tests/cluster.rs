@@ -62,6 +62,8 @@ mod outages;
 mod paused;
 #[path = "cluster/plan.rs"]
 mod plan;
+#[path = "cluster/probe.rs"]
+mod probe;
 #[path = "cluster/recording.rs"]
 mod recording;
 #[path = "cluster/rights.rs"]

@@ -129,7 +129,7 @@ pub(super) fn apply(term: &Term, args: &ApplyArgs) -> Result<Exit, Failure> {
     let saved = args.plan.as_deref().map(Saved::read).transpose()?;
     let is_of_cluster = |saved: &Saved| matches!(saved.target, Target::Cluster { .. });
     let runtime = super::runtime()?;
-    if args.cluster.is_meant() || saved.as_ref().is_some_and(is_of_cluster) {
+    if args.cluster.is_meant_for(&args.spec.spec) || saved.as_ref().is_some_and(is_of_cluster) {
         return runtime.block_on(cluster::apply(term, args, saved));
     }
     args.needs_cluster()?;

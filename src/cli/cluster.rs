@@ -55,9 +55,21 @@ pub(super) fn namespace(text: &str) -> Result<String, String> {
 }
 
 impl ClusterArgs {
-    /// True when the verb is to work on a cluster.
+    /// True when somebody says that the verb is to work on a cluster.
     pub fn is_meant(&self) -> bool {
-        self.by_default || self.context.is_some() || self.namespace.is_some()
+        self.is_named() || self.namespace.is_some()
+    }
+
+    /// True when the verb is to work on a cluster and not on the store beside this spec: it is said, or it
+    /// is a pod's, and there is no such store. A store that goes with its pod would forget whose machines
+    /// it has.
+    pub fn is_meant_for(&self, spec: &Path) -> bool {
+        self.is_meant() || (in_pod() && !home::Home::of(spec).store().exists())
+    }
+
+    /// True when the cluster itself is named, and not only a namespace.
+    pub fn is_named(&self) -> bool {
+        self.by_default || self.context.is_some()
     }
 
     /// Finds out which cluster it is. The server is not asked.

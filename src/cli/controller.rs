@@ -39,7 +39,7 @@ use crate::store::{Key, Kube, StoreError};
 
 pub(super) use self::drive::DriveArgs;
 use self::place::Places;
-use self::specs::{Source, SpecsArgs};
+use self::specs::{Shown, Source, SpecsArgs};
 use self::telling::Teller;
 use super::run::Signals;
 use super::{Exit, Failure, Term};
@@ -222,13 +222,13 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
     let (ready, waits) = channel::channel(Some("the hosts are not read yet".to_owned()));
     let mut tasks = tokio::task::JoinSet::new();
     let (found, unfound) = channel::channel(None);
+    // Without a spec of its own it stands where it stood at the start.
+    let (stands, standing) = channel::channel(Standing::default());
+    let (reads, reading) = channel::channel(Reading::default());
     if let Some(finder) = args.drive.finder(&cluster) {
         tasks.spawn(finder.until_found(found));
     }
     if let Listen::At(addr) = args.listen {
-        // Without a spec of its own it stands where it stood at the start.
-        let (_, standing) = channel::channel(Standing::default());
-        let (_, reading) = channel::channel(Reading::default());
         let mut served =
             Served::new(Arc::clone(&engine), standing, reading).ready_without([waits, unfound]);
         if args.metrics_auth {
@@ -247,8 +247,14 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
     });
     let mut leading = tokio::spawn(lead(
         engine,
-        args.specs
-            .source(args.drive.simulates(), Places::of(&cluster)),
+        args.specs.source(
+            args.drive.simulates(),
+            Places::of(&cluster),
+            Shown {
+                standing: stands,
+                reading: reads,
+            },
+        ),
         candidate,
         ready,
         stop.clone(),

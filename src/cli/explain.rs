@@ -80,7 +80,7 @@ pub(super) fn explain(term: &Term, args: &ExplainArgs) -> Result<Exit, Failure> 
 
 /// A host of a cluster where one is meant; else what the spec says of one.
 fn of_host(term: &Term, args: &ExplainArgs, spec: &SpecArgs, name: &str) -> Result<Exit, Failure> {
-    if args.cluster.is_meant() {
+    if args.cluster.is_meant_for(&spec.spec) {
         return super::runtime()?.block_on(host::explain(term, &args.cluster, spec, name));
     }
     values(term, spec, name)

@@ -64,7 +64,7 @@ pub(super) struct Made {
 }
 
 fn show(term: &Term, args: &PlanArgs) -> Result<Exit, Failure> {
-    let looked = if args.cluster.is_meant() {
+    let looked = if args.cluster.is_meant_for(&args.spec.spec) {
         super::runtime()?.block_on(in_cluster(term, args))?
     } else {
         beside_spec(term, args)?

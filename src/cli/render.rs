@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 
+use crate::api::BareMetalHost;
 use crate::desired::{self, Desired};
 use crate::eval::Namespace;
 use crate::fleet;
 
-use super::{Exit, Failure, SpecArgs, Term, cluster, spec};
+use super::cluster::ClusterArgs;
+use super::spec::{self, Spec};
+use super::{Exit, Failure, SpecArgs, Term};
 
 /// Print what a spec compiles to
 ///
 /// YAML and JSON hold the BareMetalHost objects; KDL holds the evaluated fleet, one plain block a
 /// host, which evaluates to the same fleet again. Pools choose their members as for an empty
-/// store.
+/// store; with --context, as for the hosts of that cluster.
 #[derive(Debug, clap::Args)]
 pub struct RenderArgs {
     #[command(flatten)]
@@ -25,9 +28,8 @@ pub struct RenderArgs {
     /// Only hosts whose name matches, e.g. "r01-n[01-04]" or "r01-*"
     #[arg(long, value_name = "NAMES")]
     host: Option<String>,
-    /// Namespace of the objects, in the place of the spec's own
-    #[arg(long, short, value_name = "NAMESPACE", value_parser = cluster::namespace)]
-    namespace: Option<String>,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -55,14 +57,7 @@ fn show(term: &Term, args: &RenderArgs) -> Result<Exit, Failure> {
             "--format kdl is of the whole fleet; --host goes with yaml and json",
         ));
     }
-    let spec = SpecArgs {
-        namespace: Namespace {
-            wins: args.namespace.as_deref().map(Arc::from),
-            default: None,
-        },
-        ..args.spec.clone()
-    };
-    let spec = spec::load_valid(term, &spec)?;
+    let (spec, hosts) = load(term, args)?;
     if args.format == Format::Kdl {
         term.out(&fleet::to_kdl(&spec.fleet));
         return Ok(Exit::Success);
@@ -71,7 +66,7 @@ fn show(term: &Term, args: &RenderArgs) -> Result<Exit, Failure> {
         &spec.fleet,
         &spec.files,
         spec.evaluation.complete,
-        &[],
+        &hosts,
         None,
     );
     let objects = objects(&desired, args.host.as_deref())?;
@@ -91,6 +86,27 @@ fn show(term: &Term, args: &RenderArgs) -> Result<Exit, Failure> {
     };
     term.out(&text);
     Ok(Exit::Success)
+}
+
+/// The spec, and the hosts among which its pools choose. A namespace alone says only how objects are named:
+/// no server is asked for that.
+fn load(term: &Term, args: &RenderArgs) -> Result<(Spec, Vec<Arc<BareMetalHost>>), Failure> {
+    if !args.cluster.is_named() {
+        let spec = SpecArgs {
+            namespace: Namespace {
+                wins: args.cluster.namespace.as_deref().map(Arc::from),
+                default: None,
+            },
+            ..args.spec.clone()
+        };
+        return Ok((spec::load_valid(term, &spec)?, Vec::new()));
+    }
+    super::runtime()?.block_on(async {
+        let reached = args.cluster.reach().await?;
+        let spec = spec::load_valid(term, &reached.naming(&args.spec))?;
+        let hosts = reached.within(Some(&spec.fleet.namespace)).hosts().await?;
+        Ok((spec, hosts))
+    })
 }
 
 fn objects(desired: &Desired, only: Option<&str>) -> Result<Vec<serde_json::Value>, Failure> {

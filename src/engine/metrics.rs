@@ -43,6 +43,12 @@ struct ErrorLabels {
     r#type: String,
 }
 
+/// One Ironic.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct IronicLabels {
+    ironic: String,
+}
+
 /// How many of each name.
 pub type Counts = BTreeMap<String, i64>;
 
@@ -63,6 +69,10 @@ pub struct Gauges {
     pub spec_followed: bool,
     /// The store refused a change of the plan.
     pub refused: bool,
+    /// This process works; another one stands by.
+    pub leads: bool,
+    /// By name, 1 for an Ironic whose machines are seen. None of one who stands by: it asks none.
+    pub ironics: Counts,
 }
 
 /// All metrics of one engine.
@@ -83,6 +93,8 @@ pub struct Metrics {
     held: Family<ReasonLabels, Gauge>,
     spec_followed: Gauge,
     refused: Gauge,
+    leads: Gauge,
+    ironics: Family<IronicLabels, Gauge>,
     peer: Peer,
 }
 
@@ -105,6 +117,8 @@ impl Default for Metrics {
         let held = Family::<ReasonLabels, Gauge>::default();
         let spec_followed = Gauge::default();
         let refused = Gauge::default();
+        let leads = Gauge::default();
+        let ironics = Family::<IronicLabels, Gauge>::default();
         registry.register("steps", "Decisions taken", steps.clone());
         registry.register_with_unit(
             "step",
@@ -155,6 +169,16 @@ impl Default for Metrics {
             "1 while the store refuses a change of the plan",
             refused.clone(),
         );
+        registry.register(
+            "leads",
+            "1 for the process that works, 0 for one that stands by",
+            leads.clone(),
+        );
+        registry.register(
+            "ironic_up",
+            "1 while the machines of this Ironic are seen",
+            ironics.clone(),
+        );
         Self {
             registry: all,
             peer,
@@ -171,6 +195,8 @@ impl Default for Metrics {
             held,
             spec_followed,
             refused,
+            leads,
+            ironics,
         }
     }
 }
@@ -217,6 +243,10 @@ impl Metrics {
         self.settled.set(gauges.settled);
         self.spec_followed.set(gauges.spec_followed.into());
         self.refused.set(gauges.refused.into());
+        self.leads.set(gauges.leads.into());
+        fill(&self.ironics, &gauges.ironics, |ironic| IronicLabels {
+            ironic,
+        });
     }
 
     /// Status writes so far.
@@ -267,6 +297,7 @@ mod tests {
             blocked: one(),
             errors: one(),
             held: one(),
+            ironics: one(),
             ..Gauges::default()
         });
         let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));

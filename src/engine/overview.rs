@@ -61,7 +61,7 @@ impl Overview {
     }
 
     /// What it counts, where the spec and the store stand included.
-    pub fn gauges(&self, standing: &Standing, spec_followed: bool) -> Gauges {
+    pub(super) fn gauges(&self, standing: &Standing, spec_followed: bool) -> Gauges {
         let blocked = self.hosts.iter().filter(|line| line.needs_person);
         let blocked = blocked.filter_map(|line| line.why.as_ref());
         let errors = self.hosts.iter().filter_map(|line| {
@@ -77,6 +77,7 @@ impl Overview {
             held: count(held),
             spec_followed,
             refused: standing.trouble.is_some(),
+            ..Gauges::default()
         }
     }
 }

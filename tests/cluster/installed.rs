@@ -1,7 +1,5 @@
 //! The controller as `deploy/` installs it: its arguments, its variables, its account, and probes.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -9,35 +7,10 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::controller::{Controller, Site, root, until};
+use crate::probe::{ask, free_port};
 use crate::server::Server;
 
 const HOME: &str = "metalform-system";
-
-/// A port of 127.0.0.1 that nobody has.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-/// Status and body of an answer; status 0 for none.
-fn ask(port: u16, path: &str, token: Option<&str>) -> (u16, String) {
-    let answer = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        let login = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
-        let login = login.unwrap_or_default();
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: x\r\n{login}Connection: close\r\n\r\n"
-        )?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        Ok(text)
-    };
-    let answer = answer().unwrap_or_default();
-    let status = answer.split(' ').nth(1).unwrap_or("0").parse().unwrap();
-    let body = answer.split_once("\r\n\r\n").unwrap_or_default().1;
-    (status, body.to_owned())
-}
 
 /// Starts what a Deployment's pod would be, with its account's token and nothing else.
 fn start(server: &Server, folder: &Path, port: u16, more: &[&str]) -> Controller {
@@ -107,6 +80,12 @@ async fn the_quick_start_does_what_it_says() {
     let (status, metrics) = ask(port, "/metrics", None);
     let counted = "metalform_hosts{state=\"provisioned\"} 2\n";
     assert!(status == 200 && metrics.contains(counted), "{metrics}");
+    for line in [
+        "metalform_leads 1\n",
+        "metalform_ironic_up{ironic=\"default\"} 1\n",
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
     let log = controller.log();
     assert!(
         !log.contains("forbidden"),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::controller::{Site, until};
+use crate::probe::{ask, free_port};
 
 fn conditions(host: &Value) -> Vec<String> {
     let all = host["status"]["conditions"].as_array().unwrap();
@@ -148,7 +149,21 @@ async fn a_fleet_is_followed_and_told_of() {
     fleet(3, "");
     site.credentials("bmc", "calvin");
     let specs = site.path("specs");
-    let controller = site.simulate("fleet", &["--specs", specs.to_str().unwrap()]);
+    let port = free_port();
+    let listen = format!("--listen=127.0.0.1:{port}");
+    let specs = ["--specs", specs.to_str().unwrap(), &listen];
+    let controller = site.simulate("fleet", &specs);
+    let tells = |line: &str| {
+        until(
+            || {
+                ask(port, "/metrics", None)
+                    .1
+                    .lines()
+                    .any(|found| found == line)
+            },
+            || format!("{line}: {}", ask(port, "/metrics", None).1),
+        );
+    };
     let condition = |kind: &str| {
         let fleet = site.get("fleets/small");
         let all = fleet["status"]["conditions"]
@@ -167,6 +182,7 @@ async fn a_fleet_is_followed_and_told_of() {
         );
     };
     is("Ready", "Settled");
+    tells("metalform_spec_followed 1");
     let good = site.get("fleets/small");
     assert_eq!(good["status"]["hosts"]["ready"], 3);
     assert_eq!(
@@ -176,6 +192,7 @@ async fn a_fleet_is_followed_and_told_of() {
     // A file that does not parse costs nothing.
     fleet(3, "host {");
     is("Ready", "SpecErrors");
+    tells("metalform_spec_followed 0");
     let (_, _, message) = condition("Valid");
     assert!(message.contains("fleet.kdl:"), "{message}");
     let broken = site.get("fleets/small");
@@ -191,4 +208,9 @@ async fn a_fleet_is_followed_and_told_of() {
     site.patch("fleets/small", &json!({ "spec": { "paused": false } }));
     site.comes_to("w4", "available");
     is("Ready", "Settled");
+    tells("metalform_spec_followed 1");
+    // What a guard holds is counted.
+    fleet(3, "");
+    is("Synced", "ChangesHeld");
+    tells("metalform_changes_held{reason=\"NeedsAllowDestroy\"} 1");
 }

@@ -108,7 +108,22 @@ fn told(host: &BareMetalHost) -> Told {
     if is_stable(host.state()) {
         return at_rest(host, status);
     }
-    Told::new(Kind::Moving, camel(host.state().as_str()), "").since(began(host.state(), status))
+    let doing = doing(host.state());
+    Told::new(Kind::Moving, camel(host.state().as_str()), doing).since(began(host.state(), status))
+}
+
+/// What is done to a machine in a state that it does not stay in. How far that is only its Ironic knows.
+fn doing(state: &State) -> &'static str {
+    match state {
+        State::Registering => "it is being made known to Ironic, and its BMC tried",
+        State::Inspecting => "its hardware is being inspected",
+        State::Preparing => "RAID, BIOS and firmware are being set up, and its disks cleaned",
+        State::Provisioning => "its image is being deployed",
+        State::Deprovisioning => "its image is being taken off, and its disks cleaned",
+        State::PoweringOffBeforeDelete => "it is being powered off",
+        State::Deleting => "it is being taken out of Ironic",
+        _ => "",
+    }
 }
 
 /// The condition of ours.

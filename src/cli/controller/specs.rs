@@ -27,6 +27,7 @@ use crate::diag::{Code, Diagnostic, render};
 use crate::engine::{self, Engine, Standing, Telling};
 use crate::eval::{self, Cache, Evaluation, Inputs, Limits, Namespace};
 use crate::plan::{Grants, OWNER};
+use crate::serve::Reading;
 use crate::store::{Change, Key, Kube, Object as _, Store, StoreError};
 use crate::vfs::watch::{self, Watch};
 use crate::vfs::{Digest, RealDisk};
@@ -55,14 +56,22 @@ pub(super) struct SpecsArgs {
 
 impl SpecsArgs {
     /// The spec, if one is to be followed.
-    pub fn source(&self, simulates: bool, places: Places) -> Option<Source> {
+    pub fn source(&self, simulates: bool, places: Places, shown: Shown) -> Option<Source> {
         Some(Source {
             places,
+            shown,
             root: self.specs.clone()?,
             params: self.params.clone(),
             simulates,
         })
     }
+}
+
+/// Where it is told how far the spec is followed, for metrics.
+#[derive(Debug, Clone)]
+pub(super) struct Shown {
+    pub standing: channel::Sender<Standing>,
+    pub reading: channel::Sender<Reading>,
 }
 
 /// Where the spec is.
@@ -74,17 +83,18 @@ pub(super) struct Source {
     simulates: bool,
     /// Where objects may go.
     places: Places,
+    shown: Shown,
 }
 
 /// Follows the spec until `stop`. Only while the lease is held: it writes.
 pub(super) async fn follow(engine: Arc<Engine<Kube>>, source: Source, stop: CancellationToken) {
     let (desired, following) = channel::channel(None);
-    let (telling, standing) = channel::channel(Standing::default());
+    let standing = source.shown.standing.subscribe();
     // First plans are shown by `metalform plan`.
     let (plans, _) = mpsc::unbounded_channel();
     let (read, reading) = channel::channel(Read::default());
     let telling = Telling {
-        standing: telling,
+        standing: source.shown.standing.clone(),
         plans,
     };
     let store = Arc::clone(engine.store());
@@ -197,6 +207,11 @@ impl Specs {
             );
         }
         self.name(&evaluation, valid);
+        self.source.shown.reading.send_replace(Reading {
+            spec: read.path.clone(),
+            kept: (!valid).then(|| "what is there now is not valid".to_owned()),
+            ..Reading::default()
+        });
         self.read.send_if_modified(|known| {
             let changed = *known != read;
             *known = read;
