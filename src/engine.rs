@@ -2,15 +2,15 @@
 //!
 //! ```text
 //!  store changes ─┐                                ┌► status (compare and set)
-//!  machine ticks ─┼─► line ─► applier (kube) ─► turn ─► effect ─► provisioner
-//!  freed slots  ──┘    ▲                         │  └► events
-//!                      └─── comes back later ────┘
+//!  machine ticks ─┼─► line ─► turn ─► effect ─► provisioner
+//!  freed slots  ──┘    ▲       │  └► events
+//!                      └───────┘
+//!                 comes back later
 //! ```
 //!
-//! The line says who is next, in order, each host once, and who comes back when. One engine for
-//! both modes: turns are run by kube-runtime's `applier`, which needs no cluster, and where objects
-//! live is behind [`Store`]. The engine decides nothing: what to do is a pure step, how much at once
-//! is a pure budget.
+//! The line says who is next, in order, each host once, and who comes back when; a turn is a task of
+//! its own. One engine for both modes: where objects live is behind [`Store`]. The engine decides
+//! nothing: what to do is a pure step, how much at once is a pure budget.
 //!
 //! Shutdown: triggers stop, turns under way end, at most [`Options::grace`] is waited for effects
 //! that hang; what was queued is found again at the next start, by looking.
@@ -31,7 +31,6 @@ mod preview;
 mod slots;
 #[cfg(test)]
 mod tests;
-mod ticket;
 mod triggers;
 mod turn;
 mod word;
@@ -41,11 +40,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::api::names::{annotation, finalizer};
 use crate::api::word::Word;
@@ -71,7 +68,6 @@ use self::notes::Notes;
 pub use self::overview::{HostLine, Overview};
 pub use self::preview::Preview;
 use self::slots::Slots;
-use self::ticket::{Ticket, Tickets};
 pub use crate::clock::Clock;
 
 /// A store of all the kinds that the engine reads and writes.
@@ -227,8 +223,7 @@ impl<S: Stores> Engine<S> {
         info!(hosts = hosts.objects.len(), "engine starts");
         // Before anybody has a turn: a Secret with no holders is let go of.
         shared.holders.note_all(&hosts.objects);
-        let (reader, tickets) = Tickets::new();
-        let mut tasks = tokio::task::JoinSet::new();
+        let mut tasks = JoinSet::new();
         tasks.spawn(triggers::store(Arc::clone(shared), hosts.version));
         triggers::firmware(shared, &mut tasks).await?;
         for (name, machines) in &shared.machines {
@@ -241,68 +236,49 @@ impl<S: Stores> Engine<S> {
         tasks.spawn(triggers::secrets(Arc::clone(shared)));
         let ends = CancellationToken::new();
         let flushing = tokio::spawn(notes::flush(Arc::clone(shared), ends.clone()));
-        let source = (Arc::clone(shared), tickets.clone());
-        let requests = futures::stream::unfold(source, |(shared, tickets)| async move {
-            let key = shared.line.next().await;
-            let request = ReconcileRequest::from(tickets.issue(&key));
-            Some((
-                Ok::<_, std::convert::Infallible>(request),
-                (shared, tickets),
-            ))
-        })
-        .take_until(stop.clone().cancelled_owned());
-        let turns = applier(
-            |ticket: Arc<Ticket>, shared: Arc<Shared<S>>| {
-                let tickets = tickets.clone();
-                Box::pin(async move {
-                    let key = ticket.key();
-                    // A task of its own: the scheduler polls all turns whenever one is woken, and a
-                    // turn that waits for an answer is deep.
-                    let turn = tokio::spawn({
-                        let (key, shared) = (key.clone(), Arc::clone(&shared));
-                        async move { turn::turn(&key, &shared).await }
-                    });
-                    let again = AbortOnDropHandle::new(turn).await;
-                    let again = again.unwrap_or_else(|error| turn::broke(&key, &shared, error));
-                    shared.activity.send_modify(|count| *count += 1);
-                    tickets.withdraw(&ticket);
-                    shared.line.done(&key, again);
-                    Ok::<_, std::convert::Infallible>(Action::await_change())
-                })
-            },
-            |_, error: &std::convert::Infallible, _| match *error {},
-            Arc::clone(shared),
-            reader,
-            requests,
-            Config::default().concurrency(shared.options.concurrency),
-        )
-        .for_each(|result| async move {
-            // It has a ticket for whoever is let in, so this does not come.
-            if let Err(error) = result {
-                debug!("no turn: {error}");
-            }
-        });
-        tokio::pin!(turns);
-        shared.line.moves(true);
-        tokio::select! {
-            () = &mut turns => {}
-            () = stop.cancelled() => {
-                shared.line.moves(false);
-                if tokio::time::timeout(shared.options.grace, &mut turns).await.is_err() {
-                    info!(
-                        code = "EffectsAbandoned",
-                        "effects still under way after {} s are left; the next start finds them",
-                        shared.options.grace.as_secs()
-                    );
-                }
-            }
-        }
+        self.take_turns(&stop).await;
         shared.line.moves(false);
         tasks.shutdown().await;
         ends.cancel();
         notes::last(shared, flushing).await;
         info!("engine stopped");
         Ok(())
+    }
+
+    /// Gives turns until `stop`, then waits for those under way, though not for ever.
+    async fn take_turns(&self, stop: &CancellationToken) {
+        let shared = &self.shared;
+        // Dropped, it ends those that are left.
+        let mut turns = JoinSet::new();
+        shared.line.moves(true);
+        let give = async {
+            loop {
+                let key = shared.line.next().await;
+                turns.spawn(turn::of(key, Arc::clone(shared)));
+                while let Some(ended) = turns.try_join_next() {
+                    passes_on(ended);
+                }
+            }
+        };
+        tokio::select! {
+            () = give => {}
+            () = stop.cancelled() => shared.line.moves(false),
+        }
+        let end = async {
+            while let Some(ended) = turns.join_next().await {
+                passes_on(ended);
+            }
+        };
+        if tokio::time::timeout(shared.options.grace, end)
+            .await
+            .is_err()
+        {
+            info!(
+                code = "EffectsAbandoned",
+                "effects still under way after {} s are left; the next start finds them",
+                shared.options.grace.as_secs()
+            );
+        }
     }
 
     /// Reads all that decisions look at, so that [`Engine::run`] begins at once. Answers how many
@@ -379,6 +355,15 @@ impl<S: Stores> Engine<S> {
     /// The engine's metrics.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.shared.metrics
+    }
+}
+
+/// A turn that broke is logged and costs its host no more than a minute; if that breaks too, all does.
+fn passes_on(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
     }
 }
 

@@ -1,9 +1,9 @@
 //! Who has a turn next: hosts in line, each once, in the order in which they came; and those that
 //! come back by themselves after a while.
 //!
-//! In front of kube-runtime's scheduler, which keeps about 2 kB for every host that it was ever
-//! given at once: it is given as many as may have a turn at once, so ten thousand hosts that are
-//! looked at together after a start cost what a few hundred do.
+//! As many have their turn at once as may: a turn that waits for an answer is deep, so ten thousand hosts
+//! that are looked at together after a start cost what a few hundred do. (kube-runtime's `applier` polls
+//! all turns whenever one is woken and keeps 2 kB of each host that it was ever given.)
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -3,11 +3,13 @@
 //! The order within a turn makes crashes harmless: the status that was decided is durable before the
 //! effect that goes with it is sent, and what an effect did is found again by looking.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::try_join;
-use tokio::task::JoinError;
 use tokio::time::Instant;
 use tracing::{Instrument as _, debug, error, info_span, warn};
 
@@ -38,8 +40,16 @@ const REFUSED: Duration = Duration::from_mins(1);
 /// When the host comes back by itself.
 pub(super) type Again = Option<Duration>;
 
+/// A host's turn to its end, after which the line goes on.
+pub(super) async fn of<S: Stores>(key: Key, shared: Arc<Shared<S>>) {
+    let ended = AssertUnwindSafe(turn(&key, &shared)).catch_unwind().await;
+    let again = ended.unwrap_or_else(|mistake| broke(&key, &shared, mistake));
+    shared.activity.send_modify(|count| *count += 1);
+    shared.line.done(&key, again);
+}
+
 /// Decides for one host until nothing is to be done now.
-pub(super) async fn turn<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Again {
+async fn turn<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Again {
     let span = info_span!("turn", host = %key);
     async {
         for _ in 0..MOST_DECISIONS {
@@ -64,16 +74,11 @@ pub(super) async fn turn<S: Stores>(key: &Key, shared: &Arc<Shared<S>>) -> Again
     .await
 }
 
-/// A turn that did not come to its end: by a mistake in here, which is to cost this host and no
-/// other, or because all ends.
-pub(super) fn broke<S: Stores>(key: &Key, shared: &Shared<S>, error: JoinError) -> Again {
-    if !error.is_panic() {
-        debug!(host = %key, "turn broken off");
-        return None;
-    }
+/// A turn that did not come to its end, by a mistake in here, which is to cost this host and no other.
+fn broke<S: Stores>(key: &Key, shared: &Shared<S>, mistake: Box<dyn Any + Send>) -> Again {
     // No test is to miss it.
     if cfg!(debug_assertions) {
-        std::panic::resume_unwind(error.into_panic());
+        std::panic::resume_unwind(mistake);
     }
     let why = Why::new(
         Code::TurnBroken,
