@@ -237,14 +237,16 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
         let http = serve::listen_tcp(addr, served, stop.clone()).await;
         tasks.spawn(http.map_err(|error| remote(error.to_string()))?);
     }
-    let candidate = args.lease.elects().then(|| {
+    let candidate = args.lease.elects().then(|| -> Result<_, Failure> {
         let key = args.lease.key(&cluster);
         let me = identity();
         let teller = Teller::new(Arc::clone(&engine), &me, &cluster);
         // A connection of its own: a renewal does not queue behind the writes of ten thousand hosts.
-        let candidate = Candidate::new(Kube::new(&cluster, MANAGER), key, me, times, fence);
-        (candidate.telling(teller.words()), teller)
+        let apart = cluster.apart().map_err(|error| remote(error.to_string()))?;
+        let candidate = Candidate::new(Kube::new(&apart, MANAGER), key, me, times, fence);
+        Ok((candidate.telling(teller.words()), teller))
     });
+    let candidate = candidate.transpose()?;
     let mut leading = tokio::spawn(lead(
         engine,
         args.specs.source(

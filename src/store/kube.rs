@@ -43,6 +43,7 @@ mod recent;
 mod request;
 mod shard;
 mod told;
+mod transport;
 mod trouble;
 mod union;
 mod write;
@@ -73,8 +74,8 @@ pub use trouble::{Of, Part, Trouble};
 
 /// Changes of a kind that are kept for those who watch.
 const WINDOW: usize = 4096;
-/// Requests under way at once, beside the watches. Each has a connection of its own with some 100 KB
-/// of buffers; a server takes no more of one account at once anyway (priority and fairness).
+/// Requests under way at once, beside the watches. A server takes no more of one account at once anyway
+/// (priority and fairness), and a hundred on one connection, watches and these included.
 const REQUESTS: usize = 48;
 /// Requests at once about what may go with the process (events): apart, so that neither they nor what
 /// decisions wait for queue behind the other.

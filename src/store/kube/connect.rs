@@ -2,21 +2,16 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use kube::client::{Body, ClientBuilder};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use tower::util::MapRequestLayer;
 
-use super::patience::Patience;
-
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(5);
+use super::transport;
 
 /// A cluster to work on, and in it the namespaces. Cheap to clone.
 #[derive(Clone)]
 pub struct Cluster {
     client: kube::Client,
+    config: Arc<kube::Config>,
     server: Arc<str>,
     namespaces: Vec<Arc<str>>,
     own_namespace: Arc<str>,
@@ -44,20 +39,11 @@ pub enum ConnectError {
     },
 }
 
-/// kube-runtime asks for streaming lists that may be as old as the server likes
-/// (`resourceVersion=0`): one read after a write came without what was written. Without a version
-/// the list is as of now, as Go's clients ask for it.
-fn fresh(request: http::Request<Body>) -> http::Request<Body> {
-    const OLD: &str = "&resourceVersion=0";
-    let (mut head, body) = request.into_parts();
-    let uri = head.uri.to_string();
-    if uri.contains("sendInitialEvents=true")
-        && uri.contains(OLD)
-        && let Ok(uri) = uri.replace(OLD, "").parse()
-    {
-        head.uri = uri;
-    }
-    http::Request::from_parts(head, body)
+fn connect(config: &kube::Config, server: &str) -> Result<kube::Client, ConnectError> {
+    transport::client(config.clone()).map_err(|source| ConnectError::Client {
+        server: server.to_owned(),
+        source: Box::new(source),
+    })
 }
 
 impl Cluster {
@@ -99,27 +85,27 @@ impl Cluster {
         config.await.map_err(unusable)
     }
 
-    fn new(mut config: kube::Config) -> Result<Self, ConnectError> {
-        // Who decided decides again; a repeated write would be one that nobody decided.
-        config.default_retry = false;
-        config.connect_timeout = Some(CONNECT);
-        // These would count from the last byte on a connection that rests: `Patience` has the limits.
-        config.read_timeout = None;
-        config.write_timeout = None;
+    fn new(config: kube::Config) -> Result<Self, ConnectError> {
         let server = config.cluster_url.to_string();
-        let server = server.trim_end_matches('/').to_owned();
+        let server: Arc<str> = server.trim_end_matches('/').into();
         let own_namespace = config.default_namespace.as_str().into();
-        let builder = ClientBuilder::try_from(config).map_err(|source| ConnectError::Client {
-            server: server.clone(),
-            source: Box::new(source),
-        })?;
-        let builder = builder.with_layer(&MapRequestLayer::new(fresh));
-        let client = Patience::default().client(builder);
         Ok(Self {
-            client,
-            server: server.into(),
+            client: connect(&config, &server)?,
+            config: Arc::new(config),
+            server,
             namespaces: Vec::new(),
             own_namespace,
+        })
+    }
+
+    /// The same cluster over a connection of its own: what goes over it waits for nobody else's.
+    ///
+    /// # Errors
+    /// When the connection cannot be set up. The server is not asked.
+    pub fn apart(&self) -> Result<Self, ConnectError> {
+        Ok(Self {
+            client: connect(&self.config, &self.server)?,
+            ..self.clone()
         })
     }
 
@@ -129,6 +115,7 @@ impl Cluster {
         Self {
             own_namespace: client.default_namespace().into(),
             client,
+            config: Arc::new(kube::Config::new("https://test".parse().unwrap())),
             server: "https://test".into(),
             namespaces: Vec::new(),
         }
@@ -161,36 +148,5 @@ impl Cluster {
     /// The namespace of the context, or of the pod.
     pub fn own_namespace(&self) -> &Arc<str> {
         &self.own_namespace
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_streaming_list_is_as_of_now() {
-        let asked = |uri: &str| {
-            let request = http::Request::get(uri).body(Body::empty()).unwrap();
-            fresh(request).uri().to_string()
-        };
-        assert_eq!(
-            asked(
-                "/x?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=0"
-            ),
-            "/x?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
-        );
-        let goes_on = "/x?watch=true&resourceVersion=70";
-        assert_eq!(asked(goes_on), goes_on);
-    }
-
-    /// If kube comes to ask in another way, the layer above has to follow.
-    #[test]
-    fn kube_still_asks_for_any_age() {
-        let watch = kube::api::WatchParams::default().initial_events();
-        let request = kube::core::Request::new("/x").watch(&watch, "0").unwrap();
-        let uri = request.uri().to_string();
-        assert!(uri.contains("sendInitialEvents=true"), "{uri}");
-        assert!(uri.contains("&resourceVersion=0"), "{uri}");
     }
 }
