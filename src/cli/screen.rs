@@ -106,13 +106,17 @@ impl Screen {
         let mut gone = std::mem::take(&mut self.printed);
         for line in &overview.hosts {
             let key = line.host.key();
+            let before = gone.remove(&key);
+            // In the midst of its turn the reason is of another state.
+            if !line.current {
+                self.printed.extend(before.map(|before| (key, before)));
+                continue;
+            }
             // Before its first turn nothing is known of a host that was not there before.
             let Some(code) = line.why.as_ref().map(|why| why.code) else {
-                gone.remove(&key);
                 continue;
             };
             let shown = (line.state(), code);
-            let before = gone.remove(&key);
             // Who rested before this command began has no news.
             let rested = line.settled && before.is_none() && is_older(line, began);
             let news = before.as_ref() != Some(&shown) && (!rested || self.term.json());

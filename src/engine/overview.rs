@@ -17,6 +17,8 @@ pub struct HostLine {
     pub host: Arc<BareMetalHost>,
     /// Why it is where it is; `None` before its first turn.
     pub why: Option<Arc<Why>>,
+    /// That is said of the host as it is, and not as it was before it changed: its turn is over.
+    pub current: bool,
     /// Since when that is so.
     pub since: Option<Timestamp>,
     /// Nothing is left to do for it.
@@ -122,6 +124,7 @@ pub(super) fn overview<S: Stores>(shared: &Shared<S>) -> Overview {
             HostLine {
                 host,
                 why,
+                current,
                 since,
                 settled,
                 needs_person,

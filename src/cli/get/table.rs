@@ -92,6 +92,7 @@ fn row(
         since: None,
         settled: false,
         needs_person: false,
+        current: true,
     };
     let created = host.metadata.creation_timestamp;
     let age = created

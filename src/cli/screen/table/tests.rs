@@ -13,6 +13,7 @@ fn overview(lab: &Lab) -> Overview {
         since: Some(Timestamp::UNIX_EPOCH),
         settled: true,
         needs_person: false,
+        current: true,
     };
     Overview {
         hosts: lab.hosts().into_iter().map(line).collect(),
