@@ -209,8 +209,4 @@ async fn a_fleet_is_followed_and_told_of() {
     site.comes_to("w4", "available");
     is("Ready", "Settled");
     tells("metalform_spec_followed 1");
-    // What a guard holds is counted.
-    fleet(3, "");
-    is("Synced", "ChangesHeld");
-    tells("metalform_changes_held{reason=\"NeedsAllowDestroy\"} 1");
 }
