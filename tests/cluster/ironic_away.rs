@@ -8,7 +8,7 @@ use crate::controller::{Controller, Site, until};
 use crate::lab::{self, Lab, wait_for};
 
 /// A lab that only one test has, and a site to work on it.
-async fn own(name: &str) -> Option<(Site, Lab)> {
+pub async fn own(name: &str) -> Option<(Site, Lab)> {
     if !lab::is_wanted() {
         return None;
     }
@@ -19,8 +19,8 @@ async fn own(name: &str) -> Option<(Site, Lab)> {
     Some((site, lab))
 }
 
-/// The node of a host: its state, without the namespace.
-fn states(lab: &Lab) -> BTreeMap<String, String> {
+/// The state of each host's node, without the namespace.
+pub fn states(lab: &Lab) -> BTreeMap<String, String> {
     let short = |name: &str| name.rsplit('~').next().unwrap_or_default().to_owned();
     let nodes = lab.nodes().into_iter();
     nodes
@@ -28,7 +28,8 @@ fn states(lab: &Lab) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn host(lab: &Lab, name: &str, slot: u8, more: &Value) -> Value {
+/// A host of this name with an image; `slot` makes its MAC address, and its spec has `more`.
+pub fn host(lab: &Lab, name: &str, slot: u8, more: &Value) -> Value {
     let image = &lab.about["images"][0];
     let mut host = json!({
         "apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost",
@@ -47,13 +48,28 @@ fn host(lab: &Lab, name: &str, slot: u8, more: &Value) -> Value {
     host
 }
 
-fn start(site: &Site, lab: &Lab, name: &str) -> Controller {
+/// What a host has in its spec that does not get beyond registering: the BMC does not take the
+/// password of its Secret, `wrong`.
+pub fn refused(site: &Site, lab: &Lab) -> Value {
+    site.credentials("wrong", "wrong");
+    let about = &lab.about["redfish"][0];
+    json!({
+        "bootMACAddress": about["mac"],
+        "bmc": {
+            "address": about["address"], "credentialsName": "wrong",
+            "disableCertificateVerification": true,
+        },
+    })
+}
+
+/// A controller of these machines, with these flags besides.
+pub fn start(site: &Site, lab: &Lab, name: &str, more: &[&str]) -> Controller {
     let text = |key: &str| lab.about[key].as_str().unwrap();
     let kernel = ["--deploy-kernel", text("deploy_kernel_url")];
     let ramdisk = ["--deploy-ramdisk", text("deploy_ramdisk_url")];
     site.start(
         name,
-        &[&["--ironic", lab.url()], &kernel[..], &ramdisk[..]].concat(),
+        &[&["--ironic", lab.url()], &kernel[..], &ramdisk[..], more].concat(),
     )
 }
 
@@ -74,16 +90,7 @@ async fn deletions_wait_for_an_ironic_that_is_away() {
     // Its agent is needed for the deployment only.
     let skip = json!({ "inspectionMode": "disabled", "automatedCleaningMode": "disabled" });
     let external = json!({ "externallyProvisioned": true });
-    // No BMC of the lab takes this password.
-    site.credentials("wrong", "wrong");
-    let about = &lab.about["redfish"][0];
-    let refused = json!({
-        "bootMACAddress": about["mac"],
-        "bmc": {
-            "address": about["address"], "credentialsName": "wrong",
-            "disableCertificateVerification": true,
-        },
-    });
+    let refused = refused(&site, &lab);
     let hosts = [
         ("registering", "enroll", &refused),
         ("inspecting", "inspect wait", &none),
@@ -100,7 +107,7 @@ async fn deletions_wait_for_an_ironic_that_is_away() {
         }
         site.create(&host(&lab, name, slot, more));
     }
-    let controller = start(&site, &lab, "gone-ironic");
+    let controller = start(&site, &lab, "gone-ironic", &[]);
     for name in ["provisioned", "deprovisioning"] {
         site.comes_to(name, "provisioned");
     }
@@ -183,7 +190,7 @@ async fn a_lost_database_costs_no_machine_anything() {
         "external" => "externally provisioned",
         _ => "provisioned",
     };
-    let controller = start(&site, &lab, "lost-ironic");
+    let controller = start(&site, &lab, "lost-ironic", &[]);
     for (name, _) in &hosts {
         site.comes_to(name, state(name));
         site.is_powered(name, true);
