@@ -43,6 +43,8 @@ mod history;
 mod installed;
 #[path = "cluster/ironic_away.rs"]
 mod ironic_away;
+#[path = "cluster/ironic_down.rs"]
+mod ironic_down;
 #[path = "cluster/kills.rs"]
 mod kills;
 #[path = "ironic_run/lab.rs"]

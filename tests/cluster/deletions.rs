@@ -1,10 +1,15 @@
 //! A host that is deleted, in each of its states.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
+};
 use serde_json::{Value, json};
 
-use crate::controller::{Site, until};
+use crate::controller::{PATIENCE, Site, until};
 
 /// Hosts by the state in which each is to be deleted.
 const STATES: [&str; 10] = [
@@ -19,6 +24,30 @@ const STATES: [&str; 10] = [
     "deprovisioning",
     "powering-off",
 ];
+
+/// What a host is brought to do in one of its states.
+#[derive(Clone, Copy)]
+enum Act {
+    /// Its image is to go.
+    Undeploy,
+    Delete,
+}
+
+/// The states that a host shall be seen in, one after the other, and what is done there. The last one
+/// is that by which it is called.
+fn way(state: &str) -> VecDeque<(&str, Act)> {
+    match state {
+        "deprovisioning" => [("provisioned", Act::Undeploy), (state, Act::Delete)].into(),
+        // Only a deletion leads there; it is asked for again on its way.
+        "powering-off" => [
+            ("available", Act::Delete),
+            ("powering off before delete", Act::Delete),
+        ]
+        .into(),
+        "externally-provisioned" => [("externally provisioned", Act::Delete)].into(),
+        _ => [(state, Act::Delete)].into(),
+    }
+}
 
 /// A host that comes to this state.
 fn host(state: &str, slot: u8) -> Value {
@@ -38,30 +67,59 @@ fn host(state: &str, slot: u8) -> Value {
     host
 }
 
-/// Deletes each host as soon as it is in its state. Answers those that never were.
-fn delete_each(site: &Site, mut wanted: BTreeMap<String, String>, kept: bool) -> Vec<String> {
-    let started = std::time::Instant::now();
-    while !wanted.is_empty() && started.elapsed().as_secs() < 40 {
-        for host in site.hosts() {
-            let name = host["metadata"]["name"].as_str().unwrap();
-            let state = &host["status"]["provisioning"]["state"];
-            if wanted.get(name).is_none_or(|wanted| *state != **wanted) {
+/// Deletes each host as soon as it is in its state, and right before that its Secret, unless that is
+/// `kept`. Fails when one is never seen there.
+async fn delete_each(site: &Site, states: &[&str], kept: bool) {
+    let client = site.server.admin().await.client();
+    let kind = GroupVersionKind::gvk("metal3.io", "v1alpha1", "BareMetalHost");
+    let kind = ApiResource::from_gvk(&kind);
+    let hosts: Api<DynamicObject> = Api::namespaced_with(client.clone(), &site.namespace, &kind);
+    let secrets: Api<Secret> = Api::namespaced(client, &site.namespace);
+    let none = PatchParams::default();
+    let mut left: BTreeMap<&str, _> = states.iter().map(|state| (*state, way(state))).collect();
+    let started = Instant::now();
+    while !left.is_empty() {
+        let seen = hosts.list(&ListParams::default()).await.unwrap();
+        for host in &seen.items {
+            let name = host.metadata.name.as_deref().unwrap_or_default();
+            let Some(way) = left.get_mut(name) else {
+                continue;
+            };
+            let status = &host.data["status"];
+            let (state, act) = way[0];
+            // One that is off already passes through powering off in no time.
+            let is_off = name == "powering-off" && status["poweredOn"] != true;
+            if status["provisioning"]["state"] != state || is_off {
                 continue;
             }
-            if !kept {
-                let secret = format!(
-                    "secret/{}",
-                    host["spec"]["bmc"]["credentialsName"].as_str().unwrap()
-                );
-                site.kubectl(&["delete", &secret, "--wait=false"]);
-                let patch = json!({ "metadata": { "finalizers": null } });
-                site.patch(&secret, &patch);
+            way.pop_front();
+            let is_last = way.is_empty();
+            if is_last && !kept {
+                let secret = host.data["spec"]["bmc"]["credentialsName"]
+                    .as_str()
+                    .unwrap();
+                let patch = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
+                // That of a host that goes may be without a finalizer by now.
+                secrets.delete(secret, &DeleteParams::default()).await.ok();
+                secrets.patch(secret, &none, &patch).await.ok();
             }
-            site.kubectl(&["delete", &format!("bmh/{name}"), "--wait=false"]);
-            wanted.remove(name);
+            let done = match act {
+                Act::Undeploy => {
+                    let patch = Patch::Merge(json!({ "spec": { "image": null } }));
+                    hosts.patch(name, &none, &patch).await.map(drop)
+                }
+                Act::Delete => hosts.delete(name, &DeleteParams::default()).await.map(drop),
+            };
+            done.unwrap();
+            if is_last {
+                left.remove(name);
+            }
         }
+        let never: Vec<_> = left.iter().map(|(name, way)| (name, way[0].0)).collect();
+        assert!(started.elapsed() < PATIENCE, "never seen in: {never:?}");
+        // Some states last for no more than a few tenths of a second.
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    wanted.into_keys().collect()
 }
 
 fn all_go(site: &Site) {
@@ -83,19 +141,11 @@ async fn a_host_goes_from_each_of_its_states() {
         return;
     };
     site.credentials("bmc", "calvin");
-    let controller = site.start("goes", &["--simulate=1"]);
-    let mut wanted = BTreeMap::new();
     for (slot, state) in (1..).zip(STATES) {
         site.create(&host(state, slot));
-        let spelled = match state {
-            // On the way out of these.
-            "deprovisioning" => "provisioned",
-            "powering-off" => "available",
-            other => other,
-        };
-        wanted.insert(state.to_owned(), spelled.replace('-', " "));
     }
-    assert_eq!(delete_each(&site, wanted, true), Vec::<String>::new());
+    let controller = site.start("goes", &["--simulate=1"]);
+    delete_each(&site, &STATES, true).await;
     all_go(&site);
     let secret = site.get("secret/bmc");
     assert!(secret["metadata"]["finalizers"].is_null(), "{secret}");
@@ -105,14 +155,23 @@ async fn a_host_goes_from_each_of_its_states() {
         effects.get(&(host, effect.to_owned())).copied()
     };
     // Only what was deployed is taken off, and what somebody else provisioned never is.
-    assert_eq!(times("provisioned", "undeploy"), Some(1));
-    for host in ["inspecting", "available", "externally-provisioned"] {
+    for host in ["provisioned", "deprovisioning"] {
+        assert_eq!(times(host, "undeploy"), Some(1), "{host}");
+    }
+    for host in [
+        "inspecting",
+        "available",
+        "powering-off",
+        "externally-provisioned",
+    ] {
         assert_eq!(times(host, "undeploy"), None, "{host}");
     }
     for host in ["unmanaged", "registering"] {
         assert_eq!(times(host, "power"), None, "{host}");
         assert_eq!(times(host, "forget"), None, "{host}");
     }
+    // All others' machines were known.
+    controller.did_once("forget", STATES.len() - 2);
     controller.stop();
 }
 
@@ -121,21 +180,38 @@ async fn a_host_goes_without_its_secret() {
     let Some(site) = Site::shared("bare").await else {
         return;
     };
-    site.credentials("bmc", "calvin");
-    let controller = site.start("bare", &["--simulate=1"]);
-    let states = ["inspecting", "available", "provisioning", "provisioned"];
-    let mut wanted = BTreeMap::new();
-    for (slot, state) in (1..).zip(states) {
+    // One without a BMC has no Secret to lose.
+    let states: Vec<&str> = STATES[1..].to_vec();
+    for (slot, state) in (1..).zip(&states) {
         // Each has its own, so that none is held up by what another one lost.
         let mut own = host(state, slot);
         let secret = format!("bmc-{state}");
-        site.credentials(&secret, "calvin");
+        // One that is of no use keeps its host in registering.
+        let password = if *state == "registering" {
+            ""
+        } else {
+            "calvin"
+        };
+        site.credentials(&secret, password);
         own["spec"]["bmc"]["credentialsName"] = secret.into();
         site.create(&own);
-        wanted.insert(state.to_owned(), state.to_owned());
     }
-    assert_eq!(delete_each(&site, wanted, false), Vec::<String>::new());
+    let controller = site.start("bare", &["--simulate=1"]);
+    delete_each(&site, &states, false).await;
     all_go(&site);
+    assert_eq!(site.kubectl(&["get", "secrets", "-o", "name"]), "");
+    let effects = controller.effects();
+    let undeployed = |name: &str| {
+        let host = format!("{}/{name}", site.namespace);
+        effects.get(&(host, "undeploy".to_owned())).copied()
+    };
+    for host in ["provisioned", "deprovisioning"] {
+        assert_eq!(undeployed(host), Some(1), "{host}");
+    }
+    for host in ["available", "powering-off", "externally-provisioned"] {
+        assert_eq!(undeployed(host), None, "{host}");
+    }
+    controller.did_once("forget", states.len() - 1);
     controller.stop();
 }
 

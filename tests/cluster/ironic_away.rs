@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::controller::{Controller, Site, until};
-use crate::lab::{self, Lab, wait_for};
+use crate::lab::{self, Lab};
 
 /// A lab that only one test has, and a site to work on it.
-async fn own(name: &str) -> Option<(Site, Lab)> {
+pub async fn own(name: &str) -> Option<(Site, Lab)> {
     if !lab::is_wanted() {
         return None;
     }
@@ -19,8 +19,8 @@ async fn own(name: &str) -> Option<(Site, Lab)> {
     Some((site, lab))
 }
 
-/// The node of a host: its state, without the namespace.
-fn states(lab: &Lab) -> BTreeMap<String, String> {
+/// The state of each host's node, without the namespace.
+pub fn states(lab: &Lab) -> BTreeMap<String, String> {
     let short = |name: &str| name.rsplit('~').next().unwrap_or_default().to_owned();
     let nodes = lab.nodes().into_iter();
     nodes
@@ -28,7 +28,8 @@ fn states(lab: &Lab) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn host(lab: &Lab, name: &str, slot: u8, more: &Value) -> Value {
+/// A host of this name with an image; `slot` makes its MAC address, and its spec has `more`.
+pub fn host(lab: &Lab, name: &str, slot: u8, more: &Value) -> Value {
     let image = &lab.about["images"][0];
     let mut host = json!({
         "apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost",
@@ -47,15 +48,36 @@ fn host(lab: &Lab, name: &str, slot: u8, more: &Value) -> Value {
     host
 }
 
-fn start(site: &Site, lab: &Lab, name: &str) -> Controller {
+/// What a host has in its spec that does not get beyond registering: the BMC does not take the
+/// password of its Secret, `wrong`.
+pub fn refused(site: &Site, lab: &Lab) -> Value {
+    site.credentials("wrong", "wrong");
+    let about = &lab.about["redfish"][0];
+    json!({
+        "bootMACAddress": about["mac"],
+        "bmc": {
+            "address": about["address"], "credentialsName": "wrong",
+            "disableCertificateVerification": true,
+        },
+    })
+}
+
+/// A controller of these machines, with these flags besides.
+pub fn start(site: &Site, lab: &Lab, name: &str, more: &[&str]) -> Controller {
     let text = |key: &str| lab.about[key].as_str().unwrap();
     let kernel = ["--deploy-kernel", text("deploy_kernel_url")];
     let ramdisk = ["--deploy-ramdisk", text("deploy_ramdisk_url")];
     site.start(
         name,
-        &[&["--ironic", lab.url()], &kernel[..], &ramdisk[..]].concat(),
+        &[&["--ironic", lab.url()], &kernel[..], &ramdisk[..], more].concat(),
     )
 }
+
+/// A host, what its spec has besides, where it is, and what Ironic is told once it has lost all nodes.
+type Lost = (&'static str, Value, &'static str, &'static [&'static str]);
+
+const ADOPTED: [&str; 2] = ["manage", "adopt"];
+const DEPLOYED: [&str; 3] = ["manage", "provide", "active"];
 
 /// In each state a deletion waits for an Ironic that is away, and ends when it is back.
 #[tokio::test(flavor = "multi_thread")]
@@ -74,16 +96,7 @@ async fn deletions_wait_for_an_ironic_that_is_away() {
     // Its agent is needed for the deployment only.
     let skip = json!({ "inspectionMode": "disabled", "automatedCleaningMode": "disabled" });
     let external = json!({ "externallyProvisioned": true });
-    // No BMC of the lab takes this password.
-    site.credentials("wrong", "wrong");
-    let about = &lab.about["redfish"][0];
-    let refused = json!({
-        "bootMACAddress": about["mac"],
-        "bmc": {
-            "address": about["address"], "credentialsName": "wrong",
-            "disableCertificateVerification": true,
-        },
-    });
+    let refused = refused(&site, &lab);
     let hosts = [
         ("registering", "enroll", &refused),
         ("inspecting", "inspect wait", &none),
@@ -100,7 +113,7 @@ async fn deletions_wait_for_an_ironic_that_is_away() {
         }
         site.create(&host(&lab, name, slot, more));
     }
-    let controller = start(&site, &lab, "gone-ironic");
+    let controller = start(&site, &lab, "gone-ironic", &[]);
     for name in ["provisioned", "deprovisioning"] {
         site.comes_to(name, "provisioned");
     }
@@ -163,76 +176,132 @@ async fn deletions_wait_for_an_ironic_that_is_away() {
     controller.stop();
 }
 
-/// Nodes come back as they were, and no machine is touched: what ran goes on running.
+/// Nodes come back, no machine that runs what it shall is touched, and what was under way begins again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_database_costs_no_machine_anything() {
     let Some((site, lab)) = own("lost-ironic").await else {
         return;
     };
-    let hosts = [
-        ("available", json!({ "image": null })),
-        ("external", json!({ "externallyProvisioned": true })),
-        ("one", json!({})),
-        ("two", json!({})),
+    let raid = json!({ "softwareRAIDVolumes": [{ "level": "1" }] });
+    // Where each of them is when the database is lost, and what Ironic is told afterwards.
+    let resting: [Lost; 4] = [
+        (
+            "available",
+            json!({ "image": null }),
+            "available",
+            &["manage"],
+        ),
+        (
+            "external",
+            json!({ "externallyProvisioned": true }),
+            "externally provisioned",
+            &ADOPTED,
+        ),
+        ("one", json!({}), "provisioned", &ADOPTED),
+        ("two", json!({}), "provisioned", &ADOPTED),
     ];
-    for (slot, (name, more)) in (1..).zip(&hosts) {
+    let working: [Lost; 5] = [
+        (
+            "inspecting",
+            json!({ "image": null }),
+            "inspect wait",
+            &["manage", "inspect"],
+        ),
+        (
+            "preparing",
+            json!({ "image": null, "raid": raid, "inspectionMode": "disabled" }),
+            "clean wait",
+            &["manage", "clean"],
+        ),
+        (
+            "cleaning",
+            json!({ "inspectionMode": "disabled" }),
+            "clean wait",
+            &DEPLOYED,
+        ),
+        (
+            "deploying",
+            json!({ "inspectionMode": "disabled", "automatedCleaningMode": "disabled" }),
+            "wait call-back",
+            &DEPLOYED,
+        ),
+        (
+            "undeploying",
+            json!({}),
+            "clean wait",
+            &["manage", "provide"],
+        ),
+    ];
+    let own = format!("{}~", site.namespace);
+    let silent = |name: &str, times: i64| lab.agent(&format!("{own}{name}"), "silent", times);
+    for (name, ..) in &working[..4] {
+        silent(name, -1);
+    }
+    let all = || resting.iter().chain(&working);
+    for (slot, (name, more, ..)) in (1..).zip(all()) {
         site.create(&host(&lab, name, slot, more));
     }
-    let state = |name: &str| match name {
-        "available" => "available",
+    let controller = start(&site, &lab, "lost-ironic", &[]);
+    for (name, _, state, _) in &resting {
+        site.comes_to(name, state);
+        site.is_powered(name, true);
+    }
+    site.comes_to("undeploying", "provisioned");
+    silent("undeploying", -1);
+    site.patch("bmh/undeploying", &json!({ "spec": { "image": null } }));
+    let are_at_work = || {
+        let now = states(&lab);
+        let is_at = |(name, _, state, _): &Lost| now.get(*name).is_some_and(|now| now == state);
+        working.iter().all(is_at)
+    };
+    until(are_at_work, || format!("{:#?}", states(&lab)));
+    let mark = lab.mark();
+    lab.tell("wipe", &[]);
+    for (name, ..) in &working {
+        silent(name, 0);
+    }
+    let end = |name: &str| match name {
+        "available" | "inspecting" | "preparing" | "undeploying" => "available",
         "external" => "externally provisioned",
         _ => "provisioned",
     };
-    let controller = start(&site, &lab, "lost-ironic");
-    for (name, _) in &hosts {
-        site.comes_to(name, state(name));
-        site.is_powered(name, true);
-    }
-    let before = states(&lab);
-    let mark = lab.mark();
-    lab.tell("wipe", &[]);
-    let there = || {
-        let now = states(&lab);
-        now.len() == hosts.len()
-            && now.iter().all(|(name, state)| match name.as_str() {
-                "available" => state == "manageable" || state == "available",
-                _ => state == "active",
-            })
-    };
-    until(there, || format!("{:#?}", states(&lab)));
     let well = || {
         let hosts = site.hosts();
-        hosts.iter().all(|host| {
-            let name = host["metadata"]["name"].as_str().unwrap_or_default();
-            host["status"]["provisioning"]["state"] == state(name)
-                && host["status"]["operationalStatus"] == "OK"
-                && host["status"]["poweredOn"] == true
-        })
+        hosts.len() == all().count()
+            && hosts.iter().all(|host| {
+                let name = host["metadata"]["name"].as_str().unwrap_or_default();
+                let status = &host["status"];
+                status["provisioning"]["state"] == end(name)
+                    && status["operationalStatus"] == "OK"
+                    && status["poweredOn"] == true
+            })
     };
-    until(well, || format!("{:#?}", site.hosts()));
-    assert_eq!(before.len(), hosts.len());
-    let own = format!("{}~", site.namespace);
-    wait_for("all is as it was", || {
-        let done = lab.done(&own, mark);
-        let adopted = done.keys().filter(|what| what.ends_with(" adopt"));
-        adopted.count() == 3
-    });
-    let done = lab.done(&own, mark);
-    for verb in [
-        "active",
-        "deleted",
-        "inspect",
-        "provide",
-        "clean",
-        "power off",
-        "rebooting",
-    ] {
-        let did: Vec<_> = done
-            .keys()
-            .filter(|what| what.ends_with(&format!(" {verb}")))
-            .collect();
-        assert!(did.is_empty(), "{did:?}");
+    let there = || {
+        let now = states(&lab);
+        let is_there = |(name, ..): &Lost| match (*name, now.get(*name).map(String::as_str)) {
+            ("available", Some("manageable" | "available")) => true,
+            ("available", _) => false,
+            (_, state) => state == Some("active"),
+        };
+        now.len() == all().count() && resting.iter().all(is_there)
+    };
+    let wanted: BTreeMap<String, usize> = all()
+        .flat_map(|(name, _, _, told)| told.iter().map(move |verb| (*name, *verb)))
+        .map(|(name, verb)| (format!("{own}{name} {verb}"), 1))
+        .collect();
+    let told = || {
+        let mut told = lab.done(&own, mark);
+        told.retain(|what, _| !what.contains("power") || what.contains(" off"));
+        told
+    };
+    until(
+        || told() == wanted && there() && well(),
+        || format!("{:#?} {:#?} {:#?}", states(&lab), told(), site.hosts()),
+    );
+    for host in site.hosts() {
+        assert_eq!(host["status"]["errorCount"], 0, "{host:#}");
     }
+    let done = lab.done(&own, mark);
     assert!(done.values().all(|times| *times == 1), "{done:?}");
     site.kubectl(&["delete", "bmh", "--all", "--wait=false"]);
     until(

@@ -33,7 +33,8 @@ fn run_as(site: &Site, kubeconfig: &Path, args: &[&str]) -> Done {
 }
 
 /// The same as administrator.
-fn run(site: &Site, args: &[&str]) -> Done {
+#[track_caller]
+pub fn run(site: &Site, args: &[&str]) -> Done {
     run_as(site, &site.server.kubeconfig(), args).code(0)
 }
 

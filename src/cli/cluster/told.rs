@@ -202,12 +202,11 @@ fn at_rest(host: &BareMetalHost, status: &BareMetalHostStatus) -> Told {
         };
         return Told::new(Kind::Moving, "Changed", text);
     }
-    if managed && status.powered_on != host.spec.online && has_power(host.state()) {
-        let text = match host.spec.online {
-            true => "is to be powered on",
-            false => "is to be powered off",
-        };
-        return Told::new(Kind::Moving, "ChangingPower", text);
+    if managed
+        && has_power(host.state())
+        && let Some(told) = power(host, status)
+    {
+        return told;
     }
     let code = match host.state() {
         State::Ready => "Available".to_owned(),
@@ -226,6 +225,27 @@ fn at_rest(host: &BareMetalHost, status: &BareMetalHostStatus) -> Told {
 /// off after cleaning and stays as it is with some drivers.
 fn has_power(state: &State) -> bool {
     matches!(state, State::Provisioned | State::ExternallyProvisioned)
+}
+
+/// What becomes of the power, and why it is not as the spec says; `None` where it is.
+fn power(host: &BareMetalHost, status: &BareMetalHostStatus) -> Option<Told> {
+    let annotations = host.metadata.annotations.iter().flatten();
+    let mut names = annotations.map(|(name, _)| name);
+    let held = names.any(|name| name.starts_with(annotation::REBOOT_PREFIX));
+    // Off is all that this one asks for.
+    let once = status.powered_on && host.annotation(annotation::REBOOT).is_some();
+    let text = match (status.powered_on, host.spec.online) {
+        (false, true) if held => {
+            let text = "held off by a reboot annotation (reboot.metal3.io/…) until that is removed";
+            return Some(Told::new(Kind::Settled, "PowerHeldOff", text));
+        }
+        (true, true) if held => "is to be powered off, as a reboot annotation asks",
+        (true, true) if once => "is to be rebooted",
+        (false, true) => "is to be powered on",
+        (true, false) => "is to be powered off",
+        (true, true) | (false, false) => return None,
+    };
+    Some(Told::new(Kind::Moving, "ChangingPower", text))
 }
 
 fn progressing(status: &BareMetalHostStatus) -> Option<Timestamp> {

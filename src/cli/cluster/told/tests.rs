@@ -87,6 +87,32 @@ fn an_error_of_the_other_operator_is_told_and_tried_again() {
 }
 
 #[test]
+fn reboot_annotations_are_told_until_they_are_done() {
+    let with = |name: &str, on: bool| {
+        let mut status = provisioned();
+        status["poweredOn"] = json!(on);
+        let mut host = host(with_image("http://i/a"), status);
+        let annotations = host.metadata.annotations.get_or_insert_default();
+        annotations.insert(name, "");
+        said(&host)
+    };
+    let (code, text, flags) = with("reboot.metal3.io", true);
+    assert_eq!(
+        (&*code, &*text, flags),
+        ("ChangingPower", "is to be rebooted", MOVING)
+    );
+    assert_eq!(with("reboot.metal3.io", false).1, "is to be powered on");
+    let held = "reboot.metal3.io/upkeep";
+    let (_, text, flags) = with(held, true);
+    assert_eq!(
+        (&*text, flags),
+        ("is to be powered off, as a reboot annotation asks", MOVING)
+    );
+    let (code, _, flags) = with(held, false);
+    assert_eq!((&*code, flags), ("PowerHeldOff", SETTLED));
+}
+
+#[test]
 fn one_at_rest_is_settled_unless_it_is_wanted_otherwise() {
     let (code, _, flags) = said(&host(with_image("http://i/a"), provisioned()));
     assert_eq!((&*code, flags), ("Provisioned", SETTLED));
