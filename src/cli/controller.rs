@@ -14,6 +14,7 @@ mod guard;
 mod leave;
 mod place;
 mod report;
+mod reporter;
 mod resource;
 mod specs;
 mod telling;
