@@ -48,6 +48,8 @@ mod kills;
 #[path = "ironic_run/lab.rs"]
 #[allow(dead_code, reason = "shared with the tests of `metalform run`")]
 mod lab;
+#[path = "cluster/late_files.rs"]
+mod late_files;
 #[path = "cluster/lease.rs"]
 mod lease;
 #[path = "cluster/left_webhook.rs"]

@@ -12,6 +12,7 @@
 mod drive;
 mod guard;
 mod leave;
+mod name;
 mod place;
 mod report;
 mod reporter;

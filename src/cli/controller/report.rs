@@ -185,6 +185,9 @@ fn synced(scene: &Scene<'_>) -> Verdict {
         return (true, FleetReason::Applied, String::new());
     }
     let text = match (standing.round, standing.held.len()) {
+        (0, _) if scene.read.good.is_none() => {
+            "no spec without errors was read since the controller began".to_owned()
+        }
         (0, _) => "nothing was compared yet".to_owned(),
         (_, 0) => "changes are being written".to_owned(),
         (_, 1) => "1 change waits for its turn".to_owned(),
@@ -246,4 +249,67 @@ fn counts(scene: &Scene<'_>) -> HostCounts {
         *slot += 1;
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::Lab;
+
+    /// A status of these, after `before`.
+    fn told(before: &FleetStatus, read: &Read, standing: &Standing) -> FleetStatus {
+        let scene = Scene {
+            fleet: &Lab::key("lab"),
+            read,
+            standing,
+            overview: &Overview::default(),
+            paused: false,
+            hindrance: None,
+            generation: 1,
+            now: "2026-01-02T03:04:05Z".parse().unwrap(),
+        };
+        status(before, &scene)
+    }
+
+    fn why(status: &FleetStatus, kind: &FleetConditionType) -> (FleetReason, String) {
+        let found = conditions::find(&status.conditions, kind).unwrap();
+        (found.reason.clone(), found.message.clone())
+    }
+
+    #[test]
+    fn files_that_cannot_be_read_leave_the_last_good_version() {
+        let good = Read {
+            path: "/specs".to_owned(),
+            digest: "texts".to_owned(),
+            good: Some("0123".to_owned()),
+            ..Read::default()
+        };
+        let standing = Standing {
+            round: 1,
+            ..Standing::default()
+        };
+        let before = told(&FleetStatus::default(), &good, &standing);
+        assert_eq!(
+            why(&before, &FleetConditionType::Ready).0,
+            FleetReason::Settled
+        );
+        let gone = Read {
+            path: "/specs".to_owned(),
+            unreadable: Some("no file at `/specs`".to_owned()),
+            ..Read::default()
+        };
+        // As after a start: nothing was compared.
+        let after = told(&before, &gone, &Standing::default());
+        assert_eq!(
+            (&after.last_good, &after.digest),
+            (&before.last_good, &before.digest)
+        );
+        for kind in [FleetConditionType::Valid, FleetConditionType::Ready] {
+            let (reason, text) = why(&after, &kind);
+            assert_eq!(reason, FleetReason::SourceUnreadable);
+            assert_eq!(text, "no file at `/specs`");
+        }
+        let (_, synced) = why(&after, &FleetConditionType::Synced);
+        assert!(synced.contains("no spec without errors"), "{synced}");
+    }
 }
