@@ -90,5 +90,7 @@ mod unreadable;
 mod way_back;
 #[path = "cluster/word.rs"]
 mod word;
+#[path = "cluster/words.rs"]
+mod words;
 #[path = "cluster/worlds.rs"]
 mod worlds;

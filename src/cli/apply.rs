@@ -40,7 +40,8 @@ const SUCCESSOR: Duration = Duration::from_secs(5);
 /// ends before, `apply` asks (or takes --yes) and goes on with what is left of the plan.
 ///
 /// With a cluster (`--context`, `--namespace`) it writes the resources and ends: what happens to the
-/// machines then is the controller's. --wait waits for it.
+/// machines then is the controller's. --wait waits for it. Where a controller follows files for the
+/// fleet, --allow-destroy gives words for what it waits with, and nothing else is written.
 #[derive(Debug, clap::Args)]
 pub struct ApplyArgs {
     #[command(flatten)]
@@ -358,6 +359,13 @@ const GIVE_WORDS: Question = Question {
     text: "The running process carries out what needs no word. Give the words that are allowed here?",
     to: "give the words",
     no: "not confirmed; no word was given, and the running process carries out the rest",
+};
+
+/// The same beside a controller of a cluster.
+const GIVE_WORDS_TO_CONTROLLER: Question = Question {
+    text: "The controller carries out what needs no word. Give the words that are allowed here?",
+    to: "give the words",
+    no: "not confirmed; no word was given, and the controller carries out the rest",
 };
 
 fn ask(term: &Term, args: &ApplyArgs, question: &Question) -> Result<(), Failure> {

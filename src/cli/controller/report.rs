@@ -10,6 +10,7 @@ use crate::api::{ConditionStatus, Timestamp, conditions, whole_seconds};
 use crate::desired::is_of;
 use crate::diag::{Diagnostic, Severity};
 use crate::engine::{HostLine, Overview, Standing};
+use crate::plan::{Action, Hold, HoldCode};
 use crate::store::{Key, Object as _};
 use crate::vfs::Files;
 
@@ -178,7 +179,7 @@ fn synced(scene: &Scene<'_>) -> Verdict {
             0 => String::new(),
             more => format!(" (and {more} more)"),
         };
-        let text = format!("{}: {}{more}", action.host, hold.text);
+        let text = format!("{}: {}{more}", action.host, way_on(action, hold));
         return (false, FleetReason::ChangesHeld, text);
     }
     if standing.applied() {
@@ -194,6 +195,17 @@ fn synced(scene: &Scene<'_>) -> Verdict {
         (_, many) => format!("{many} changes wait for their turn"),
     };
     (false, FleetReason::Applying, text)
+}
+
+/// What a change waits for and how it goes on, for somebody who sees no more than the object.
+fn way_on(action: &Action, hold: &Hold) -> String {
+    match &action.guard {
+        Some(guard) if hold.code == HoldCode::NeedsAllowDestroy => format!(
+            "{}; to go on, beside the files: metalform apply --namespace {} --allow-destroy {}",
+            guard.text, action.host.namespace, action.host.name
+        ),
+        _ => hold.text.to_string(),
+    }
 }
 
 /// All of it.
@@ -254,7 +266,7 @@ fn counts(scene: &Scene<'_>) -> HostCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::testing::Lab;
+    use crate::plan::testing::{Lab, workers};
 
     /// A status of these, after `before`.
     fn told(before: &FleetStatus, read: &Read, standing: &Standing) -> FleetStatus {
@@ -311,5 +323,31 @@ mod tests {
         }
         let (_, synced) = why(&after, &FleetConditionType::Synced);
         assert!(synced.contains("no spec without errors"), "{synced}");
+    }
+
+    #[test]
+    fn a_change_that_needs_a_word_is_told_with_the_whole_command() {
+        let mut lab = Lab::provisioned(&workers(2, ""));
+        let plan = lab.edit(&workers(1, ""));
+        let rulings = lab.gate(&plan, &[]);
+        let holds = rulings.into_iter().map(|ruling| ruling.hold);
+        let held = plan.actions.iter().cloned().zip(holds);
+        let standing = Standing {
+            round: 1,
+            held: held
+                .filter_map(|(action, hold)| Some((action, hold?)))
+                .collect(),
+            ..Standing::default()
+        };
+        let after = told(&FleetStatus::default(), &Read::default(), &standing);
+        let (reason, text) = why(&after, &FleetConditionType::Synced);
+        assert_eq!(reason, FleetReason::ChangesHeld);
+        let namespace = Lab::key("n02").namespace;
+        assert!(
+            text.ends_with(&format!(
+                "metalform apply --namespace {namespace} --allow-destroy n02"
+            )),
+            "{text}"
+        );
     }
 }
