@@ -20,7 +20,8 @@ use super::super::plan::{Made, Moved, Saved, Target, make, notes, stale};
 use super::super::source::Source;
 use super::super::spec::{self, Spec};
 use super::super::{Exit, Failure, Term};
-use super::{ApplyArgs, CARRY_OUT, ask, without_effect};
+use super::ask::{CARRY_OUT, ask};
+use super::{ApplyArgs, without_effect};
 
 use self::report::Report;
 use self::secrets::Writing;

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use crate::api::BareMetalHost;
 use crate::api::names::annotation;
-use crate::cli::apply::{ApplyArgs, GIVE_WORDS_TO_CONTROLLER, ask};
+use crate::cli::apply::ApplyArgs;
+use crate::cli::apply::ask::{GIVE_WORDS_TO_CONTROLLER, ask};
 use crate::cli::cluster::{Followed, Remote, failed};
 use crate::cli::plan::{Saved, make};
 use crate::cli::source::Source;
