@@ -175,6 +175,12 @@ impl Evaluation {
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
     }
+
+    /// False when the root file could not be read: then nothing is known of the spec, its name
+    /// neither.
+    pub fn has_root(&self) -> bool {
+        !self.project.sources.is_empty()
+    }
 }
 
 /// Evaluates a project. Never fails and never panics; trees of files that did not change, and hosts

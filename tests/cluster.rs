@@ -50,6 +50,8 @@ mod kills;
 #[path = "ironic_run/lab.rs"]
 #[allow(dead_code, reason = "shared with the tests of `metalform run`")]
 mod lab;
+#[path = "cluster/late_files.rs"]
+mod late_files;
 #[path = "cluster/lease.rs"]
 mod lease;
 #[path = "cluster/left_webhook.rs"]
@@ -92,5 +94,7 @@ mod unreadable;
 mod way_back;
 #[path = "cluster/word.rs"]
 mod word;
+#[path = "cluster/words.rs"]
+mod words;
 #[path = "cluster/worlds.rs"]
 mod worlds;

@@ -1,9 +1,9 @@
 //! `metalform apply`: shows the plan, asks, carries it out and waits until all is settled.
 
+mod ask;
 mod cluster;
 mod through;
 
-use std::io::{BufRead, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +25,8 @@ use super::run::{self, Order, RunArgs};
 use super::source::Source;
 use super::{Exit, Failure, SpecArgs, Term, spec};
 
+use self::ask::{CARRY_OUT, GIVE_WORDS, ask};
+
 /// How long a process that holds the store may take until it answers: it reads ten thousand hosts in a
 /// second, on a machine that has time for it.
 const STARTING: Duration = Duration::from_secs(20);
@@ -40,7 +42,8 @@ const SUCCESSOR: Duration = Duration::from_secs(5);
 /// ends before, `apply` asks (or takes --yes) and goes on with what is left of the plan.
 ///
 /// With a cluster (`--context`, `--namespace`) it writes the resources and ends: what happens to the
-/// machines then is the controller's. --wait waits for it.
+/// machines then is the controller's. --wait waits for it. Where a controller follows files for the
+/// fleet, --allow-destroy gives words for what it waits with, and nothing else is written.
 #[derive(Debug, clap::Args)]
 pub struct ApplyArgs {
     #[command(flatten)]
@@ -335,72 +338,5 @@ fn without_effect<'a>(plan: &Plan, named: &'a Grants) -> Result<Vec<&'a str>, Fa
             Err(Failure::new(Exit::Usage, text).help("see `metalform plan`; nothing was changed"))
         }
         _ => Ok(idle),
-    }
-}
-
-/// What is asked before something is done.
-struct Question {
-    text: &'static str,
-    /// What `--yes` does without it.
-    to: &'static str,
-    /// What a no comes to.
-    no: &'static str,
-}
-
-const CARRY_OUT: Question = Question {
-    text: "Carry this out?",
-    to: "carry out the plan as shown",
-    no: "not confirmed; nothing was changed",
-};
-
-/// Beside a process that carries out what needs no word.
-const GIVE_WORDS: Question = Question {
-    text: "The running process carries out what needs no word. Give the words that are allowed here?",
-    to: "give the words",
-    no: "not confirmed; no word was given, and the running process carries out the rest",
-};
-
-fn ask(term: &Term, args: &ApplyArgs, question: &Question) -> Result<(), Failure> {
-    if args.yes {
-        return Ok(());
-    }
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        return Err(
-            Failure::new(Exit::Usage, "not on a terminal, so nobody can be asked")
-                .help(format!("give --yes to {}", question.to)),
-        );
-    }
-    term.err(&format!("{} [y/N] ", question.text));
-    if confirmed(&mut stdin.lock()) {
-        return Ok(());
-    }
-    Err(Failure::new(Exit::No, question.no))
-}
-
-/// Nothing but a clear yes is one: not the end of the input, not an empty line.
-fn confirmed(answers: &mut impl BufRead) -> bool {
-    let mut answer = String::new();
-    let read = answers.read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_clear_yes_is_one() {
-        let said = |text: &str| confirmed(&mut text.as_bytes());
-        assert!(["y\n", "yes\n", " Y \n", "YES"].into_iter().all(said));
-        assert!(
-            !["", "\n", "n\n", "no\n", "yo\n", "n\ny\n"]
-                .into_iter()
-                .any(said)
-        );
-        assert!(
-            !confirmed(&mut [0xff, 0xfe, b'\n'].as_slice()),
-            "what is no text is no yes"
-        );
     }
 }

@@ -21,7 +21,7 @@ use crate::store::{Key, Kube, Object, Store as _, StoreError};
 
 use super::{Exit, Failure, SpecArgs, home, spec};
 
-pub(super) use parent::Parent;
+pub(super) use parent::{Followed, Parent};
 pub(super) use shared::{Leads, is_simulated};
 pub(super) use told::{next_steps, reason};
 

@@ -12,8 +12,10 @@
 mod drive;
 mod guard;
 mod leave;
+mod name;
 mod place;
 mod report;
+mod reporter;
 mod resource;
 mod specs;
 mod telling;

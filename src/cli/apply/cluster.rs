@@ -3,11 +3,13 @@
 //!
 //! The fleet's own object goes first: it is the parent of the set that all hosts are members of. What
 //! was shown is what is written: each host at the version that it was judged at, and nothing that is
-//! not in the plan.
+//! not in the plan. Where a controller follows files for the fleet, it is the one that writes, and words
+//! for its plan are all that is given here (`words`).
 
 mod report;
 mod secrets;
 mod wait;
+mod words;
 mod write;
 
 use crate::plan::{self, Action, Grants, Hold, Live};
@@ -18,7 +20,8 @@ use super::super::plan::{Made, Moved, Saved, Target, make, notes, stale};
 use super::super::source::Source;
 use super::super::spec::{self, Spec};
 use super::super::{Exit, Failure, Term};
-use super::{ApplyArgs, CARRY_OUT, ask, without_effect};
+use super::ask::{CARRY_OUT, ask};
+use super::{ApplyArgs, without_effect};
 
 use self::report::Report;
 use self::secrets::Writing;
@@ -38,24 +41,17 @@ pub(super) async fn apply(
     spec::show(term, &spec);
     let remote = reached.within(Some(&spec.fleet.namespace));
     let parent = Parent::read(&remote, &spec.fleet.name).await?;
+    if let Some(followed) = parent.followed().filter(|_| gives_words(args)) {
+        return words::give(term, args, saved.as_ref(), &spec, &remote, &followed).await;
+    }
     parent.refuse_others(args.force_beside_controller)?;
     parent.needs_kind()?;
     let made = make(&Source::Cluster(remote.clone()), &spec).await?;
-    if let (Some(path), Some(saved)) = (&args.plan, &saved) {
-        let mut moved = saved.moved(&made, Target::cluster(&remote));
-        if !moved.is_empty() {
-            name_who(&remote, &mut moved).await?;
-            return Err(stale(path, &moved));
-        }
-    }
-    let named = Grants::named(args.allow_destroy.iter().cloned());
-    for name in without_effect(&made.plan, &named)? {
-        term.say(&format!("--allow-destroy {name}: nothing is left to allow"));
-    }
+    is_current(args, saved.as_ref(), &made, &remote).await?;
     let work = Work {
         term,
         args,
-        grants: named.bound(&made.plan),
+        grants: named(term, args, &made)?.bound(&made.plan),
         secrets: Writing::of(args, &made, &remote).await?,
         strict: saved.is_some(),
         spec,
@@ -67,6 +63,52 @@ pub(super) async fn apply(
         return work.dry_run(&made).await;
     }
     work.carry_out(made).await
+}
+
+/// True where beside a controller that follows files there is something to do.
+fn gives_words(args: &ApplyArgs) -> bool {
+    !args.allow_destroy.is_empty() && !args.force_beside_controller
+}
+
+/// An error where something moved since a saved plan was made.
+async fn is_current(
+    args: &ApplyArgs,
+    saved: Option<&Saved>,
+    made: &Made,
+    remote: &Remote,
+) -> Result<(), Failure> {
+    let (Some(path), Some(saved)) = (&args.plan, saved) else {
+        return Ok(());
+    };
+    let mut moved = saved.moved(made, Target::cluster(remote));
+    if moved.is_empty() {
+        return Ok(());
+    }
+    name_who(remote, &mut moved).await?;
+    Err(stale(path, &moved))
+}
+
+/// What the command line allows. A name that has nothing to allow is said.
+fn named(term: &Term, args: &ApplyArgs, made: &Made) -> Result<Grants, Failure> {
+    let named = Grants::named(args.allow_destroy.iter().cloned());
+    for name in without_effect(&made.plan, &named)? {
+        term.say(&format!("--allow-destroy {name}: nothing is left to allow"));
+    }
+    Ok(named)
+}
+
+/// Shows the plan with what these grants let go.
+fn show(term: &Term, made: &Made, grants: &Grants) {
+    let rulings = plan::gate(&made.plan, &made.desired, &made.observed, grants);
+    term.out(&plan::render(
+        &made.plan,
+        &rulings,
+        term.palette(),
+        term.width_out(),
+    ));
+    for line in notes(made) {
+        term.out(&format!("{line}\n"));
+    }
 }
 
 /// The cluster that is meant; where only a saved plan says it, the namespace that it was made for.
@@ -132,19 +174,9 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn show(&self, made: &Made) {
-        let rulings = plan::gate(&made.plan, &made.desired, &made.observed, &self.grants);
-        let term = self.term;
-        term.out(&plan::render(
-            &made.plan,
-            &rulings,
-            term.palette(),
-            term.width_out(),
-        ));
-        for line in notes(made) {
-            term.out(&format!("{line}\n"));
-        }
-        term.out(&self.secrets.show());
-        term.say(&format!("in {}", self.remote.place()));
+        show(self.term, made, &self.grants);
+        self.term.out(&self.secrets.show());
+        self.term.say(&format!("in {}", self.remote.place()));
     }
 
     /// What may go now, and what holds the rest.

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::api::Fleet;
-use crate::api::fleet::applyset;
+use crate::api::fleet::{FleetConditionType, applyset};
+use crate::api::{ConditionStatus, Fleet, conditions};
 use crate::plan::OWNER;
 use crate::store::{Key, Kube, Store as _, StoreError};
 
@@ -17,6 +17,16 @@ pub(in crate::cli) struct Parent {
     fleet: Option<Arc<Fleet>>,
     /// Whether the cluster knows this kind at all. One of the Bare Metal Operator does not need to.
     has_kind: bool,
+}
+
+/// What a controller goes by that follows files for a fleet.
+pub(in crate::cli) struct Followed<'a> {
+    /// Where the files are, as it sees them.
+    pub source: &'a str,
+    /// Digest of the fleet that it follows, once it has read a valid one.
+    pub digest: Option<&'a str>,
+    /// Why it cannot follow what is in the files now.
+    pub trouble: Option<&'a str>,
 }
 
 /// Adds the one kind: the definitions of a Bare Metal Operator that runs there are its own.
@@ -56,6 +66,23 @@ impl Parent {
         })
     }
 
+    /// What a controller follows that writes the fleet's hosts. One that is paused writes none.
+    pub fn followed(&self) -> Option<Followed<'_>> {
+        let fleet = self.fleet.as_deref()?;
+        if fleet.spec.paused || applyset::foreign(fleet).is_some() {
+            return None;
+        }
+        let status = fleet.status.as_ref()?;
+        let valid = conditions::find(&status.conditions, &FleetConditionType::Valid);
+        let invalid = valid.filter(|valid| valid.status == ConditionStatus::False);
+        let good = status.last_good.as_ref();
+        Some(Followed {
+            source: writer(fleet)?,
+            digest: good.map(|good| good.digest.as_str()),
+            trouble: invalid.map(|invalid| invalid.message.as_str()),
+        })
+    }
+
     /// An error where somebody else says what the hosts are to be: two who do not agree would take
     /// turns at every host. A controller that is paused keeps off.
     pub fn refuse_others(&self, beside: bool) -> Result<(), Failure> {
@@ -77,8 +104,9 @@ impl Parent {
              written here"
         );
         Err(Failure::new(Exit::Stale, text).help(
-            "edit the files that it follows; or set spec.paused of the Fleet; or, if no controller \
-             runs there any more, give --force-beside-controller",
+            "edit the files that it follows; with --allow-destroy NAME give it a word that it waits for; or \
+             set spec.paused of the Fleet; or, if no controller runs there any more, give \
+             --force-beside-controller",
         ))
     }
 
@@ -139,7 +167,14 @@ mod tests {
                 "kind": "Fleet",
                 "metadata": { "name": "lab", "namespace": "metal3" },
                 "spec": { "paused": paused },
-                "status": { "source": { "path": "/specs/fleet.kdl" } },
+                "status": {
+                    "source": { "path": "/specs/fleet.kdl" },
+                    "lastGood": { "digest": "0123", "time": "2026-01-01T00:00:00Z" },
+                    "conditions": [{
+                        "type": "Valid", "status": "False", "reason": "SpecErrors",
+                        "message": "1 error", "lastTransitionTime": "2026-01-01T00:00:00Z",
+                    }],
+                },
             }))
         };
         let refused = fleet(false).refuse_others(false).unwrap_err();
@@ -152,6 +187,14 @@ mod tests {
             said.as_deref(),
             Some("a controller follows /specs/fleet.kdl for it")
         );
+        let running = fleet(false);
+        let followed = running.followed().unwrap();
+        assert_eq!(followed.source, "/specs/fleet.kdl");
+        assert_eq!(
+            (followed.digest, followed.trouble),
+            (Some("0123"), Some("1 error"))
+        );
+        assert!(fleet(true).followed().is_none());
     }
 
     #[test]
@@ -162,6 +205,7 @@ mod tests {
                 "annotations": { "applyset.kubernetes.io/tooling": "kubectl/v1.33" },
             },
         }));
+        assert!(fleet.followed().is_none());
         assert!(
             fleet
                 .refuse_others(true)

@@ -10,6 +10,7 @@ use crate::api::{ConditionStatus, Timestamp, conditions, whole_seconds};
 use crate::desired::is_of;
 use crate::diag::{Diagnostic, Severity};
 use crate::engine::{HostLine, Overview, Standing};
+use crate::plan::{Action, Hold, HoldCode};
 use crate::store::{Key, Object as _};
 use crate::vfs::Files;
 
@@ -178,19 +179,33 @@ fn synced(scene: &Scene<'_>) -> Verdict {
             0 => String::new(),
             more => format!(" (and {more} more)"),
         };
-        let text = format!("{}: {}{more}", action.host, hold.text);
+        let text = format!("{}: {}{more}", action.host, way_on(action, hold));
         return (false, FleetReason::ChangesHeld, text);
     }
     if standing.applied() {
         return (true, FleetReason::Applied, String::new());
     }
     let text = match (standing.round, standing.held.len()) {
+        (0, _) if scene.read.good.is_none() => {
+            "no spec without errors was read since the controller began".to_owned()
+        }
         (0, _) => "nothing was compared yet".to_owned(),
         (_, 0) => "changes are being written".to_owned(),
         (_, 1) => "1 change waits for its turn".to_owned(),
         (_, many) => format!("{many} changes wait for their turn"),
     };
     (false, FleetReason::Applying, text)
+}
+
+/// What a change waits for and how it goes on, for somebody who sees no more than the object.
+fn way_on(action: &Action, hold: &Hold) -> String {
+    match &action.guard {
+        Some(guard) if hold.code == HoldCode::NeedsAllowDestroy => format!(
+            "{}; to go on, beside the files: metalform apply --namespace {} --allow-destroy {}",
+            guard.text, action.host.namespace, action.host.name
+        ),
+        _ => hold.text.to_string(),
+    }
 }
 
 /// All of it.
@@ -246,4 +261,93 @@ fn counts(scene: &Scene<'_>) -> HostCounts {
         *slot += 1;
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::{Lab, workers};
+
+    /// A status of these, after `before`.
+    fn told(before: &FleetStatus, read: &Read, standing: &Standing) -> FleetStatus {
+        let scene = Scene {
+            fleet: &Lab::key("lab"),
+            read,
+            standing,
+            overview: &Overview::default(),
+            paused: false,
+            hindrance: None,
+            generation: 1,
+            now: "2026-01-02T03:04:05Z".parse().unwrap(),
+        };
+        status(before, &scene)
+    }
+
+    fn why(status: &FleetStatus, kind: &FleetConditionType) -> (FleetReason, String) {
+        let found = conditions::find(&status.conditions, kind).unwrap();
+        (found.reason.clone(), found.message.clone())
+    }
+
+    #[test]
+    fn files_that_cannot_be_read_leave_the_last_good_version() {
+        let good = Read {
+            path: "/specs".to_owned(),
+            digest: "texts".to_owned(),
+            good: Some("0123".to_owned()),
+            ..Read::default()
+        };
+        let standing = Standing {
+            round: 1,
+            ..Standing::default()
+        };
+        let before = told(&FleetStatus::default(), &good, &standing);
+        assert_eq!(
+            why(&before, &FleetConditionType::Ready).0,
+            FleetReason::Settled
+        );
+        let gone = Read {
+            path: "/specs".to_owned(),
+            unreadable: Some("no file at `/specs`".to_owned()),
+            ..Read::default()
+        };
+        // As after a start: nothing was compared.
+        let after = told(&before, &gone, &Standing::default());
+        assert_eq!(
+            (&after.last_good, &after.digest),
+            (&before.last_good, &before.digest)
+        );
+        for kind in [FleetConditionType::Valid, FleetConditionType::Ready] {
+            let (reason, text) = why(&after, &kind);
+            assert_eq!(reason, FleetReason::SourceUnreadable);
+            assert_eq!(text, "no file at `/specs`");
+        }
+        let (_, synced) = why(&after, &FleetConditionType::Synced);
+        assert!(synced.contains("no spec without errors"), "{synced}");
+    }
+
+    #[test]
+    fn a_change_that_needs_a_word_is_told_with_the_whole_command() {
+        let mut lab = Lab::provisioned(&workers(2, ""));
+        let plan = lab.edit(&workers(1, ""));
+        let rulings = lab.gate(&plan, &[]);
+        let holds = rulings.into_iter().map(|ruling| ruling.hold);
+        let held = plan.actions.iter().cloned().zip(holds);
+        let standing = Standing {
+            round: 1,
+            held: held
+                .filter_map(|(action, hold)| Some((action, hold?)))
+                .collect(),
+            ..Standing::default()
+        };
+        let after = told(&FleetStatus::default(), &Read::default(), &standing);
+        let (reason, text) = why(&after, &FleetConditionType::Synced);
+        assert_eq!(reason, FleetReason::ChangesHeld);
+        let namespace = Lab::key("n02").namespace;
+        assert!(
+            text.ends_with(&format!(
+                "metalform apply --namespace {namespace} --allow-destroy n02"
+            )),
+            "{text}"
+        );
+    }
 }

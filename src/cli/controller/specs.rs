@@ -9,6 +9,9 @@
 //! members of, and a person may have paused it. While it is paused the engine is told of no desired
 //! state at all, so that nothing of what people do meanwhile is taken back. Resuming is as starting.
 //!
+//! Files that are not there, or not yet, are waited for: no object is made for them and no host is
+//! changed. The Fleet that told of them before says so.
+//!
 //! A ConfigMap that is swapped and the link of git-sync are followed as `metalform run` follows
 //! them: what is watched is the path, with its links.
 
@@ -26,21 +29,23 @@ use crate::desired::{self, Desired};
 use crate::diag::{Code, Diagnostic, render};
 use crate::engine::{self, Engine, Standing, Telling};
 use crate::eval::{self, Cache, Evaluation, Inputs, Limits, Namespace};
-use crate::plan::{Grants, OWNER};
+use crate::plan::Grants;
 use crate::serve::Reading;
-use crate::store::{Change, Key, Kube, Object as _, Store, StoreError};
+use crate::store::{Change, Key, Kube, Object as _, Store};
 use crate::vfs::watch::{self, Watch};
 use crate::vfs::{Digest, RealDisk};
 
 use super::leave::Leave;
+use super::name::Said;
 use super::place::Places;
-use super::report::{self, Read, Scene};
+use super::report::Read;
+use super::reporter::Reporter;
 
 use futures::StreamExt as _;
 
-/// How often a status is written at most.
+/// How often free seats are looked for at most.
 const PACE: Duration = Duration::from_secs(1);
-/// When to try again what the server refused.
+/// When to ask again which Fleets there are.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// A folder that is followed.
@@ -107,6 +112,7 @@ pub(super) async fn follow(engine: Arc<Engine<Kube>>, source: Source, stop: Canc
         cache: Cache::default(),
         desired,
         read,
+        said: None,
         named,
         next: None,
         leave,
@@ -133,7 +139,9 @@ struct Specs {
     cache: Cache,
     desired: channel::Sender<Option<Arc<Desired>>>,
     read: channel::Sender<Read>,
-    /// The Fleet object, once the spec has a name.
+    /// What the text says that was read last, once one was.
+    said: Option<Said>,
+    /// The Fleet object, once it is clear which.
     named: channel::Sender<Option<Key>>,
     /// What was read last and is valid; followed as far as `leave` goes.
     next: Option<Arc<Desired>>,
@@ -146,16 +154,24 @@ struct Specs {
 impl Specs {
     async fn run(&mut self, mut standing: channel::Receiver<Standing>) {
         let mut reloads = Watch::new(watch::Options::default());
-        self.reload(&mut reloads);
+        self.reload(&mut reloads, false);
         let mut fleets = Store::<Fleet>::watch(self.engine.store().as_ref(), Default::default());
         let mut activity = self.engine.activity();
         let mut looks = tokio::time::interval(PACE);
         let mut dirty = false;
+        let listing = fleets_are_known(Arc::clone(self.engine.store()));
+        tokio::pin!(listing);
+        let mut all_known = false;
         loop {
             tokio::select! {
+                () = &mut listing, if !all_known => {
+                    all_known = true;
+                    self.name(true);
+                    self.go_on();
+                }
                 reload = reloads.changed() => {
                     debug!(paths = reload.paths.len(), "files changed");
-                    self.reload(&mut reloads);
+                    self.reload(&mut reloads, all_known);
                 }
                 Some(change) = fleets.next() => if self.concerns(&change) {
                     self.go_on();
@@ -171,7 +187,7 @@ impl Specs {
     }
 
     /// Evaluates again. What is not valid changes nothing; what was written meanwhile is read again.
-    fn reload(&mut self, watch: &mut Watch) {
+    fn reload(&mut self, watch: &mut Watch, all_known: bool) {
         let before = watch.checkouts();
         let evaluation = tokio::task::block_in_place(|| self.evaluate());
         let watched = evaluation.watched.clone();
@@ -180,44 +196,65 @@ impl Specs {
             watch.again();
             return;
         }
-        let mut read = Read {
-            path: self.source.root.display().to_string(),
-            digest: texts(&evaluation),
-            ..Read::default()
-        };
-        read.findings(&evaluation.files, &evaluation.diagnostics);
-        let is_there = self.source.root.exists();
-        let valid = is_there && !evaluation.has_errors() && evaluation.complete;
-        if !is_there {
-            let path = &read.path;
-            read.unreadable = Some(format!("no spec at {path}; the last good fleet is kept"));
-        } else if valid {
-            let next = self.lower(&evaluation);
-            read.good = Some(next.digest.to_string());
-            self.next = Some(Arc::new(next));
-        } else {
-            let summary = render::summary(&evaluation.diagnostics);
-            // Where there is no Fleet to tell of it, nobody would know more.
-            let first = read.findings.first();
-            let first = first.map(|found| format!(": {}", found.message));
-            warn!(
-                code = "SpecInvalid",
-                "{summary}{}; the last good fleet is kept",
-                first.unwrap_or_default()
-            );
-        }
-        self.name(&evaluation, valid);
+        let read = self.judge(&evaluation);
         self.source.shown.reading.send_replace(Reading {
             spec: read.path.clone(),
-            kept: (!valid).then(|| "what is there now is not valid".to_owned()),
+            kept: read
+                .good
+                .is_none()
+                .then(|| "what is there now is not valid".to_owned()),
             ..Reading::default()
         });
+        self.said = Some(Said::by(&evaluation, read.good.is_some()));
+        self.name(all_known);
         self.read.send_if_modified(|known| {
             let changed = *known != read;
             *known = read;
             changed
         });
         self.go_on();
+    }
+
+    /// What came of the files. What is valid is what to follow next, and what is wrong is said.
+    fn judge(&mut self, evaluation: &Evaluation) -> Read {
+        let mut read = Read {
+            path: self.source.root.display().to_string(),
+            ..Read::default()
+        };
+        read.findings(&evaluation.files, &evaluation.diagnostics);
+        let kept = match self.next {
+            Some(_) => "the last good fleet is kept",
+            None => "nothing is followed yet, the hosts stay as they are",
+        };
+        let first = read.findings.first().map(|found| found.message.as_str());
+        let first = first.unwrap_or_default();
+        let was_there = self.read.borrow().unreadable.is_none();
+        if !evaluation.has_root() {
+            let text = format!("{first}; {kept}");
+            if self.read.borrow().unreadable.as_ref() != Some(&text) {
+                warn!(
+                    code = "SourceUnreadable",
+                    "{text}; if the files do not come by themselves, see --specs (`specs.path` of the \
+                     chart) and what brings them"
+                );
+            }
+            read.unreadable = Some(text);
+            return read;
+        }
+        if !was_there {
+            info!("the spec is there");
+        }
+        read.digest = texts(evaluation);
+        if evaluation.has_errors() || !evaluation.complete {
+            let summary = render::summary(&evaluation.diagnostics);
+            // Where there is no Fleet to tell of it, nobody would know more.
+            warn!(code = "SpecInvalid", "{summary}: {first}; {kept}");
+            return read;
+        }
+        let next = self.lower(evaluation);
+        read.good = Some(next.digest.to_string());
+        self.next = Some(Arc::new(next));
+        read
     }
 
     fn evaluate(&mut self) -> Evaluation {
@@ -265,19 +302,20 @@ impl Specs {
         desired.in_set(&applyset::id(&fleet.name, &fleet.namespace))
     }
 
-    /// The object that tells of this spec. One that is not valid keeps the one that it had: its word
-    /// for the namespace may be what is wrong with it.
-    fn name(&self, evaluation: &Evaluation, valid: bool) {
-        let fleet = &evaluation.fleet;
-        let keeps = !valid && self.named.borrow().is_some();
-        if keeps || fleet.name.is_empty() || !self.source.places.has(&fleet.namespace) {
+    /// Finds the object that tells of this spec. `all_known`: which there are.
+    fn name(&self, all_known: bool) {
+        let Some(said) = &self.said else {
             return;
-        }
-        let key = Key::new(fleet.namespace.to_string(), fleet.name.to_string());
+        };
+        let store = self.engine.store();
+        let path = self.source.root.display().to_string();
         self.named.send_if_modified(|known| {
-            let is_new = known.as_ref() != Some(&key);
+            let fleets = all_known.then(|| Store::<Fleet>::list(store.as_ref()));
+            let found = said.object(known.as_ref(), &path, fleets.as_deref());
+            let found = found.filter(|key| self.source.places.has(&key.namespace));
+            let is_new = found.is_some() && *known != found;
             if is_new {
-                *known = Some(key);
+                *known = found;
             }
             is_new
         });
@@ -311,6 +349,9 @@ impl Specs {
         let wanted = self.next.clone().filter(|_| follows);
         let is_news = self.desired.send_if_modified(|known| {
             let same = known.as_ref().map(Arc::as_ptr) == wanted.as_ref().map(Arc::as_ptr);
+            if known.is_none() && wanted.is_some() {
+                info!("the fleet is followed");
+            }
             if !same {
                 known.clone_from(&wanted);
             }
@@ -341,13 +382,20 @@ impl Specs {
 
 fn tell(leave: &Leave) {
     match leave {
-        Leave::Unwritten => {}
+        // It is said when something is.
+        Leave::Unwritten | Leave::Given => {}
         Leave::Paused => info!("the fleet is paused: its hosts stay as they are"),
         Leave::Foreign(tool) => warn!(
             code = "ForeignSet",
             tool, "the set of the Fleet is another tool's: no host is written"
         ),
-        Leave::Given => info!("the fleet is followed"),
+    }
+}
+
+/// Returns once it is known which Fleets there are.
+async fn fleets_are_known(store: Arc<Kube>) {
+    while Store::<Fleet>::snapshot(store.as_ref()).await.is_err() {
+        tokio::time::sleep(AGAIN).await;
     }
 }
 
@@ -359,102 +407,4 @@ fn texts(evaluation: &Evaluation) -> String {
         all.push_str(&format!(" {}\n", evaluation.files.digest(id)));
     }
     Digest::of(all.as_bytes()).to_string()
-}
-
-/// Writes the status of the Fleet.
-struct Reporter {
-    engine: Arc<Engine<Kube>>,
-    standing: channel::Receiver<Standing>,
-    reading: channel::Receiver<Read>,
-    names: channel::Receiver<Option<Key>>,
-    leaves: channel::Receiver<Leave>,
-}
-
-impl Reporter {
-    async fn run(mut self) {
-        let mut activity = self.engine.activity();
-        loop {
-            if let Err(error) = self.write().await {
-                warn!(code = error.code(), "Fleet not written: {error}");
-                // No host is written before it is.
-                tokio::time::sleep(AGAIN).await;
-                continue;
-            }
-            tokio::time::sleep(PACE).await;
-            tokio::select! {
-                _ = self.standing.changed() => {}
-                _ = self.reading.changed() => {}
-                _ = self.names.changed() => {}
-                _ = self.leaves.changed() => {}
-                _ = activity.changed() => {}
-            }
-        }
-    }
-
-    async fn write(&mut self) -> Result<(), StoreError> {
-        let Some(key) = self.names.borrow_and_update().clone() else {
-            return Ok(());
-        };
-        let read = self.reading.borrow_and_update().clone();
-        let standing = self.standing.borrow_and_update().clone();
-        let store = self.engine.store().as_ref();
-        self.leaves.mark_unchanged();
-        let (fleet, hindrance) = self.parent(&key).await?;
-        let before = fleet.status.clone().unwrap_or_default();
-        let overview = self.engine.overview();
-        let status = report::status(
-            &before,
-            &Scene {
-                fleet: &key,
-                read: &read,
-                standing: &standing,
-                overview: &overview,
-                paused: fleet.spec.paused,
-                hindrance: hindrance.as_deref(),
-                generation: fleet.metadata.generation.unwrap_or_default(),
-                now: self.engine.clock().now(),
-            },
-        );
-        if fleet.status.as_ref() == Some(&status) {
-            return Ok(());
-        }
-        let version = fleet.version();
-        let mut next = Fleet::clone(&fleet);
-        next.status = Some(status);
-        match store.update_status(next, version).await {
-            // Decided again with the next change, or now.
-            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The object, made the parent of the fleet's set where it is not; and why it cannot be.
-    async fn parent(&self, key: &Key) -> Result<(Arc<Fleet>, Option<String>), StoreError> {
-        let store = self.engine.store().as_ref();
-        Store::<Fleet>::snapshot(store).await?;
-        let known = Store::<Fleet>::get(store, key);
-        if let Some(fleet) = &known {
-            if let Some(tool) = applyset::foreign(fleet) {
-                let text = format!(
-                    "the set of objects of this Fleet is kept by {tool}, not by metalform; no host \
-                     is written"
-                );
-                return Ok((Arc::clone(fleet), Some(text)));
-            }
-            if applyset::is_parent(fleet, &key.name, &key.namespace) {
-                return Ok((Arc::clone(fleet), None));
-            }
-        }
-        let wanted = applyset::parent(&key.name, &key.namespace);
-        match (
-            Store::<Fleet>::apply(store, key, wanted, OWNER, false).await,
-            known,
-        ) {
-            (Err(StoreError::Owned { fields, owner, .. }), Some(fleet)) => {
-                let text = format!("{fields} of this Fleet held by {owner}; no host is written");
-                Ok((fleet, Some(text)))
-            }
-            (written, _) => Ok((written?, None)),
-        }
-    }
 }

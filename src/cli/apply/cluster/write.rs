@@ -11,7 +11,7 @@ use crate::plan::{Action, Live, OWNER, Verb};
 use crate::store::{Deleted, Key, Kube, Object as _, Patch, Store as _, StoreError, Version};
 
 /// How often a write is tried again that a server has no time for.
-const BUSY: usize = 8;
+pub(super) const BUSY: usize = 8;
 
 /// What came of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
