@@ -28,8 +28,8 @@ fn states(lab: &Lab) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn host(lab: &Lab, name: &str, slot: u8, more: &Value) -> Value {
-    let image = &lab.about["images"][0];
+/// A host with a fake machine of this lab and its first image, and more of its spec.
+pub fn host(lab: &Lab, name: &str, slot: u8, more: &Value) -> Value {
     let mut host = json!({
         "apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost",
         "metadata": { "name": name },
@@ -37,10 +37,7 @@ fn host(lab: &Lab, name: &str, slot: u8, more: &Value) -> Value {
             "online": true,
             "bootMACAddress": format!("52:54:00:f8:00:{slot:02x}"),
             "bmc": { "address": format!("fake-hardware://{name}"), "credentialsName": "bmc" },
-            "image": {
-                "url": image["url"], "checksum": image["sha256"], "checksumType": "sha256",
-                "format": image["format"],
-            },
+            "image": lab.image(0),
         },
     });
     json_patch::merge(&mut host["spec"], more);
@@ -48,13 +45,7 @@ fn host(lab: &Lab, name: &str, slot: u8, more: &Value) -> Value {
 }
 
 fn start(site: &Site, lab: &Lab, name: &str) -> Controller {
-    let text = |key: &str| lab.about[key].as_str().unwrap();
-    let kernel = ["--deploy-kernel", text("deploy_kernel_url")];
-    let ramdisk = ["--deploy-ramdisk", text("deploy_ramdisk_url")];
-    site.start(
-        name,
-        &[&["--ironic", lab.url()], &kernel[..], &ramdisk[..]].concat(),
-    )
+    site.start(name, &lab.flags())
 }
 
 /// In each state a deletion waits for an Ironic that is away, and ends when it is back.
