@@ -15,6 +15,8 @@
 mod canary;
 #[path = "ironic_run/credentials.rs"]
 mod credentials;
+#[path = "ironic_run/dice.rs"]
+mod dice;
 #[path = "ironic_run/firmware.rs"]
 mod firmware;
 #[path = "ironic_run/fleet.rs"]

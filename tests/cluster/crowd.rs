@@ -87,6 +87,17 @@ impl Controller {
         effects
     }
 
+    /// What it says of effects that a machine took after this moment.
+    pub fn did_after(&self, moment: jiff::Timestamp) -> Vec<String> {
+        let is_it = |line: &&str| {
+            let said = line.split(' ').next().and_then(|at| at.parse().ok());
+            said.is_some_and(|at: jiff::Timestamp| at > moment)
+                && line.contains(": accepted effect=")
+        };
+        let log = self.log();
+        log.lines().filter(is_it).map(str::to_owned).collect()
+    }
+
     /// Each machine was sent this effect once, and so many were.
     #[track_caller]
     pub fn did_once(&self, effect: &str, count: usize) {

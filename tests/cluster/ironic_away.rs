@@ -28,9 +28,9 @@ pub fn states(lab: &Lab) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// A host of this name with an image; `slot` makes its MAC address, and its spec has `more`.
+/// A host with a fake machine of this lab and its first image; `slot` makes its MAC address, and its spec
+/// has `more`.
 pub fn host(lab: &Lab, name: &str, slot: u8, more: &Value) -> Value {
-    let image = &lab.about["images"][0];
     let mut host = json!({
         "apiVersion": "metal3.io/v1alpha1", "kind": "BareMetalHost",
         "metadata": { "name": name },
@@ -38,10 +38,7 @@ pub fn host(lab: &Lab, name: &str, slot: u8, more: &Value) -> Value {
             "online": true,
             "bootMACAddress": format!("52:54:00:f8:00:{slot:02x}"),
             "bmc": { "address": format!("fake-hardware://{name}"), "credentialsName": "bmc" },
-            "image": {
-                "url": image["url"], "checksum": image["sha256"], "checksumType": "sha256",
-                "format": image["format"],
-            },
+            "image": lab.image(0),
         },
     });
     json_patch::merge(&mut host["spec"], more);
@@ -64,13 +61,7 @@ pub fn refused(site: &Site, lab: &Lab) -> Value {
 
 /// A controller of these machines, with these flags besides.
 pub fn start(site: &Site, lab: &Lab, name: &str, more: &[&str]) -> Controller {
-    let text = |key: &str| lab.about[key].as_str().unwrap();
-    let kernel = ["--deploy-kernel", text("deploy_kernel_url")];
-    let ramdisk = ["--deploy-ramdisk", text("deploy_ramdisk_url")];
-    site.start(
-        name,
-        &[&["--ironic", lab.url()], &kernel[..], &ramdisk[..], more].concat(),
-    )
+    site.start(name, &[&lab.flags()[..], more].concat())
 }
 
 /// A host, what its spec has besides, where it is, and what Ironic is told once it has lost all nodes.

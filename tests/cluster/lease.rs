@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use crate::controller::{Site, until};
 
 /// Short, so that the test is.
@@ -26,13 +28,22 @@ async fn one_works_and_the_other_takes_over() {
     site.comes_to("a", "provisioned");
     assert!(!second.log().contains("engine starts"), "{}", second.log());
     // Frozen in the middle of work.
-    for slot in 2..=9 {
-        site.create(&Site::host(&format!("b{slot}"), slot));
-    }
+    let hosts: Vec<Value> = (2..=9)
+        .map(|slot| Site::host(&format!("b{slot}"), slot))
+        .collect();
+    site.create(&json!({ "apiVersion": "v1", "kind": "List", "items": hosts }));
+    let of_theirs = |(host, _): &(String, String)| host.contains("/b");
+    until(
+        || first.effects().keys().any(of_theirs),
+        || format!("it does not begin:\n{}", first.log()),
+    );
     first.signal("STOP");
     let frozen = Instant::now();
     second.says("holds the lease");
     let took = frozen.elapsed();
+    let did = first.effects();
+    let deployed = did.keys().filter(|(_, effect)| effect == "deploy");
+    assert!(deployed.count() < 9, "all was done before: {did:?}");
     assert!(
         took >= Duration::from_secs(2),
         "taken after {took:?}: it was held still"
@@ -46,10 +57,12 @@ async fn one_works_and_the_other_takes_over() {
         site.kubectl(&["get", "bmh,hardwaredata", "--no-headers", columns])
     };
     let before = versions();
+    let thawed = jiff::Timestamp::now();
     first.signal("CONT");
     let ended = first.ends();
     assert_eq!(ended.code(), Some(5), "{}", first.log());
     assert_eq!(versions(), before);
+    assert_eq!(first.did_after(thawed), Vec::<String>::new());
     // Given back at its end, it is taken at once.
     let third = site.simulate("third", &TIMES);
     third.says("hosts read");

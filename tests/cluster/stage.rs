@@ -169,15 +169,7 @@ impl Stage {
 
     /// That operator's settings, as flags.
     pub fn settings(&self) -> [&str; 6] {
-        let text = |key: &str| self.lab.about[key].as_str().unwrap();
-        [
-            "--ironic",
-            self.lab.url(),
-            "--deploy-kernel",
-            text("deploy_kernel_url"),
-            "--deploy-ramdisk",
-            text("deploy_ramdisk_url"),
-        ]
+        self.lab.flags()
     }
 
     /// Everything that Ironic and the API server have of a site's hosts, by host.

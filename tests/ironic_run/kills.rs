@@ -1,34 +1,10 @@
 //! `kill -9` at random points of a run on a real Ironic: no machine is lost, and Ironic is brought
 //! to do each thing exactly once.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
+use crate::dice::Dice;
 use crate::fleet::Fleet;
 use crate::lab::{self, Lab};
 use crate::outages::{LIFE, once_each};
-
-/// Pauses between kills. Other ones each time; the seed is printed and can be given back.
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Self {
-        let seed = std::env::var("METALFORM_TEST_SEED")
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or_else(|| {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-                now.as_nanos() as u64
-            });
-        println!("METALFORM_TEST_SEED={seed}");
-        Self(seed)
-    }
-
-    fn pause(&mut self) -> Duration {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005);
-        self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
-        Duration::from_millis(150 + (self.0 >> 33) % 1800)
-    }
-}
 
 /// Starts and kills until all has the image or so many are killed, then lets the last one finish.
 fn run_and_kill(lab: &Lab, fleet: &Fleet<'_>, dice: &mut Dice, most: usize) -> usize {
@@ -41,7 +17,7 @@ fn run_and_kill(lab: &Lab, fleet: &Fleet<'_>, dice: &mut Dice, most: usize) -> u
             break;
         }
         let running = fleet.run();
-        std::thread::sleep(dice.pause());
+        std::thread::sleep(dice.pause(150..1950));
         running.kill();
         killed += 1;
     }

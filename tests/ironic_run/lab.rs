@@ -81,6 +81,18 @@ impl Lab {
         http("POST", self.text("front", "control_url"), Some(rule));
     }
 
+    /// How many requests a rule `hold` of the front holds now.
+    #[allow(dead_code, reason = "for the tests that have a cluster, too")]
+    pub fn held(&self) -> u64 {
+        let facts = http("GET", self.text("front", "control_url"), None);
+        facts["held"].as_u64().unwrap()
+    }
+
+    /// The front has no rules any more, and what it holds goes on.
+    pub fn let_go(&self) {
+        http("DELETE", self.text("front", "control_url"), None);
+    }
+
     /// One more rule for the agents.
     pub fn agent(&self, node: &str, what: &str, times: i64) {
         let rule = json!({ "node": node, "what": what, "times": times });
@@ -96,7 +108,8 @@ impl Lab {
     /// No rules any more, for front, agents and BMCs.
     pub fn forget_faults(&self) {
         self.rotate(self.text("bmc", "password"));
-        for part in ["front", "agents", "bmc"] {
+        self.let_go();
+        for part in ["agents", "bmc"] {
             http("DELETE", self.text(part, "control_url"), None);
         }
     }
@@ -105,6 +118,30 @@ impl Lab {
     #[track_caller]
     pub fn text(&self, part: &str, key: &str) -> &str {
         self.about[part][key].as_str().unwrap()
+    }
+
+    /// An image of the lab, as a BareMetalHost names it.
+    #[allow(dead_code, reason = "for the tests that have a cluster, too")]
+    pub fn image(&self, index: usize) -> Value {
+        let image = &self.about["images"][index];
+        json!({
+            "url": image["url"], "checksum": image["sha256"], "checksumType": "sha256",
+            "format": image["format"],
+        })
+    }
+
+    /// What a controller is told of this lab.
+    #[allow(dead_code, reason = "for the tests that have a cluster, too")]
+    pub fn flags(&self) -> [&str; 6] {
+        let text = |key: &str| self.about[key].as_str().unwrap();
+        [
+            "--ironic",
+            self.url(),
+            "--deploy-kernel",
+            text("deploy_kernel_url"),
+            "--deploy-ramdisk",
+            text("deploy_ramdisk_url"),
+        ]
     }
 
     /// The address that metalform is given: the front's.

@@ -5,7 +5,7 @@ answered, 0 when it never saw the request; `status` is what the client was answe
 that was asked for, of a change of state.
 
 Control, on the same port:
-    GET    /ctl   the rules, and how many requests came by method
+    GET    /ctl   the rules, how many requests came by method, and how many are held now
     POST   /ctl   {"what": WHAT, "times": N, "method": M, "path": PART, "status": S, "seconds": S}   one more rule
     DELETE /ctl   forget all rules and start counting anew
 A rule strikes requests of this method whose path holds PART (both may be left out), N times (default 1, negative: until
@@ -15,6 +15,7 @@ forgotten). WHAT is
     drop       close the connection; nothing reaches Ironic
     lose       let Ironic do it, then close the connection without an answer
     slow       wait `seconds`, then do as usual
+    hold       wait until all rules are forgotten, then do as usual, also when whoever asked is gone by then
 """
 
 import argparse
@@ -27,7 +28,7 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-KINDS = ("status", "drop", "lose", "slow")
+KINDS = ("status", "drop", "lose", "slow", "hold")
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 
 
@@ -40,6 +41,7 @@ class Front:
         self.rules: list[dict] = []
         self.counts: collections.Counter = collections.Counter()
         self.lock = threading.Lock()
+        self.held, self.forgotten = 0, threading.Event()
 
     def add(self, rule: dict) -> None:
         if rule.get("what") not in KINDS:
@@ -58,6 +60,22 @@ class Front:
                         self.rules.remove(rule)
                     return rule
         return None
+
+    def forget(self) -> None:
+        """No rules any more; what is held goes on."""
+        with self.lock:
+            self.rules.clear()
+            self.counts.clear()
+            self.forgotten.set()
+            self.forgotten = threading.Event()
+
+    def hold(self) -> None:
+        """Waits until the rules are forgotten."""
+        with self.lock:
+            self.held, forgotten = self.held + 1, self.forgotten
+        forgotten.wait()
+        with self.lock:
+            self.held -= 1
 
     def record(self, method: str, path: str, body: bytes, ironic: int, status: int, started: float) -> None:
         entry = {
@@ -109,6 +127,8 @@ class Handler(BaseHTTPRequestHandler):
         ironic = status = 0
         if what == "slow":
             time.sleep(rule["seconds"])
+        elif what == "hold":
+            self.front.hold()
         try:
             if what == "status":
                 text = "simulated failure"
@@ -157,11 +177,9 @@ class Handler(BaseHTTPRequestHandler):
             except ValueError as error:
                 return self.answer(400, [], str(error).encode())
         elif self.command == "DELETE":
-            with self.front.lock:
-                self.front.rules.clear()
-                self.front.counts.clear()
+            self.front.forget()
         with self.front.lock:
-            facts = {"rules": self.front.rules, "counts": dict(self.front.counts)}
+            facts = {"rules": self.front.rules, "counts": dict(self.front.counts), "held": self.front.held}
             text = json.dumps(facts).encode()
         self.answer(200, [("Content-Type", "application/json")], text)
 
