@@ -58,6 +58,8 @@ mod life;
 mod other_operator;
 #[path = "cluster/outages.rs"]
 mod outages;
+#[path = "cluster/pages.rs"]
+mod pages;
 #[path = "cluster/paused.rs"]
 mod paused;
 #[path = "cluster/plan.rs"]
