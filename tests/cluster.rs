@@ -72,6 +72,8 @@ mod rights;
 mod rivals;
 #[path = "cluster/secrets.rs"]
 mod secrets;
+#[path = "cluster/served.rs"]
+mod served;
 #[path = "cluster/server.rs"]
 mod server;
 #[path = "cluster/settled.rs"]
