@@ -66,6 +66,8 @@ mod one_ironic;
 mod other_operator;
 #[path = "cluster/outages.rs"]
 mod outages;
+#[path = "cluster/pages.rs"]
+mod pages;
 #[path = "cluster/paused.rs"]
 mod paused;
 #[path = "cluster/plan.rs"]
@@ -80,6 +82,8 @@ mod rights;
 mod rivals;
 #[path = "cluster/secrets.rs"]
 mod secrets;
+#[path = "cluster/served.rs"]
+mod served;
 #[path = "cluster/server.rs"]
 mod server;
 #[path = "cluster/settled.rs"]

@@ -41,6 +41,8 @@ mod list;
 mod patience;
 mod recent;
 mod request;
+#[cfg(test)]
+mod script;
 mod shard;
 mod told;
 mod transport;

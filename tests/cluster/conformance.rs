@@ -8,23 +8,23 @@ use metalform::store::{Kube, Store};
 
 use crate::server::Server;
 
-struct Real {
-    server: Server,
+/// A server as a backend of the suite.
+pub struct Real {
+    pub server: Server,
     cluster: Cluster,
     /// One namespace is watched, and not all.
-    alone: bool,
+    pub alone: bool,
 }
 
 impl Real {
-    async fn new(alone: bool) -> Option<Self> {
-        let server = Server::shared()?;
+    pub async fn on(server: Server, alone: bool) -> Self {
         server.install(&widget_crd());
         let cluster = server.admin().await;
-        Some(Self {
+        Self {
             server,
             cluster,
             alone,
-        })
+        }
     }
 }
 
@@ -70,9 +70,10 @@ async fn synced(cluster: &Cluster) -> Kube {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_a_store() {
     for alone in [false, true] {
-        let Some(real) = Real::new(alone).await else {
+        let Some(server) = Server::shared() else {
             return;
         };
+        let real = Real::on(server, alone).await;
         let report = conformance::run(&real).await;
         println!("{report}");
         assert!(report.failed.is_empty(), "{report}");

@@ -150,3 +150,41 @@ impl Cluster {
         &self.own_namespace
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::store::conformance::Widget;
+    use crate::store::{Key, Kube, StoreError};
+
+    /// kube would by itself, with waits of its own: a write would be repeated that nobody decided.
+    #[tokio::test]
+    async fn what_a_busy_server_refuses_is_asked_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                let read = connection.read(&mut request).await.unwrap();
+                assert!(read > 0, "a request came");
+                count.fetch_add(1, Ordering::Relaxed);
+                let busy = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\n\
+                            Content-Length: 0\r\nConnection: close\r\n\r\n";
+                connection.write_all(busy.as_bytes()).await.unwrap();
+            }
+        });
+        let cluster = Cluster::new(kube::Config::new(url.parse().unwrap())).unwrap();
+        let store = Kube::new(&cluster, "test");
+        let found = store.exists::<Widget>(&Key::new("n", "a")).await;
+        let refused = matches!(found, Err(StoreError::Busy(wait)) if wait.as_secs() == 5);
+        assert!(refused, "{found:?}");
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+}

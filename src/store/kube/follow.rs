@@ -117,3 +117,6 @@ fn config_is_refused(error: &watcher::Error) -> bool {
     };
     matches!(code, 400 | 405 | 415 | 422)
 }
+
+#[cfg(test)]
+mod tests;

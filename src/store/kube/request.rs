@@ -227,3 +227,6 @@ fn unreachable(server: &str, what: &str, error: &kube::Error) -> String {
         _ => format!("cannot {what}: cannot reach the API server at {server}: {reason}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

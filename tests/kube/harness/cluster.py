@@ -8,7 +8,7 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from . import gateway, ports, processes, programs
@@ -32,6 +32,7 @@ class Options:
     controllers: bool
     watch_cache: bool
     compaction: int | None  # seconds; null leaves the API server's own five minutes
+    api_flags: list[str] = field(default_factory=list)  # as they are given to it, after all others
 
 
 class Cluster(Part):
@@ -58,7 +59,13 @@ class Cluster(Part):
         return f"http://127.0.0.1:{self.options.etcd_port}"
 
     def start(
-        self, controllers: bool, watch_cache: bool, compaction: int | None, owner: int | None, temporary: bool
+        self,
+        controllers: bool,
+        watch_cache: bool,
+        compaction: int | None,
+        api_flags: list[str],
+        owner: int | None,
+        temporary: bool,
     ) -> None:
         """Starts everything. A folder that a cluster ran in before keeps its ports, its data and its tokens."""
         with self.starting(owner, temporary):
@@ -67,7 +74,7 @@ class Cluster(Part):
                 programs.need_controllers()
             given = self._ports() if (self.state / "options.json").exists() else ports.free(3)
             folder = str(found["kube-apiserver"].parent)
-            self._keep_options(Options(folder, *given, controllers, watch_cache, compaction))
+            self._keep_options(Options(folder, *given, controllers, watch_cache, compaction, api_flags))
             if not self.tokens.exists():
                 self._private(self.tokens, f"{secrets.token_hex(16)},admin,admin,system:masters\n")
             self._start()
@@ -124,7 +131,9 @@ class Cluster(Part):
         ]
         if options.compaction is not None:
             flags.append(f"--etcd-compaction-interval={options.compaction}s")
-        return flags if options.watch_cache else [*flags, "--watch-cache=false"]
+        if not options.watch_cache:
+            flags.append("--watch-cache=false")
+        return flags + options.api_flags
 
     def _controllers_flags(self) -> list[str]:
         return [
