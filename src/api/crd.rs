@@ -5,6 +5,8 @@
 //! is dropped. The outcome has the same paths, types and constraints as BMO's CRDs: a test compares
 //! them with the lists of facts in `tests/data/crds`. Descriptions are ours, and so is the Fleet.
 
+mod facts;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceSubresources, CustomResourceValidation, JSONSchemaProps,
 };
@@ -22,6 +24,8 @@ use super::host::BareMetalHostCrd;
 use super::inventory::HardwareDataCrd;
 use super::preprovisioning_image::PreprovisioningImageCrd;
 use super::update_policy::HostUpdatePolicyCrd;
+
+pub use facts::{Fact, Facts, facts, lacking};
 
 /// The CRDs of the kinds that metalform reads and writes, as a cluster takes them: BMO's, then ours.
 ///
@@ -51,6 +55,17 @@ pub fn crds() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
         }
     }
     Ok(all)
+}
+
+/// The schema of a CRD of ours, whose only version it is.
+///
+/// # Errors
+/// As [`crds`].
+pub fn schema_of(crd: &CustomResourceDefinition) -> Result<Value, serde_json::Error> {
+    let version = crd.spec.versions.first();
+    serde_json::to_value(
+        version.and_then(|version| version.schema.as_ref()?.open_api_v3_schema.as_ref()),
+    )
 }
 
 /// File name and text of each CRD, as in the folder `crds/`.

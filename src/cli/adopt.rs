@@ -1,33 +1,36 @@
 //! `metalform adopt`: what a controller would do with the hosts of a cluster, without doing it.
 
+mod ask;
+mod definitions;
+mod kinds;
+mod lease;
+mod webhook;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::api::Timestamp;
+use crate::api::{
+    BareMetalHost, FirmwareSchema, HostFirmwareComponents, HostFirmwareSettings, HostUpdatePolicy,
+    Timestamp,
+};
 use crate::diag::one_line;
 use crate::engine::{self, Clock, Engine, Metrics, Preview};
 use crate::fence::Fence;
-use crate::reconcile::{Code, Policy};
+use crate::reconcile::Code;
 use crate::secrets::ClusterSecrets;
-use crate::store::kube::Cluster;
-use crate::store::{Kube, Object as _};
+use crate::store::kube::{Cluster, Trouble};
+use crate::store::{Kube, Object, Store};
+
+use self::ask::Unknown;
+use self::definitions::Lacking;
 
 use super::controller::{DriveArgs, unused};
 use super::{Exit, Failure, Term};
 
-/// Kinds of the other operator that nothing is done about yet.
-const NOT_YET: [(&str, &str); 6] = [
-    ("dataimages", "images are not attached"),
-    ("preprovisioningimages", "images are not built"),
-    (
-        "bmceventsubscriptions",
-        "events of BMCs are not subscribed to",
-    ),
-    ("hostclaims", "hosts are not claimed"),
-    ("hostdeploypolicies", "they are for HostClaims"),
-    ("baremetalswitches", "switches are not configured"),
-];
+/// For how long the API server may fail to tell of what decisions look at before that is the answer.
+const REFUSED: Duration = Duration::from_secs(5);
 
 /// Show what a controller would do with this cluster's hosts, and do nothing
 ///
@@ -59,7 +62,6 @@ pub(super) fn adopt(term: &Term, args: &AdoptArgs) -> Result<Exit, Failure> {
 }
 
 async fn look(term: &Term, args: &AdoptArgs) -> Result<Exit, Failure> {
-    let remote = |text: String| Failure::new(Exit::Remote, text);
     let cluster = Cluster::infer(args.context.as_deref()).await;
     let cluster = cluster.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     let named = args.namespace.iter().filter(|name| !name.is_empty());
@@ -69,37 +71,86 @@ async fn look(term: &Term, args: &AdoptArgs) -> Result<Exit, Failure> {
     let store = Arc::new(Kube::new(&cluster, "metalform-adopt").behind(Fence::closed()));
     let secrets = ClusterSecrets::new(cluster.clone(), Kube::clone(&store)).only_reading();
     let engine = Engine::new(
-        store,
+        Arc::clone(&store),
         args.drive.connect(&cluster, clock)?,
         Arc::new(secrets.clone()),
         clock,
         Arc::new(Metrics::default()),
         engine::Options {
-            policy: Policy {
-                simulated: args.drive.simulates(),
-                ..Policy::default()
-            },
+            policy: args.drive.policy(),
             fence: Fence::closed(),
             ..engine::Options::default()
         },
     );
-    let previews = engine.preview().await;
-    let previews = previews.map_err(|error| remote(error.to_string()))?;
-    if let Some(blind) = previews.iter().find(|preview| is_blind(preview)) {
-        return Err(remote(format!("nothing can be told: {}", blind.why.text)));
-    }
+    let (previews, around) = tokio::join!(previews(&engine), Around::look(&cluster, clock.now()));
+    let previews = previews.inspect_err(|_| {
+        // They are what is known all the same.
+        around.notes.iter().for_each(|note| term.help(note));
+    })?;
     let rows: Vec<Row> = previews
         .iter()
         .map(|preview| Row::of(preview, &secrets))
         .collect();
-    let notes = surroundings(&cluster, clock.now()).await;
     let busy = rows.iter().filter(|row| !row.would.is_empty()).count();
     if args.json {
-        term.out(&format!("{:#}\n", to_json(&rows, &notes)));
+        term.out(&format!("{:#}\n", to_json(&rows, &around)));
     } else {
-        print(term, &rows, &notes, busy);
+        print(term, &rows, &around.notes, busy);
     }
     Ok(if busy == 0 { Exit::Success } else { Exit::No })
+}
+
+/// What would be done for each host. Ends when that cannot be told.
+async fn previews(engine: &Engine<Kube>) -> Result<Vec<Preview>, Failure> {
+    let remote = |text: String| Failure::new(Exit::Remote, format!("nothing can be told: {text}"));
+    let rights = "adopt reads what a controller reads; the ClusterRole metalform (deploy/rbac/controller) \
+                  has the rights to it";
+    tokio::select! {
+        warm = warm(engine) => warm.map_err(|text| remote(text).help(rights))?,
+        text = refused(engine.store()) => return Err(remote(text).help(rights)),
+    }
+    let previews = engine.preview().await;
+    let previews = previews.map_err(|error| remote(error.to_string()).help(rights))?;
+    match previews.iter().find(|preview| is_blind(preview)) {
+        Some(blind) => Err(remote(blind.why.text.clone())),
+        None => Ok(previews),
+    }
+}
+
+/// Reads all that decisions look at. All of it is asked for at once, so that all that is refused is told
+/// at once.
+async fn warm(engine: &Engine<Kube>) -> Result<(), String> {
+    fn begin<K: Object>(store: &Kube) {
+        drop(Store::<K>::list(store));
+    }
+    let store = engine.store();
+    begin::<BareMetalHost>(store);
+    begin::<FirmwareSchema>(store);
+    begin::<HostFirmwareSettings>(store);
+    begin::<HostFirmwareComponents>(store);
+    begin::<HostUpdatePolicy>(store);
+    let warm = engine.warm().await;
+    warm.map(drop).map_err(|error| error.to_string())
+}
+
+/// Ready once the API server has failed for a while to tell of something, with all that it fails to tell
+/// of. A controller would go on waiting: rights are given, definitions installed.
+async fn refused(store: &Kube) -> String {
+    let mut trouble = store.trouble();
+    loop {
+        if trouble.wait_for(|all| !all.is_empty()).await.is_err() {
+            return std::future::pending().await;
+        }
+        let well = tokio::time::timeout(REFUSED, trouble.wait_for(Trouble::is_empty));
+        if well.await.is_err() {
+            let texts: Vec<String> = trouble
+                .borrow()
+                .values()
+                .map(|text| text.to_string())
+                .collect();
+            return texts.join("; ");
+        }
+    }
 }
 
 /// The machines were not seen.
@@ -190,134 +241,44 @@ fn print(term: &Term, rows: &[Row], notes: &[String], busy: usize) {
     });
 }
 
-fn to_json(rows: &[Row], notes: &[String]) -> Value {
+fn to_json(rows: &[Row], around: &Around) -> Value {
     let hosts: Vec<Value> = rows
         .iter()
         .map(|row| {
             json!({ "host": row.host, "state": row.state, "would": row.would, "why": row.why })
         })
         .collect();
-    json!({ "format_version": "1.0", "hosts": hosts, "notes": notes })
+    // Null: not known, or none are served.
+    let definitions = around.definitions.as_ref().ok();
+    json!({
+        "format_version": "1.0", "hosts": hosts, "notes": around.notes,
+        "definitions": definitions,
+    })
 }
 
-/// What else there is that matters: the other operator at work, kinds that nobody would look after.
-async fn surroundings(cluster: &Cluster, now: Timestamp) -> Vec<String> {
-    let mut notes: Vec<String> = unused::here()
-        .into_iter()
-        .map(|(name, instead)| format!("{name} changes nothing here: {instead}"))
-        .collect();
-    let leases =
-        "/apis/coordination.k8s.io/v1/leases?fieldSelector=metadata.name%3Dbaremetal-operator";
-    for lease in items(cluster, leases).await.unwrap_or_default() {
-        let spec = &lease["spec"];
-        let holder = spec["holderIdentity"].as_str().unwrap_or_default();
-        let renewed = spec["renewTime"]
-            .as_str()
-            .and_then(|time| time.parse::<Timestamp>().ok());
-        let seconds = spec["leaseDurationSeconds"].as_i64().unwrap_or(15);
-        let fresh = renewed.is_some_and(|at| now.duration_since(at).as_secs() <= seconds);
-        if !holder.is_empty() && fresh {
-            let namespace = lease["metadata"]["namespace"].as_str().unwrap_or_default();
-            notes.push(format!(
-                "the Bare Metal Operator runs: {holder} holds the lease {namespace}/baremetal-operator; stop it \
-                 before a controller starts, or give the controller that lease (--lease-name \
-                 baremetal-operator --lease-namespace {namespace})"
-            ));
-        }
-    }
-    let path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
-    match items(cluster, path).await {
-        Some(all) => notes.extend(all.iter().filter_map(in_the_way)),
-        None => notes.push(
-            "webhooks that the Bare Metal Operator left were not looked for: this account may not list \
-             validatingwebhookconfigurations"
-                .to_owned(),
-        ),
-    }
-    for (plural, what) in NOT_YET {
-        let path = format!("/apis/metal3.io/v1alpha1/{plural}?limit=500");
-        let found = items(cluster, &path).await.unwrap_or_default().len();
-        if found > 0 {
-            notes.push(format!(
-                "{found} {plural} are there, which are not looked after yet: {what}"
-            ));
-        }
-    }
-    notes
+/// What else there is that matters: the other operator at work, what it left, objects that nobody would
+/// look after, definitions that are newer than ours.
+struct Around {
+    /// In words.
+    notes: Vec<String>,
+    definitions: Result<Option<Lacking>, Unknown>,
 }
 
-/// What to say of a webhook that judges hosts: without the operator behind it, each write of a host
-/// is refused, and a controller can do nothing.
-fn in_the_way(webhooks: &Value) -> Option<String> {
-    let judged = |webhook: &&Value| {
-        let fails = webhook["failurePolicy"].as_str() != Some("Ignore");
-        let has = |rule: &Value, name: &str, word: &str| {
-            let words = rule[name].as_array();
-            words.is_some_and(|words| words.iter().any(|one| one == word || one == "*"))
-        };
-        let rules = webhook["rules"].as_array();
-        let hosts = rules.into_iter().flatten().any(|rule| {
-            let of_hosts = has(rule, "resources", "baremetalhosts");
-            of_hosts && has(rule, "apiGroups", "metal3.io") && has(rule, "operations", "UPDATE")
-        });
-        fails && hosts
-    };
-    let webhook = webhooks["webhooks"].as_array()?.iter().find(judged)?;
-    let name = webhooks["metadata"]["name"].as_str()?;
-    let service = &webhook["clientConfig"]["service"];
-    let behind = match (service["namespace"].as_str(), service["name"].as_str()) {
-        (Some(namespace), Some(name)) => format!("the service {namespace}/{name}"),
-        _ => "what its URL names".to_owned(),
-    };
-    Some(format!(
-        "the webhook {name} judges every change of a host: when {behind} is gone, all of them are refused; \
-         once that operator is stopped, delete it (kubectl delete validatingwebhookconfiguration {name})"
-    ))
-}
-
-/// The items of a list; nothing where it cannot be read or the kind is not there.
-async fn items(cluster: &Cluster, path: &str) -> Option<Vec<Value>> {
-    let request = http::Request::get(path).body(Vec::new()).ok()?;
-    let list: Value = cluster.client().request(request).await.ok()?;
-    list["items"].as_array().cloned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn webhooks(change: impl FnOnce(&mut Value)) -> Value {
-        let mut all = json!({
-            "metadata": { "name": "validating-webhook-configuration" },
-            "webhooks": [{
-                "failurePolicy": "Fail",
-                "clientConfig": { "service": { "name": "webhook-service", "namespace": "bmo" } },
-                "rules": [{
-                    "apiGroups": ["metal3.io"], "operations": ["CREATE", "UPDATE"],
-                    "resources": ["baremetalhosts"],
-                }],
-            }],
-        });
-        change(&mut all);
-        all
-    }
-
-    #[test]
-    fn a_webhook_that_refuses_hosts_is_named() {
-        insta::assert_snapshot!(in_the_way(&webhooks(|_| {})).unwrap(), @"the webhook validating-webhook-configuration judges every change of a host: when the service bmo/webhook-service is gone, all of them are refused; once that operator is stopped, delete it (kubectl delete validatingwebhookconfiguration validating-webhook-configuration)");
-        let by_url =
-            webhooks(|all| all["webhooks"][0]["clientConfig"] = json!({ "url": "https://h" }));
-        assert!(in_the_way(&by_url).unwrap().contains("what its URL names"));
-    }
-
-    #[test]
-    fn one_that_is_not_in_the_way_is_not() {
-        let ignores = webhooks(|all| all["webhooks"][0]["failurePolicy"] = "Ignore".into());
-        let other = webhooks(|all| all["webhooks"][0]["rules"][0]["resources"][0] = "pods".into());
-        let creates =
-            webhooks(|all| all["webhooks"][0]["rules"][0]["operations"] = json!(["CREATE"]));
-        for one in [ignores, other, creates] {
-            assert_eq!(in_the_way(&one), None);
+impl Around {
+    async fn look(cluster: &Cluster, now: Timestamp) -> Self {
+        let unused = unused::here()
+            .into_iter()
+            .map(|(name, instead)| format!("{name} changes nothing here: {instead}"));
+        let (leases, webhooks, kinds, definitions) = tokio::join!(
+            lease::notes(cluster, now),
+            webhook::notes(cluster),
+            kinds::notes(cluster),
+            definitions::look(cluster),
+        );
+        let all = [leases, webhooks, kinds, definitions::notes(&definitions)];
+        Self {
+            notes: unused.chain(all.into_iter().flatten()).collect(),
+            definitions,
         }
     }
 }

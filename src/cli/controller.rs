@@ -33,7 +33,6 @@ use tracing::{info, warn};
 use crate::engine::{self, Clock, Engine, Metrics, Standing};
 use crate::fence::Fence;
 use crate::lease::{self, Candidate, Times};
-use crate::reconcile::Policy;
 use crate::secrets::ClusterSecrets;
 use crate::serve::{self, Reading, Served};
 use crate::store::kube::Cluster;
@@ -83,9 +82,6 @@ pub struct ControllerArgs {
     metrics_auth: bool,
     #[command(flatten)]
     lease: LeaseArgs,
-    /// Give an image up after it failed this often on a host; 0 never
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    max_provisioning_retries: i64,
     /// Hosts that are worked on at once
     #[arg(long, value_name = "N", default_value_t = 256, env = "BMO_CONCURRENCY")]
     concurrency: u16,
@@ -203,11 +199,7 @@ async fn run(args: &ControllerArgs) -> Result<Exit, Failure> {
     let secrets = ClusterSecrets::new(cluster.clone(), Kube::clone(&store));
     let options = engine::Options {
         concurrency: args.concurrency.max(1),
-        policy: Policy {
-            max_provisioning_retries: args.max_provisioning_retries,
-            simulated: args.drive.simulates(),
-            ..Policy::default()
-        },
+        policy: args.drive.policy(),
         fence: fence.clone(),
         ..engine::Options::default()
     };

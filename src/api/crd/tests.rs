@@ -1,6 +1,6 @@
 //! The generated CRDs against the facts of BMO's, and against the files in `crds/`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
@@ -20,78 +20,33 @@ const TOLD: [&str; 8] = [
     include_str!("../../../tests/data/crds/metal3.io_v1alpha1_DataImage.tsv"),
 ];
 
-/// Path to (type, required, constraints).
-type Facts = BTreeMap<String, (String, bool, Value)>;
-
-fn walk(path: &str, schema: &Value, required: bool, facts: &mut Facts) {
-    let shown = if path.is_empty() { "." } else { path };
-    let schema = schema.as_object().unwrap();
-    let mut constraints = Map::new();
-    for (key, value) in schema {
-        match key.as_str() {
-            "type"
-            | "description"
-            | "properties"
-            | "items"
-            | "additionalProperties"
-            | "required"
-            | "x-kubernetes-int-or-string" => {}
-            _ => {
-                constraints.insert(key.clone(), value.clone());
-            }
-        }
+/// Fails where a schema requires what it has not.
+fn keeps_its_word(path: &str, schema: &Value) {
+    let properties = &schema["properties"];
+    for name in schema["required"].as_array().into_iter().flatten() {
+        let name = name.as_str().unwrap();
+        let is_there = properties.get(name).is_some();
+        assert!(
+            properties.is_null() || is_there,
+            "{path} requires {name}, which is not there"
+        );
     }
-    let kind = match schema.get("x-kubernetes-int-or-string") {
-        Some(Value::Bool(true)) => "int-or-string",
-        _ => schema
-            .get("type")
-            .and_then(Value::as_str)
-            .unwrap_or_default(),
-    };
-    facts.insert(
-        shown.into(),
-        (kind.into(), required, Value::Object(constraints)),
-    );
-    let names: Vec<&str> = schema
-        .get("required")
-        .and_then(Value::as_array)
-        .map(|names| names.iter().filter_map(Value::as_str).collect())
-        .unwrap_or_default();
-    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-        for name in &names {
-            assert!(
-                properties.contains_key(*name),
-                "{shown} requires {name}, which is not there"
-            );
-        }
-        for (name, property) in properties {
-            walk(
-                &format!("{path}.{name}"),
-                property,
-                names.contains(&name.as_str()),
-                facts,
-            );
-        }
+    for (name, property) in properties.as_object().into_iter().flatten() {
+        keeps_its_word(&format!("{path}.{name}"), property);
     }
     for (key, each) in [("items", "[]"), ("additionalProperties", "{}")] {
         if let Some(inner) = schema.get(key) {
-            walk(&format!("{path}{each}"), inner, false, facts);
+            keeps_its_word(&format!("{path}{each}"), inner);
         }
     }
 }
 
 /// The facts of a CRD of ours.
 fn made(crd: &CustomResourceDefinition) -> Facts {
-    let mut made = Facts::new();
-    let mut schema = schema_of(crd);
+    let mut schema = schema_of(crd).unwrap();
     whole_numbers(&mut schema);
-    walk("", &schema, false, &mut made);
-    made
-}
-
-pub(super) fn schema_of(crd: &CustomResourceDefinition) -> Value {
-    let schema = crd.spec.versions[0].schema.clone().unwrap();
-    serde_json::to_value(schema.open_api_v3_schema.unwrap()).unwrap()
+    keeps_its_word("", &schema);
+    facts(&schema)
 }
 
 /// The rows of a list of facts below its head line.
@@ -106,7 +61,13 @@ fn told(tsv: &str) -> Facts {
                 "" => json!({}),
                 text => serde_json::from_str(text).unwrap(),
             };
-            (path, (kind, required == "required", constraints))
+            let required = required == "required";
+            let fact = Fact {
+                kind,
+                required,
+                constraints,
+            };
+            (path, fact)
         })
         .collect()
 }
@@ -211,7 +172,7 @@ fn every_field_is_described() {
     }
     for crd in crds().unwrap() {
         let mut bare = Vec::new();
-        look("", &schema_of(&crd), &mut bare);
+        look("", &schema_of(&crd).unwrap(), &mut bare);
         assert!(bare.is_empty(), "no description: {bare:?}");
     }
 }
@@ -228,15 +189,18 @@ fn a_fleet_is_what_was_agreed_on() {
     assert_eq!(labels["applyset.kubernetes.io/is-parent-type"], "true");
     let of_condition = |path: &str| path.starts_with(".status.conditions[].");
     let lines = made(fleet).into_iter();
-    let lines = lines.filter(|(path, _)| !of_condition(path)).map(
-        |(path, (kind, required, constraints))| {
-            let mark = if required { "!" } else { "" };
+    let lines = lines
+        .filter(|(path, _)| !of_condition(path))
+        .map(|(path, fact)| {
+            let mark = if fact.required { "!" } else { "" };
+            let Fact {
+                kind, constraints, ..
+            } = fact;
             match constraints.as_object().unwrap().is_empty() {
                 true => format!("{path} {kind}{mark}"),
                 false => format!("{path} {kind}{mark} {constraints}"),
             }
-        },
-    );
+        });
     let head = head(fleet).into_iter().map(|line| line.replace('\t', " "));
     let lines: Vec<_> = head.chain(lines).collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"

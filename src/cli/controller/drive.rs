@@ -9,6 +9,7 @@ use crate::engine::{Clock, DEFAULT_MACHINES, Machines};
 use crate::provision::Provisioner;
 use crate::provision::ironic::{Endpoint, Ironic, Options, Ramdisk, Whereabouts};
 use crate::provision::sim;
+use crate::reconcile::Policy;
 use crate::secrets::Sealed;
 use crate::store::Key;
 use crate::store::kube::Cluster;
@@ -25,7 +26,7 @@ const CLIENT_KEY_FILE: &str = "/opt/metal3/certs/client/tls.key";
 /// Where it looks for credentials.
 const AUTH_ROOT: &str = "/opt/metal3/auth";
 
-/// An Ironic, or simulated machines.
+/// An Ironic, or simulated machines; and what is decided by when they fail.
 #[derive(Debug, clap::Args)]
 pub struct DriveArgs {
     /// The Ironic (http://user:password@host:port works)
@@ -93,6 +94,9 @@ pub struct DriveArgs {
     /// Machines that may inspect, clean or deploy at once, of each that many
     #[arg(long, value_name = "N", env = "PROVISIONING_LIMIT", value_parser = limit)]
     provisioning_limit: Option<usize>,
+    /// Give an image up after it failed this often on a host; 0 never
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    max_provisioning_retries: i64,
     /// Simulate machines in place of an Ironic, for demonstrations and measurements; PACE times as
     /// fast as in a lab
     #[arg(
@@ -112,6 +116,15 @@ impl DriveArgs {
     /// True when no real machine is driven.
     pub fn simulates(&self) -> bool {
         self.simulate.is_some()
+    }
+
+    /// What decisions go by: the same for who acts and for who only looks.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            max_provisioning_retries: self.max_provisioning_retries,
+            simulated: self.simulates(),
+            ..Policy::default()
+        }
     }
 
     /// Finds the Ironic by its resource, where it is named so.
