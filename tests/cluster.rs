@@ -54,6 +54,8 @@ mod lease;
 mod left_webhook;
 #[path = "cluster/life.rs"]
 mod life;
+#[path = "cluster/mounted.rs"]
+mod mounted;
 #[path = "cluster/other_operator.rs"]
 mod other_operator;
 #[path = "cluster/outages.rs"]
