@@ -60,6 +60,8 @@ mod lease;
 mod left_webhook;
 #[path = "cluster/life.rs"]
 mod life;
+#[path = "cluster/mounted.rs"]
+mod mounted;
 #[path = "cluster/one_ironic.rs"]
 mod one_ironic;
 #[path = "cluster/other_operator.rs"]

@@ -139,6 +139,7 @@ pub(super) fn load(
         }
     }
     loader.params();
+    loader.also_below(&path, &real);
     let Loader { project, trees, .. } = loader;
     cache.trees = trees;
     project
@@ -172,6 +173,20 @@ fn without_root(
 }
 
 impl Loader<'_> {
+    /// Watches what lies beside the root file by the path that was given, too: a link on that may
+    /// come to lead to another folder, while the one that was read stays as it is.
+    fn also_below(&mut self, given: &Path, real: &Path) {
+        let (Some(given), Some(real)) = (given.parent(), real.parent()) else {
+            return;
+        };
+        let watched = &mut self.project.watched;
+        let below = watched
+            .iter()
+            .filter_map(|path| path.strip_prefix(real).ok());
+        let also: Vec<PathBuf> = below.map(|inner| given.join(inner)).collect();
+        watched.extend(also);
+    }
+
     /// Reads a file's tree and all that it imports.
     fn file(&mut self, file: FileId, import: Option<Place>) {
         if let Some(at) = self.stack.iter().position(|(open, _)| *open == file) {

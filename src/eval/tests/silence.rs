@@ -5,9 +5,13 @@ use crate::fleet::Value;
 
 /// Evaluates a disk with its root file at `/spec/fleet.kdl`.
 fn evaluate_disk(disk: &MemoryDisk) -> Evaluation {
+    evaluate_at(disk, "/spec/fleet.kdl")
+}
+
+fn evaluate_at(disk: &MemoryDisk, root: &str) -> Evaluation {
     let inputs = Inputs {
         disk,
-        root: Path::new("/spec/fleet.kdl"),
+        root: Path::new(root),
         params: None,
         limits: Limits::default(),
     };
@@ -40,6 +44,26 @@ fn a_file_that_a_pattern_means_and_that_cannot_be_had_is_missed() {
     assert!(!evaluation.complete);
     // So that its target is seen when it comes back.
     assert!(evaluation.watched.contains(&"/spec/racks/r2.kdl".into()));
+}
+
+/// The root file may be the same in the next folder, and the one before may stay.
+#[test]
+fn what_is_imported_is_watched_by_the_path_that_was_given_too() {
+    let root = "/- kdl-version 2\nimport \"racks/*.kdl\"\nimport \"pools.kdl\"\n";
+    let mut disk = MemoryDisk::new()
+        .with("/sync/a/lab/fleet.kdl", root)
+        .with("/sync/a/lab/pools.kdl", "/- kdl-version 2\n// none\n")
+        .with("/sync/a/lab/racks/r1.kdl", "/- kdl-version 2\nhost r1\n");
+    disk.link("/sync/current", "a");
+    let evaluation = evaluate_at(&disk, "/sync/current/lab");
+    assert_eq!(names(&evaluation), ["r1"]);
+    for folder in ["/sync/a/lab", "/sync/current/lab"] {
+        for path in ["pools.kdl", "racks", "racks/r1.kdl"] {
+            let path = Path::new(folder).join(path);
+            let watched = &evaluation.watched;
+            assert!(watched.contains(&path), "{}: {watched:?}", path.display());
+        }
+    }
 }
 
 #[test]
