@@ -31,6 +31,8 @@ mod deletions;
 mod deploy;
 #[path = "cluster/desk.rs"]
 mod desk;
+#[path = "ironic_run/dice.rs"]
+mod dice;
 #[path = "cluster/foresight.rs"]
 mod foresight;
 #[path = "cluster/get.rs"]
@@ -54,6 +56,8 @@ mod lease;
 mod left_webhook;
 #[path = "cluster/life.rs"]
 mod life;
+#[path = "cluster/one_ironic.rs"]
+mod one_ironic;
 #[path = "cluster/other_operator.rs"]
 mod other_operator;
 #[path = "cluster/outages.rs"]
