@@ -1,4 +1,4 @@
-//! More than one controller on one real Ironic and one set of hosts, one after the other or at once:
+//! More than one controller on one real Ironic and one set of hosts, one after the other:
 //! whatever becomes of the controllers, each thing is done to a machine once.
 //!
 //! Counted is what Ironic took, in the log of the front that all of them ask through. Settings of a
@@ -234,86 +234,6 @@ async fn a_leader_that_was_frozen_in_the_middle_of_effects_does_nothing_more() {
         Site::is_well(&host);
     }
     second.stop();
-}
-
-/// Nobody should do that. Doubled are the questions, settings that are written as they are, and the
-/// slots, which each counts for itself. What the other was first with Ironic refuses (409 where the
-/// node is locked, 400 where its state has moved on), and that is no fault of the host's.
-#[tokio::test(flavor = "multi_thread")]
-async fn two_controllers_without_a_lease_do_nothing_twice() {
-    let Some(scene) = Scene::set("rivals-one", 2).await else {
-        return;
-    };
-    let (site, lab) = (&scene.site, &scene.lab);
-    let names: Vec<String> = (1..=8).map(|slot| format!("h{slot}")).collect();
-    let hosts: Vec<&str> = names.iter().map(String::as_str).collect();
-    let from = lab.mark();
-    let both = ["one", "two"].map(|name| scene.start(name, &["--leader-elect=false"]));
-    for controller in &both {
-        controller.says("engine starts");
-    }
-    let all = (1..)
-        .zip(&hosts)
-        .map(|(slot, name)| (*name, slot, json!({})));
-    scene.create(&all.collect::<Vec<_>>());
-    scene.have(&hosts, 0);
-    site.is_whole(hosts.len());
-    scene.did_once(from, &hosts, &LIFE);
-    assert_eq!(scene.nodes_that("POST", from), hosts.len());
-    tell(&lab.asked(from));
-
-    let before = scene.nodes();
-    let mark = lab.mark();
-    scene.give(&hosts, 1);
-    scene.have(&hosts, 1);
-    site.is_whole(hosts.len());
-    scene.did_once(mark, &hosts, &ROLL);
-    for (name, node) in scene.nodes() {
-        assert_eq!(node.uuid, before[&name].uuid, "{name} is another node now");
-    }
-    tell(&lab.asked(mark));
-
-    let mark = lab.mark();
-    site.kubectl(&["delete", "bmh", "--all", "--wait=false"]);
-    for name in &hosts {
-        let host = || site.get(&format!("bmh/{name}"));
-        until(|| host().is_null(), || format!("{name}: {}", host()));
-    }
-    scene.rests(lab.mark());
-    assert!(scene.nodes().is_empty(), "{:?}", scene.nodes());
-    let asked = lab.asked(mark);
-    for (name, node) in &before {
-        let of_it = asked.iter().filter(|a| a.path.contains(&node.uuid));
-        let done = of_it.filter(|a| a.is_done() && !a.target.is_empty());
-        let verbs: Vec<&str> = done.map(|asked| asked.target.as_str()).collect();
-        assert_eq!(verbs, ["deleted"], "{name}");
-    }
-    assert_eq!(scene.nodes_that("DELETE", mark), hosts.len());
-    assert_eq!(scene.nodes_that("POST", mark), 0);
-    tell(&asked);
-    for controller in both {
-        assert!(!controller.effects().is_empty(), "it did nothing");
-        controller.stop();
-    }
-}
-
-/// What was asked for, taken and refused, for whoever reads the test's output.
-fn tell(asked: &[Asked]) {
-    let mut told: BTreeMap<String, usize> = BTreeMap::new();
-    for asked in changes(asked.to_vec()) {
-        let Asked {
-            method,
-            target,
-            ironic,
-            ..
-        } = asked;
-        let kind = asked.path.split('/').nth(2).unwrap_or_default();
-        let kind = kind.split('?').next().unwrap_or_default();
-        *told
-            .entry(format!("{method} {kind} {target} {ironic}"))
-            .or_default() += 1;
-    }
-    println!("{told:#?}");
 }
 
 impl Scene {
