@@ -94,6 +94,8 @@ mod settled;
 mod shared_lease;
 #[path = "cluster/stage.rs"]
 mod stage;
+#[path = "cluster/surroundings.rs"]
+mod surroundings;
 #[path = "cluster/take_over.rs"]
 mod take_over;
 #[path = "cluster/their_objects.rs"]

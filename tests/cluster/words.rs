@@ -125,7 +125,10 @@ async fn a_word_is_given_beside_a_controller_for_the_text_that_it_follows() {
     );
     // The word was for one host, and nothing else was written.
     is(&site, "Synced", "ChangesHeld");
-    assert!(told(&site, "Synced").1.contains("w3"));
+    until(
+        || told(&site, "Synced").1.contains("w3"),
+        || told(&site, "Synced").1,
+    );
     assert_eq!(version(&site, "bmh/w1"), before);
     apply(&site, "specs", &["--allow-destroy", "w[2-3]"])
         .code(0)
