@@ -2,7 +2,7 @@
 //! works in.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
@@ -25,6 +25,16 @@ pub struct Done {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
+}
+
+impl From<Output> for Done {
+    fn from(done: Output) -> Self {
+        Self {
+            code: done.status.code(),
+            out: String::from_utf8(done.stdout).unwrap(),
+            err: String::from_utf8(done.stderr).unwrap(),
+        }
+    }
 }
 
 impl Done {
@@ -146,19 +156,15 @@ pool workers {{ select role=worker; deploy debian; rollout max-unavailable=1; }}
 
     /// The same by another name of the program.
     pub fn run_as(&self, program: PathBuf, args: &[&str]) -> Done {
-        let done = Command::new(program)
+        Command::new(program)
             .args(args)
             .current_dir(self.dir.path())
             .env_clear()
             .env("KUBECONFIG", self.server.kubeconfig())
             .stdin(Stdio::null())
             .output()
-            .unwrap();
-        Done {
-            code: done.status.code(),
-            out: String::from_utf8(done.stdout).unwrap(),
-            err: String::from_utf8(done.stderr).unwrap(),
-        }
+            .unwrap()
+            .into()
     }
 
     /// `metalform apply --yes` in this cluster, with these flags.

@@ -11,18 +11,13 @@ use crate::desk::Done;
 
 /// `metalform adopt` of a cluster with simulated machines.
 fn adopt(kubeconfig: &Path, arguments: &[&str]) -> Done {
-    let done = Command::new(env!("CARGO_BIN_EXE_metalform"))
+    Command::new(env!("CARGO_BIN_EXE_metalform"))
         .env("KUBECONFIG", kubeconfig)
         .args(["adopt", "--simulate"])
         .args(arguments)
         .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Done {
-        code: done.status.code(),
-        out: text(done.stdout),
-        err: text(done.stderr),
-    }
+        .unwrap()
+        .into()
 }
 
 /// The other operator's lease, held by it.

@@ -16,7 +16,7 @@ const ELECT: &str = "--leader-elect";
 
 /// `metalform` in this namespace with this kubeconfig.
 fn run_as(site: &Site, kubeconfig: &Path, args: &[&str]) -> Done {
-    let done = Command::new(env!("CARGO_BIN_EXE_metalform"))
+    Command::new(env!("CARGO_BIN_EXE_metalform"))
         .args(args)
         .args(["--namespace", &site.namespace])
         .current_dir(site.path(""))
@@ -24,12 +24,8 @@ fn run_as(site: &Site, kubeconfig: &Path, args: &[&str]) -> Done {
         .env("KUBECONFIG", kubeconfig)
         .stdin(Stdio::null())
         .output()
-        .unwrap();
-    Done {
-        code: done.status.code(),
-        out: String::from_utf8(done.stdout).unwrap(),
-        err: String::from_utf8(done.stderr).unwrap(),
-    }
+        .unwrap()
+        .into()
 }
 
 /// The same as administrator.

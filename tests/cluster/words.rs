@@ -31,18 +31,14 @@ fn save(site: &Site, folder: &str, last: u8) {
 
 /// `metalform apply --yes` of a folder by a person, with these flags.
 fn apply(site: &Site, folder: &str, flags: &[&str]) -> Done {
-    let done = std::process::Command::new(env!("CARGO_BIN_EXE_metalform"))
+    std::process::Command::new(env!("CARGO_BIN_EXE_metalform"))
         .env("KUBECONFIG", site.server.kubeconfig())
         .args(["apply", "--yes", "--namespace", &site.namespace])
         .args(flags)
         .arg(site.path(folder))
         .output()
-        .unwrap();
-    Done {
-        code: done.status.code(),
-        out: String::from_utf8(done.stdout).unwrap(),
-        err: String::from_utf8(done.stderr).unwrap(),
-    }
+        .unwrap()
+        .into()
 }
 
 /// The reason of a condition of the Fleet, and its message.

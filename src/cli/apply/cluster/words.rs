@@ -17,10 +17,10 @@ use crate::cli::spec::Spec;
 use crate::cli::{Exit, Failure, Term};
 use crate::fleet::fold;
 use crate::plan::{self, Grants, Hold};
-use crate::store::{Key, Kube, Patch, Store as _, StoreError};
+use crate::store::{Kube, Patch, Store as _, StoreError};
 
 use super::wait::Held;
-use super::write::BUSY;
+use super::write::patiently;
 
 /// Gives them, where the controller follows this very text.
 pub(super) async fn give(
@@ -128,7 +128,11 @@ async fn write(store: &Kube, grants: &Grants, given: &mut Vec<Arc<str>>) -> Resu
     for (host, token) in &grants.tokens {
         let word = json!({"metadata": {"annotations": {annotation::ALLOW_DESTROY: token}}});
         // At any version: the word itself says what it is for.
-        match patch(store, host, word).await {
+        let put = patiently(async || {
+            let put = store.patch(host, Patch::Merge(word.clone()), None);
+            put.await.map(|_: Arc<BareMetalHost>| ())
+        });
+        match put.await {
             Ok(()) => given.push(Arc::clone(&host.name)),
             // It went by itself.
             Err(StoreError::NotFound { .. }) => {}
@@ -136,21 +140,6 @@ async fn write(store: &Kube, grants: &Grants, given: &mut Vec<Arc<str>>) -> Resu
         }
     }
     Ok(())
-}
-
-async fn patch(store: &Kube, host: &Key, word: serde_json::Value) -> Result<(), StoreError> {
-    let mut left = BUSY;
-    loop {
-        let patched: Result<Arc<BareMetalHost>, _> =
-            store.patch(host, Patch::Merge(word.clone()), None).await;
-        match patched {
-            Err(StoreError::Busy(time)) if left > 0 => {
-                left -= 1;
-                tokio::time::sleep(time).await;
-            }
-            patched => return patched.map(drop),
-        }
-    }
 }
 
 #[cfg(test)]

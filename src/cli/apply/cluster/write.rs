@@ -11,7 +11,21 @@ use crate::plan::{Action, Live, OWNER, Verb};
 use crate::store::{Deleted, Key, Kube, Object as _, Patch, Store as _, StoreError, Version};
 
 /// How often a write is tried again that a server has no time for.
-pub(super) const BUSY: usize = 8;
+const BUSY: usize = 8;
+
+/// What comes of a write that is tried again while the server has no time for it: it was not done, and
+/// the server says when to come again.
+pub(super) async fn patiently<T>(
+    mut write: impl AsyncFnMut() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    for _ in 0..BUSY {
+        match write().await {
+            Err(StoreError::Busy(time)) => tokio::time::sleep(time).await,
+            came => return came,
+        }
+    }
+    write().await
+}
 
 /// What came of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,24 +63,15 @@ pub(super) async fn write(
         let (verb, wanted) = (action.verb, made.desired.hosts.get(&key));
         let wanted = wanted.map(|wanted| made.desired.object(&key, wanted));
         async move {
-            let mut left = BUSY;
-            loop {
-                let came = match (verb, &wanted) {
-                    (Verb::Delete, _) => delete(store, &key, seen).await,
-                    (Verb::Create | Verb::Update, Some(object)) => {
-                        put(store, &key, object.clone(), seen, force).await
-                    }
-                    (Verb::Create | Verb::Update, None) => Ok(Came::Unchanged),
-                };
-                match came {
-                    // It was not done, and a server says when to come again.
-                    Err(StoreError::Busy(time)) if left > 0 => {
-                        left -= 1;
-                        tokio::time::sleep(time).await;
-                    }
-                    came => return (key, came),
+            let came = patiently(async || match (verb, &wanted) {
+                (Verb::Delete, _) => delete(store, &key, seen).await,
+                (Verb::Create | Verb::Update, Some(object)) => {
+                    put(store, &key, object.clone(), seen, force).await
                 }
-            }
+                (Verb::Create | Verb::Update, None) => Ok(Came::Unchanged),
+            });
+            let came = came.await;
+            (key, came)
         }
     };
     let writes: Vec<_> = actions.iter().map(one).collect();
