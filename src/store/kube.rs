@@ -77,7 +77,7 @@ pub use trouble::{Of, Part, Trouble};
 /// Changes of a kind that are kept for those who watch.
 const WINDOW: usize = 4096;
 /// Requests under way at once, beside the watches. A server takes no more of one account at once anyway
-/// (priority and fairness), and a hundred on one connection, watches and these included.
+/// (priority and fairness), and with [`ASIDES`] they are fewer than a connection's hundred streams.
 const REQUESTS: usize = 48;
 /// Requests at once about what may go with the process (events): apart, so that neither they nor what
 /// decisions wait for queue behind the other.
@@ -97,6 +97,7 @@ pub struct Kube {
 
 struct Shared {
     client: kube::Client,
+    watches: kube::Client,
     /// For errors: the server's address.
     server: Arc<str>,
     /// Empty: all.
@@ -137,6 +138,7 @@ impl Kube {
     pub fn with_window(cluster: &Cluster, manager: impl Into<Arc<str>>, window: usize) -> Self {
         let shared = Shared {
             client: cluster.client(),
+            watches: cluster.watches(),
             server: cluster.server().into(),
             namespaces: cluster.namespaces().to_vec(),
             kinds: Mutex::default(),
@@ -222,7 +224,7 @@ impl Kube {
                 let shard = Arc::new(Shard::new(namespace.clone(), self.shared.window));
                 if K::CACHED {
                     tasks.spawn(follow::follow(
-                        self.shared.client.clone(),
+                        self.shared.watches.clone(),
                         Arc::clone(&self.shared.server),
                         Arc::clone(&shard),
                         self.report::<K>(namespace),

@@ -45,7 +45,7 @@ pub(super) fn changes(secrets: &ClusterSecrets, is_held: IsHeld) -> BoxStream<'s
 }
 
 fn watch(secrets: &ClusterSecrets, namespace: Option<Arc<str>>) -> BoxStream<'static, Vec<Key>> {
-    let client = secrets.cluster.client();
+    let client = secrets.cluster.watches();
     let api: kube::Api<Told> = match &namespace {
         Some(namespace) => kube::Api::namespaced(client, namespace),
         None => kube::Api::all(client),

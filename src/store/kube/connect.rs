@@ -11,6 +11,7 @@ use super::transport;
 #[derive(Clone)]
 pub struct Cluster {
     client: kube::Client,
+    watches: kube::Client,
     config: Arc<kube::Config>,
     server: Arc<str>,
     namespaces: Vec<Arc<str>>,
@@ -39,11 +40,11 @@ pub enum ConnectError {
     },
 }
 
-fn connect(config: &kube::Config, server: &str) -> Result<kube::Client, ConnectError> {
-    transport::client(config.clone()).map_err(|source| ConnectError::Client {
+fn unusable(server: &str) -> impl Fn(kube::Error) -> ConnectError {
+    move |source| ConnectError::Client {
         server: server.to_owned(),
         source: Box::new(source),
-    })
+    }
 }
 
 impl Cluster {
@@ -90,7 +91,8 @@ impl Cluster {
         let server: Arc<str> = server.trim_end_matches('/').into();
         let own_namespace = config.default_namespace.as_str().into();
         Ok(Self {
-            client: connect(&config, &server)?,
+            client: transport::client(config.clone()).map_err(unusable(&server))?,
+            watches: transport::one_each(config.clone()).map_err(unusable(&server))?,
             config: Arc::new(config),
             server,
             namespaces: Vec::new(),
@@ -104,7 +106,8 @@ impl Cluster {
     /// When the connection cannot be set up. The server is not asked.
     pub fn apart(&self) -> Result<Self, ConnectError> {
         Ok(Self {
-            client: connect(&self.config, &self.server)?,
+            client: transport::client(kube::Config::clone(&self.config))
+                .map_err(unusable(&self.server))?,
             ..self.clone()
         })
     }
@@ -114,6 +117,7 @@ impl Cluster {
     pub(crate) fn of_client(client: kube::Client) -> Self {
         Self {
             own_namespace: client.default_namespace().into(),
+            watches: client.clone(),
             client,
             config: Arc::new(kube::Config::new("https://test".parse().unwrap())),
             server: "https://test".into(),
@@ -130,7 +134,12 @@ impl Cluster {
         Self { namespaces, ..self }
     }
 
-    /// The connection.
+    /// For watches: a connection for each.
+    pub fn watches(&self) -> kube::Client {
+        self.watches.clone()
+    }
+
+    /// For requests.
     pub fn client(&self) -> kube::Client {
         self.client.clone()
     }

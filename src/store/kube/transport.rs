@@ -1,13 +1,15 @@
 //! How requests travel to the API server.
 //!
-//! All of a client share one connection (HTTP/2), as those of Go's clients do: what many hosts ask for at
-//! once goes out in few packets, and there is one connection to set up and to keep in memory in place of
-//! one for each request under way. kube's own way, HTTP/1, stays for what HTTP/2 is not for: a proxy in
-//! between, and a server without TLS.
+//! Requests share one connection (HTTP/2): what many hosts ask for at once goes out in few packets, and
+//! there is one connection to set up and to keep in memory in place of one for each request under way.
+//! Watches have one each (HTTP/1, kube's own way): they are as many as there are kinds and namespaces, and
+//! a server takes a hundred streams on a connection. So it is, too, where there is a proxy in between, and
+//! for a server without TLS.
 
 use std::time::Duration;
 
 use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
+use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy::{Builder, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::{Body, ClientBuilder, ConfigExt as _};
@@ -16,34 +18,23 @@ use tower::{BoxError, ServiceBuilder};
 
 use super::patience::Patience;
 
-/// How long a connection may take to come about.
+/// How long a connection may take to come about, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
-/// A connection on which somebody waits is asked for a sign of life this often. All waits share it, so one
-/// that is dead has to be found out before they are given up one by one.
-const PING: Duration = Duration::from_secs(10);
-/// And is given up after this long without. An API server that is busy answers these all the same.
-const PONG: Duration = Duration::from_secs(10);
+/// A connection on which somebody waits is asked for a sign of life this often, and given up after as long
+/// without one: all requests share it, and those of a lease have ten seconds in all.
+const PING: Duration = Duration::from_secs(3);
 
-/// A client with a connection of its own, made when it is needed.
+/// A client for requests, with a connection of its own that is made when it is needed.
 ///
 /// # Errors
 /// When certificates, a credential plugin or a proxy cannot be used. The server is not asked.
-pub(super) fn client(mut config: kube::Config) -> Result<kube::Client, kube::Error> {
-    // Who decided decides again; a repeated write would be one that nobody decided.
-    config.default_retry = false;
-    config.connect_timeout = Some(CONNECT);
-    // These would count from the last byte on a connection that rests: `Patience` has the limits.
-    config.read_timeout = None;
-    config.write_timeout = None;
-    let fresh = MapRequestLayer::new(fresh);
+pub(super) fn client(config: kube::Config) -> Result<kube::Client, kube::Error> {
     let is_tls = config.cluster_url.scheme() == Some(&http::uri::Scheme::HTTPS);
     if config.proxy_url.is_some() || !is_tls {
-        let builder = ClientBuilder::try_from(config)?.with_layer(&fresh);
-        return Ok(Patience::default().client(builder));
+        return one_each(config);
     }
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
-    tcp.set_connect_timeout(config.connect_timeout);
     // A request is small and does not wait for the next one.
     tcp.set_nodelay(true);
     let mut tls = HttpsConnectorBuilder::new()
@@ -56,19 +47,36 @@ pub(super) fn client(mut config: kube::Config) -> Result<kube::Client, kube::Err
         })?;
         tls = tls.with_server_name_resolver(FixedServerNameResolver::new(name));
     }
+    let mut connector = TimeoutConnector::new(tls.enable_all_versions().wrap_connector(tcp));
+    connector.set_connect_timeout(Some(CONNECT));
     let connection = Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .http2_keep_alive_interval(PING)
-        .http2_keep_alive_timeout(PONG)
-        .build(tls.enable_all_versions().wrap_connector(tcp));
+        .http2_keep_alive_timeout(PING)
+        .build(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)
         .service(connection);
-    let builder = ClientBuilder::new(service, config.default_namespace).with_layer(&fresh);
+    let builder = ClientBuilder::new(service, config.default_namespace);
+    Ok(Patience::default().client(builder))
+}
+
+/// A client with a connection for each request or watch that is under way.
+///
+/// # Errors
+/// Those of [`client`].
+pub(super) fn one_each(mut config: kube::Config) -> Result<kube::Client, kube::Error> {
+    // Who decided decides again; a repeated write would be one that nobody decided.
+    config.default_retry = false;
+    config.connect_timeout = Some(CONNECT);
+    // These would count from the last byte on a connection that rests: `Patience` has the limits.
+    config.read_timeout = None;
+    config.write_timeout = None;
+    let builder = ClientBuilder::try_from(config)?.with_layer(&MapRequestLayer::new(fresh));
     Ok(Patience::default().client(builder))
 }
 
